@@ -1,0 +1,6 @@
+"""Deep generative modelling in JAX as pure functions.
+
+The package imports nothing by itself: `from jaxgen import losses` loads jax and chex alone.
+"""
+
+__version__ = "0.1.0"

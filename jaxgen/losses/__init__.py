@@ -1,0 +1,40 @@
+"""Losses of generative models: arrays in, values out.
+
+`[B, ...]` in, `[B]` out, in nats, summed in float32; the caller takes the mean once. Every `*_loss`, `*_nll` and
+divergence is minimised; `importance_weighted_bound` alone is maximised. Logits at every boundary. Noise is drawn by the
+caller. Shapes and dtypes are checked when a function is traced, so that the checks cost nothing once it is compiled.
+"""
+
+from jaxgen.losses.divergences import (
+    gaussian_kl,
+    gaussian_kl_between,
+    gaussian_kl_per_dim,
+)
+from jaxgen.losses.likelihoods import (
+    bernoulli_nll,
+    bits_per_dim,
+    categorical_nll,
+    gaussian_nll,
+)
+from jaxgen.losses.vae import (
+    NegativeElbo,
+    free_bits,
+    importance_weighted_bound,
+    negative_elbo,
+    reparameterize,
+)
+
+__all__ = [
+    "NegativeElbo",
+    "bernoulli_nll",
+    "bits_per_dim",
+    "categorical_nll",
+    "free_bits",
+    "gaussian_kl",
+    "gaussian_kl_between",
+    "gaussian_kl_per_dim",
+    "gaussian_nll",
+    "importance_weighted_bound",
+    "negative_elbo",
+    "reparameterize",
+]

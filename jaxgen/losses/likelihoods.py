@@ -1,0 +1,65 @@
+"""Negative log-likelihoods of data under a decoder's output, in nats per example."""
+
+import math
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from jaxgen.losses._reduce import sum_event
+
+
+def bernoulli_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
+    """-log p(x) under independent Bernoulli(sigmoid(logits)), in nats: [B, ...], [B, ...] -> [B].
+
+    Kingma & Welling 2014, appendix C.1. x is a float in [0, 1]; strictly between 0 and 1 the value is a cross-entropy
+    and no likelihood. Raises AssertionError where shapes differ or a dtype is not floating.
+    """
+    chex.assert_equal_shape([logits, x])
+    chex.assert_type([logits, x], float)
+
+    logits, x = logits.astype(jnp.float32), x.astype(jnp.float32)
+    # softplus(l) - x*l equals the two-sided log-sigmoid, and never takes the log of a number already rounded to zero.
+    return sum_event(jax.nn.softplus(logits) - x * logits)
+
+
+def gaussian_nll(mean: jax.Array, log_var: jax.Array, x: jax.Array) -> jax.Array:
+    """-log p(x) under independent N(mean, exp(log_var)), in nats: [B, ...], [B, ...], [B, ...] -> [B].
+
+    Kingma & Welling 2014, appendix C.2, the normalising constant included. Raises AssertionError where shapes differ or
+    a dtype is not floating.
+    """
+    chex.assert_equal_shape([mean, log_var, x])
+    chex.assert_type([mean, log_var, x], float)
+
+    mean, log_var, x = (array.astype(jnp.float32) for array in (mean, log_var, x))
+    # Scaling before squaring keeps exp(-log_var / 2) finite for twice the range of log_var.
+    standardized = (x - mean) * jnp.exp(-0.5 * log_var)
+    return 0.5 * sum_event(math.log(2 * math.pi) + log_var + jnp.square(standardized))
+
+
+def categorical_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
+    """-log p(x) under independent categoricals softmax(logits), in nats: [B, ..., K], [B, ...] -> [B].
+
+    Van den Oord et al. 2016 ("Pixel Recurrent Neural Networks"), section 3.4. x holds integers in 0..K-1. Raises
+    AssertionError where logits are not x's shape plus one axis, or where a dtype is not floating / integer.
+    """
+    chex.assert_shape(logits, (*x.shape, None))
+    chex.assert_type([logits, x], [float, int])
+
+    logits = logits.astype(jnp.float32)
+    chosen = jnp.take_along_axis(logits, x[..., None], axis=-1)[..., 0]
+    return sum_event(jax.nn.logsumexp(logits, axis=-1) - chosen)
+
+
+def bits_per_dim(nll: jax.Array, num_dims: int) -> jax.Array:
+    """Nats per example as bits per dimension, nll / (num_dims log 2): [B] -> [B].
+
+    Theis et al. 2016 ("A note on the evaluation of generative models"), section 3.1. For data that was scaled, the
+    caller has added the log-determinant. Raises ValueError unless num_dims is positive.
+    """
+    chex.assert_rank(nll, 1)
+    if num_dims < 1:
+        raise ValueError(f"num_dims must be positive, got {num_dims}")
+
+    return nll / (num_dims * math.log(2))

@@ -1,0 +1,73 @@
+"""The evidence lower bound and its importance-weighted relative.
+
+Several samples per example are `jax.vmap` over the noise.
+"""
+
+import math
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+from jaxgen.losses._reduce import sum_event
+
+
+class NegativeElbo(NamedTuple):
+    """The parts of a negative evidence lower bound, each in nats, [B]."""
+
+    reconstruction: jax.Array
+    kl: jax.Array  # as it is, without beta
+    total: jax.Array
+
+
+def reparameterize(mean: jax.Array, log_var: jax.Array, noise: jax.Array) -> jax.Array:
+    """z = mean + exp(log_var / 2) noise, noise drawn from N(0, I) by the caller: three [B, Z] -> [B, Z].
+
+    Kingma & Welling 2014, section 2.4. Raises AssertionError where shapes differ or a dtype is not floating.
+    """
+    chex.assert_equal_shape([mean, log_var, noise])
+    chex.assert_type([mean, log_var, noise], float)
+
+    return mean + jnp.exp(0.5 * log_var) * noise
+
+
+def negative_elbo(reconstruction: jax.Array, kl: jax.Array, *, beta: float | jax.Array = 1.0) -> NegativeElbo:
+    """Reconstruction + beta KL, in nats: [B], [B] -> NegativeElbo of [B].
+
+    Kingma & Welling 2014, eq. 3; beta as in Higgins et al. 2017, eq. 4. The total bounds -log p(x) from above where
+    beta >= 1. `beta` may be a traced scalar (KL warm-up). Raises AssertionError unless both are [B].
+    """
+    chex.assert_rank([reconstruction, kl], 1)
+    chex.assert_equal_shape([reconstruction, kl])
+
+    return NegativeElbo(reconstruction, kl, reconstruction + beta * kl)
+
+
+def free_bits(kl_per_dim: jax.Array, *, minimum: float) -> jax.Array:
+    """KL summed over dimensions, each counted as at least `minimum` nats: [B, Z] -> [B].
+
+    Kingma et al. 2016 ("Improved variational inference with inverse autoregressive flow"), eq. 15, clamp the *mean over
+    the minibatch* of the KL of a group of dimensions. Here each example is clamped on its own, so that the loss of an
+    example does not depend on its batch; the sum is never smaller than theirs (Jensen), and the gradient vanishes for
+    exactly those (example, dimension) pairs that lie under the minimum. Raises AssertionError unless the input is
+    [B, Z], ValueError where minimum is negative.
+    """
+    chex.assert_rank(kl_per_dim, 2)
+    if minimum < 0:
+        raise ValueError(f"minimum must be at least 0 nats, got {minimum}")
+
+    return sum_event(jnp.maximum(kl_per_dim, minimum))
+
+
+def importance_weighted_bound(log_weights: jax.Array) -> jax.Array:
+    """log 1/K sum_k w_k, a lower bound on log p(x) in nats and the one function here to *maximise*: [K, B] -> [B].
+
+    Burda et al. 2016, eq. 8, with log w_k = log p(x, z_k) - log q(z_k | x), the KL sampled rather than analytic. Its
+    gradient weighs sample k by w_k / sum w (eq. 14), the best sample most. Raises AssertionError unless the input is
+    [K, B].
+    """
+    chex.assert_rank(log_weights, 2)
+    chex.assert_type(log_weights, float)
+
+    return jax.nn.logsumexp(log_weights.astype(jnp.float32), axis=0) - math.log(log_weights.shape[0])

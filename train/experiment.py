@@ -1,0 +1,46 @@
+"""What a config returns, and the words in which it states its hyper-parameters."""
+
+import math
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
+
+import jax
+
+from jaxgen.recipe import Recipe
+
+
+class DataSpec(NamedTuple):
+    """What is known of the data once it is opened, before any model exists."""
+
+    shape: tuple[int, ...]  # one example: (28, 28, 1), or (2,)
+    num_classes: int | None  # None: no labels
+    num_train: int
+    unit_interval: bool  # every value lies in [0, 1] once uint8 is divided by 255
+
+
+class Experiment(NamedTuple):
+    """One configuration of one run; the run's identity is the bound values of the function that returned it."""
+
+    recipe: Callable[[DataSpec], Recipe]  # raises ValueError for data that its model cannot take
+    prepare: Callable[[jax.Array, jax.Array], jax.Array]  # (example_key, x) -> x: one of jaxgen.preprocess
+    data: str
+    batch_size: int
+    steps: int
+    seed: int = 0
+    seeds: int = 1
+    steps_per_call: int | None = None  # None: chosen for the device, then written to config.json
+    evaluate_every: int = 1000  # steps; multiples of steps_per_call
+    checkpoint_every: int = 1000
+
+
+class Bound(NamedTuple):
+    """What a hyper-parameter may be."""
+
+    accepts: Callable[[float], bool]
+    expected: str
+
+
+Size = Annotated[int, Bound(lambda value: value >= 1, "a whole number of at least 1")]
+Count = Annotated[int, Bound(lambda value: value >= 0, "a whole number of at least 0")]
+Rate = Annotated[float, Bound(lambda value: 0 < value < math.inf, "a number above 0")]
+Weight = Annotated[float, Bound(lambda value: 0 <= value < math.inf, "a number of at least 0")]

@@ -1,0 +1,31 @@
+"""How the application ends when it cannot go on: one clear line and an exit code, never a traceback for a user's slip."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong; the message names the option or file and what was expected. Exit code 2."""
+
+
+class RunFailedError(RuntimeError):
+    """The run itself failed: a metric that is not finite, a full disk. Exit code 1."""
+
+
+def warn(message: str) -> None:
+    """Print one line that does not stop the run."""
+    print(f"warning: {message}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def one_line_failures() -> Iterator[None]:
+    """Turn the two failures above into a line on stderr and their exit code."""
+    try:
+        yield
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except RunFailedError as error:
+        print(f"failed: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
