@@ -1,0 +1,43 @@
+"""VAE on scikit-learn's 8 x 8 digits, binarized anew at each visit: the smallest real experiment, and the demo.
+
+    python -m train configs/vae_digits.py
+"""
+
+import optax
+
+from jaxgen import models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.experiment import Count, DataSpec, Experiment, Rate, Size, Weight
+
+
+def experiment(
+    *,
+    seed: Count = 0,
+    seeds: Size = 1,
+    steps: Size = 6000,
+    batch_size: Size = 128,
+    learning_rate: Rate = 1e-3,
+    data: str = "digits",
+    latent_dim: Size = 8,
+    hidden: tuple[Size, ...] = (256, 256),
+    beta: Weight = 1.0,
+) -> Experiment:
+    """An MLP of two hidden layers on each side, Bernoulli likelihood, Adam."""
+
+    def recipe(spec: DataSpec) -> Recipe:
+        if not spec.unit_interval:
+            raise ValueError("a Bernoulli likelihood needs data in [0, 1]")
+        network = models.VAE(models.GaussianEncoder(latent_dim, hidden), models.Decoder(spec.shape, hidden[::-1]))
+        return recipes.vae(network, optax.inject_hyperparams(optax.adam)(learning_rate), beta=beta)
+
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.binarize,
+        data=data,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=500,
+        checkpoint_every=1000,
+    )

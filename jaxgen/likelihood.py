@@ -1,0 +1,51 @@
+"""What a decoder's output says of x: its negative log-likelihood, mean and draws."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen import losses
+
+
+class Likelihood(NamedTuple):
+    """p(x | output) for x [B, ...] and output [B, ..., *parameters]; a decoder's shape is (*x_shape, *parameters)."""
+
+    parameters: tuple[int, ...]  # () where each value of x has one number, (2,) for a mean and a log-variance
+    nll: Callable[[jax.Array, jax.Array], jax.Array]  # (output, x) -> nats [B]
+    mean: Callable[[jax.Array], jax.Array]  # output -> x [B, ...], in data units
+    draw: Callable[[jax.Array, jax.Array], jax.Array]  # (key, output) -> x [B, ...]
+
+
+bernoulli = Likelihood(
+    parameters=(),
+    nll=losses.bernoulli_nll,
+    mean=jax.nn.sigmoid,
+    draw=lambda key, logits: jax.random.bernoulli(key, jax.nn.sigmoid(logits)).astype(jnp.float32),
+)
+
+
+def fixed_gaussian(std: float = 1.0) -> Likelihood:
+    """N(output, std^2) of each value, the standard deviation given: output [B, ...]. ValueError unless std > 0."""
+    if not std > 0:
+        raise ValueError(f"std must be positive, got {std}")
+    log_var = 2 * math.log(std)
+
+    return Likelihood(
+        parameters=(),
+        nll=lambda mean, x: losses.gaussian_nll(mean, jnp.full_like(mean, log_var), x),
+        mean=lambda mean: mean,
+        draw=lambda key, mean: mean + std * jax.random.normal(key, mean.shape),
+    )
+
+
+gaussian = Likelihood(
+    parameters=(2,),
+    nll=lambda output, x: losses.gaussian_nll(output[..., 0], output[..., 1], x),
+    mean=lambda output: output[..., 0],
+    draw=lambda key, output: losses.reparameterize(
+        output[..., 0], output[..., 1], jax.random.normal(key, output.shape[:-1])
+    ),
+)

@@ -1,0 +1,167 @@
+"""The variational autoencoder (Kingma & Welling 2014) and the importance-weighted one (Burda et al. 2016)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgen import losses
+from jaxgen.likelihood import Likelihood, bernoulli
+from jaxgen.models import VAE
+from jaxgen.optimize import learning_rate, update
+from jaxgen.recipe import PyTree, Recipe, State, mean_over
+from jaxgen.sampling import from_prior, standard_normal
+
+
+class Model(NamedTuple):
+    """The network's parameters, and the labels counted in training: the prior of y, [0] where y is not used."""
+
+    params: PyTree
+    label_counts: jax.Array
+
+
+class Train(NamedTuple):
+    """The optimizer's state and the steps taken, which KL warm-up reads."""
+
+    opt_state: PyTree
+    count: jax.Array
+
+
+# (params, x, y, noise [K, B, Z], count) -> (what is minimised [B], metrics of [B])
+Objective = Callable[[PyTree, jax.Array, jax.Array | None, jax.Array, jax.Array], tuple[jax.Array, dict]]
+
+
+def vae(
+    network: VAE,
+    optimizer: optax.GradientTransformation,
+    *,
+    likelihood: Likelihood = bernoulli,
+    beta: float = 1.0,
+    minimum_kl: float = 0.0,
+    warmup_steps: int = 0,
+    num_samples: int = 1,
+) -> Recipe:
+    """Minimise the negative ELBO, its reconstruction averaged over `num_samples` draws of z.
+
+    `beta` weighs the KL (Higgins et al. 2017) and rises to that value linearly over `warmup_steps` (Sonderby et al.
+    2016); `minimum_kl` is the free bits of each latent dimension, in nats.
+    """
+
+    def objective(params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array, count: jax.Array) -> tuple:
+        posterior = network.apply(params, x, y, method="encode")
+
+        def reconstruct(noise: jax.Array) -> jax.Array:
+            z = losses.reparameterize(posterior.mean, posterior.log_var, noise)
+            return likelihood.nll(network.apply(params, z, y, method="decode"), x)
+
+        kl = losses.free_bits(losses.gaussian_kl_per_dim(*posterior), minimum=minimum_kl)
+        warmth = jnp.minimum(1.0, (count + 1) / (warmup_steps + 1))
+        elbo = losses.negative_elbo(jnp.mean(jax.vmap(reconstruct)(noise), axis=0), kl, beta=beta * warmth)
+        return elbo.total, {"reconstruction": elbo.reconstruction, "kl": elbo.kl}
+
+    return _family(network, optimizer, objective, likelihood, num_samples)
+
+
+def iwae(
+    network: VAE, optimizer: optax.GradientTransformation, *, num_samples: int, likelihood: Likelihood = bernoulli
+) -> Recipe:
+    """Maximise the importance-weighted bound on log p(x) of `num_samples` draws of z."""
+
+    def objective(params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array, count: jax.Array) -> tuple:
+        del count
+        return -losses.importance_weighted_bound(_log_weights(network, likelihood, params, x, y, noise)), {}
+
+    return _family(network, optimizer, objective, likelihood, num_samples)
+
+
+def _log_weights(
+    network: VAE, likelihood: Likelihood, params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array
+) -> jax.Array:
+    """log p(x | z) + log p(z) - log q(z | x) at z drawn with noise [K, B, Z]: -> nats [K, B]."""
+    mean, log_var = network.apply(params, x, y, method="encode")
+    prior = jnp.zeros_like(mean)
+
+    def log_weight(noise: jax.Array) -> jax.Array:
+        z = losses.reparameterize(mean, log_var, noise)
+        reconstruction = likelihood.nll(network.apply(params, z, y, method="decode"), x)
+        return losses.gaussian_nll(mean, log_var, z) - losses.gaussian_nll(prior, prior, z) - reconstruction
+
+    return jax.vmap(log_weight)(noise)
+
+
+def _family(
+    network: VAE,
+    optimizer: optax.GradientTransformation,
+    objective: Objective,
+    likelihood: Likelihood,
+    num_samples: int,
+) -> Recipe:
+    if num_samples < 1:
+        raise ValueError(f"num_samples must be positive, got {num_samples}")
+    num_classes = network.num_classes or 0
+
+    def draw_noise(key: jax.Array, num_local: int, num_samples: int, axis_name: str | None = None) -> jax.Array:
+        noise = standard_normal(key, num_local, (num_samples, network.latent_dim), axis_name=axis_name)
+        return jnp.swapaxes(noise, 0, 1)
+
+    def init(key: jax.Array, batch: dict) -> State:
+        params = network.init(key, batch["x"], batch.get("y"))
+        return State(Model(params, jnp.zeros(num_classes, jnp.int32)), Train(optimizer.init(params), jnp.int32(0)))
+
+    def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
+        x, y = batch["x"], batch.get("y")
+        (params, label_counts), (opt_state, count) = state
+        noise = draw_noise(key, len(x), num_samples, axis_name)
+
+        def loss(params: PyTree) -> tuple[jax.Array, dict]:
+            values, parts = objective(params, x, y, noise, count)
+            return jnp.mean(values), jax.tree.map(jnp.mean, parts)
+
+        (value, parts), gradients = mean_over(jax.value_and_grad(loss, has_aux=True)(params), axis_name)
+        params, opt_state = update(optimizer, gradients, opt_state, params)
+        if num_classes:
+            counted = jnp.bincount(y, length=num_classes)
+            label_counts += counted if axis_name is None else jax.lax.psum(counted, axis_name)
+        metrics = {"loss": value, **parts, **learning_rate(opt_state)}
+        return State(Model(params, label_counts), Train(opt_state, count + 1)), metrics
+
+    def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
+        x, y = batch["x"], batch.get("y")
+        mean, log_var = network.apply(model.params, x, y, method="encode")
+        z = losses.reparameterize(mean, log_var, draw_noise(key, len(x), 1)[0])
+        reconstruction = likelihood.nll(network.apply(model.params, z, y, method="decode"), x)
+        elbo = losses.negative_elbo(reconstruction, losses.gaussian_kl(mean, log_var))
+        return {"negative_elbo": elbo.total, "reconstruction": elbo.reconstruction, "kl": elbo.kl}
+
+    def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None, draw: bool = False) -> jax.Array:
+        key_label, key_latent, key_pixels = jax.random.split(key, 3)
+        if num_classes and y is None:
+            y = jax.random.categorical(key_label, jnp.log(model.label_counts), shape=(num,))
+        output = from_prior(
+            key_latent, lambda z: network.apply(model.params, z, y, method="decode"), num, network.latent_dim
+        )
+        return likelihood.draw(key_pixels, output) if draw else likelihood.mean(output)
+
+    def encode(model: Model, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
+        return network.apply(model.params, x, y, method="encode").mean
+
+    def decode(model: Model, z: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
+        return likelihood.mean(network.apply(model.params, z, y, method="decode"))
+
+    def log_prob(
+        key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
+    ) -> jax.Array:
+        # Equal chunks, so that the bound of the chunks' bounds is the bound of all samples, in little memory.
+        chunk = max(size for size in range(1, 65) if num_samples % size == 0)
+
+        def bound(index: jax.Array) -> jax.Array:
+            noise = draw_noise(jax.random.fold_in(key, index), len(x), chunk)
+            return losses.importance_weighted_bound(_log_weights(network, likelihood, model.params, x, y, noise))
+
+        return losses.importance_weighted_bound(jax.lax.map(bound, jnp.arange(num_samples // chunk)))
+
+    return Recipe(
+        init, step, evaluate, sample, encode=encode, decode=decode, log_prob=log_prob, log_prob_is="lower bound"
+    )

@@ -1,0 +1,156 @@
+"""A data set in memory: what arrays it may be made of, and how they become train, validation and test."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from train.experiment import DataSpec
+from train.failures import InputError
+
+PARTS = ("train", "valid", "test")
+ARRAY_NAMES = tuple(f"{leaf}_{part}" for part in PARTS for leaf in ("x", "y"))
+
+Arrays = dict[str, np.ndarray]
+
+
+class Dataset(NamedTuple):
+    """Three parts of `{"x": ..., "y": ...}`: x uint8 or float32, y int32 where train and test both have labels."""
+
+    source: str
+    train: Arrays
+    valid: Arrays
+    test: Arrays
+    valid_is: str  # "x_valid", or "the last tenth of the training data"
+    fingerprint: str  # sha256 of the content before it is split; the source's name and the file's packing are not in it
+
+    @property
+    def spec(self) -> DataSpec:
+        """What a model may be built from."""
+        return DataSpec(
+            shape=self.train["x"].shape[1:],
+            num_classes=int(self.train["y"].max()) + 1 if "y" in self.train else None,
+            num_train=len(self.train["x"]),
+            unit_interval=all(_is_in_unit_interval(part["x"]) for part in (self.train, self.valid, self.test)),
+        )
+
+
+def from_arrays(source: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
+    """Check the arrays of a data set and split it.
+
+    Args:
+        source: The file or name that the arrays came from; messages begin with it.
+        arrays: `x_train` and `x_test`, and where there are any `x_valid`, `y_train`, `y_valid` and `y_test`. Images are
+            uint8 or floats in [0, 1], `[N, H, W]` or `[N, H, W, C]`; vectors are finite floats `[N, D]`. Labels are
+            integers 0 ... K - 1, `[N]`, used where train and test both have them. Further arrays are ignored.
+
+    Returns:
+        The data set; its validation part is `x_valid`, else the last tenth of the training data, never the test data.
+
+    Raises:
+        InputError: Names the source, the array and what was expected of it.
+    """
+    for name in ("x_train", "x_test"):
+        if name not in arrays:
+            raise InputError(f"{source}: has no array {name}; expected x_train and x_test")
+    parts = [part for part in PARTS if f"x_{part}" in arrays]
+    content = {f"x_{part}": _examples(source, f"x_{part}", arrays[f"x_{part}"]) for part in parts}
+    for name, examples in content.items():
+        _check_like_train(source, name, examples, content["x_train"])
+    if "y_train" in arrays and "y_test" in arrays:
+        for part in parts:
+            if f"y_{part}" in arrays:
+                num_examples = len(content[f"x_{part}"])
+                content[f"y_{part}"] = _labels(source, f"y_{part}", arrays[f"y_{part}"], num_examples)
+
+    train, test = _part(content, "train"), _part(content, "test")
+    if "x_valid" in content:
+        valid, valid_is, valid_labels = _part(content, "valid"), "x_valid", "y_valid"
+    else:
+        num_valid = len(train["x"]) // 10
+        if num_valid == 0:
+            raise InputError(
+                f"{source}: x_train has {len(train['x'])} examples; "
+                "expected at least 10, as the last tenth of them validates, or an array x_valid"
+            )
+        valid = {name: array[-num_valid:] for name, array in train.items()}
+        train = {name: array[:-num_valid] for name, array in train.items()}
+        valid_is, valid_labels = "the last tenth of the training data", "the last tenth of y_train, which validates,"
+    _check_known_labels(source, valid_labels, valid, train)
+    _check_known_labels(source, "y_test", test, train)
+    return Dataset(source, train, valid, test, valid_is, _fingerprint(content))
+
+
+def _examples(source: str, name: str, given: np.ndarray) -> np.ndarray:
+    """Check an array of examples: uint8 `[N, H, W, C]`, or float32 `[N, H, W, C]` or `[N, D]`."""
+    array = np.asarray(given)
+    is_float = np.issubdtype(array.dtype, np.floating)
+    if not is_float and array.dtype != np.uint8:
+        raise InputError(f"{source}: {name} is of type {array.dtype}; expected uint8, or floats of any width")
+    if array.ndim not in ((2, 3, 4) if is_float else (3, 4)):
+        raise InputError(
+            f"{source}: {name} is {array.dtype} of shape {array.shape}; "
+            "expected images [N, H, W] or [N, H, W, C], or vectors of floats [N, D]"
+        )
+    if array.size == 0:
+        raise InputError(f"{source}: {name} is empty, of shape {array.shape}; expected at least one example")
+    if is_float:
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which is refused next
+            array = array.astype(np.float32)
+        if not np.isfinite(array).all():
+            raise InputError(f"{source}: {name} holds NaN or infinity; expected finite float32 numbers")
+        if array.ndim > 2 and not _is_in_unit_interval(array):
+            raise InputError(
+                f"{source}: {name} has values from {array.min():g} to {array.max():g}; "
+                "expected images as floats in [0, 1], or as uint8 in 0 ... 255"
+            )
+    return np.ascontiguousarray(array[..., np.newaxis] if array.ndim == 3 else array)
+
+
+def _labels(source: str, name: str, given: np.ndarray, num_examples: int) -> np.ndarray:
+    """Check the labels of `num_examples` examples: int32 `[N]`."""
+    array = np.asarray(given)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise InputError(f"{source}: {name} is of type {array.dtype}; expected integers")
+    if array.shape != (num_examples,):
+        raise InputError(
+            f"{source}: {name} has shape {array.shape}; expected ({num_examples},), a label for each example"
+        )
+    if array.min() < 0 or array.max() >= np.iinfo(np.int32).max:
+        raise InputError(f"{source}: {name} has labels from {array.min()} to {array.max()}; expected 0, 1, ..., K - 1")
+    return array.astype(np.int32)
+
+
+def _check_like_train(source: str, name: str, examples: np.ndarray, train: np.ndarray) -> None:
+    for what, found, expected in (
+        ("examples of shape", examples.shape[1:], train.shape[1:]),
+        ("values of type", examples.dtype, train.dtype),
+    ):
+        if found != expected:
+            raise InputError(f"{source}: {name} has {what} {found}; expected {expected}, as in x_train")
+
+
+def _check_known_labels(source: str, name: str, part: Arrays, train: Arrays) -> None:
+    if "y" in part and part["y"].max() > train["y"].max():
+        raise InputError(
+            f"{source}: {name} has label {part['y'].max()}; "
+            f"expected 0 ... {train['y'].max()}, the labels that the model is trained on"
+        )
+
+
+def _is_in_unit_interval(x: np.ndarray) -> bool:
+    return x.dtype == np.uint8 or bool(x.min() >= 0 and x.max() <= 1)
+
+
+def _part(content: Arrays, part: str) -> Arrays:
+    return {leaf: content[f"{leaf}_{part}"] for leaf in ("x", "y") if f"{leaf}_{part}" in content}
+
+
+def _fingerprint(content: Arrays) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(content):
+        array = content[name]
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.ravel().data)
+    return digest.hexdigest()

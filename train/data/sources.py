@@ -1,0 +1,187 @@
+"""Data sets by name: embedded, in an .npz file, in a directory of such files, or prepared by TensorFlow Datasets."""
+
+import contextlib
+import difflib
+import logging
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from train.data.dataset import ARRAY_NAMES, Arrays, Dataset, from_arrays
+from train.failures import InputError
+
+
+def open_data(source: str, data_dir: str | None) -> Dataset:
+    """Open a data set; nothing is ever downloaded.
+
+    Args:
+        source: `digits` (8 x 8 digits, embedded in scikit-learn), `npz:PATH`, `tfds:NAME` (prepared as array_record),
+            or the NAME of a file NAME.npz in the data directory.
+        data_dir: The data directory; None stands for the environment variable JAXGEN_DATA, and for tfds:NAME for the
+            directory that TensorFlow Datasets takes by default.
+
+    Raises:
+        InputError: Nothing of that name was found, or what was found is not a data set.
+    """
+    if source == "digits":
+        return from_arrays(source, _digits())
+    scheme, colon, rest = source.partition(":")
+    if not colon:
+        path = _find(source, data_dir)
+        return from_arrays(str(path), _read_named(path))._replace(source=source)
+    if scheme == "npz":
+        return from_arrays(source, _read(Path(os.path.expanduser(rest)), ARRAY_NAMES))
+    if scheme == "tfds":
+        return from_arrays(source, _read_prepared(rest, data_dir))
+    raise InputError(f"data {source!r}: no such scheme {scheme!r}; expected npz:PATH, tfds:NAME, digits or a bare NAME")
+
+
+def _digits() -> Arrays:
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits(return_X_y=True)
+    # The order of the file is that of its collection; one drawn once and for all makes train and test alike.
+    order = np.random.default_rng(0).permutation(1797)
+    x = np.round(images[order].reshape(-1, 8, 8) / 16 * 255).astype(np.uint8)
+    y = labels[order]
+    return {"x_train": x[:1437], "y_train": y[:1437], "x_test": x[1437:], "y_test": y[1437:]}
+
+
+def _find(name: str, data_dir: str | None) -> Path:
+    """The file NAME.npz of the data directory."""
+    if name.endswith(".npz"):
+        raise InputError(f"data {name!r}: is no bare name; expected npz:{name} for that file")
+    given_by = "--data-dir" if data_dir else "JAXGEN_DATA"
+    directory = data_dir or os.environ.get("JAXGEN_DATA")
+    files = {path.stem: path for path in sorted(Path(directory).glob("*.npz"))} if directory else {}
+    if name in files:
+        return files[name]
+    if not directory:
+        looked = "neither --data-dir nor JAXGEN_DATA is given"
+    elif Path(directory).is_dir():
+        looked = f"no {name}.npz in {directory} ({given_by})"
+    else:
+        looked = f"{directory} ({given_by}) is not a directory"
+    close = difflib.get_close_matches(name, ["digits", *files])
+    suggestion = f", did you mean {' or '.join(close)}?" if close else ""
+    raise InputError(
+        f"data {name!r}: {looked}{suggestion}; expected --data-dir or JAXGEN_DATA naming a directory that holds "
+        f"{name}.npz, or tfds:{name}, or npz:PATH"
+    )
+
+
+def _read(path: Path, names: Iterable[str]) -> Arrays:
+    """Those of the named arrays that an .npz file has; the others of the file are not looked at."""
+    expected = "expected an .npz file of plain arrays, as numpy.savez writes it"
+    try:
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise InputError(f"{path}: is no .npz file, or a truncated one; {expected}")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                return {name: archive[name] for name in names if name in archive}
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; {expected}") from error
+    except Exception as error:  # zipfile, zlib and numpy each have errors of their own for a damaged file
+        raise InputError(f"{path}: cannot be read ({_first_line(error)}); {expected}") from error
+
+
+class _Convention(NamedTuple):
+    """A published file with arrays of its own, and how it is split by convention."""
+
+    shapes: dict[str, tuple[int, ...]]  # all of them uint8
+    split: Callable[..., Arrays]
+
+
+def _binarized_mnist(x_train: np.ndarray, x_valid: np.ndarray, x_test: np.ndarray) -> Arrays:
+    packed = {"x_train": x_train, "x_valid": x_valid, "x_test": x_test}
+    return {name: np.unpackbits(bits, axis=1).reshape(-1, 28, 28) * np.uint8(255) for name, bits in packed.items()}
+
+
+def _frey_faces(x: np.ndarray) -> Arrays:
+    # Consecutive frames of a film: neighbours are nearly equal, and no permutation was ever published.
+    x = x[np.random.default_rng(0).permutation(1965)]
+    return {"x_train": x[:1565], "x_valid": x[1565:1765], "x_test": x[1765:]}
+
+
+def _olivetti_faces(x: np.ndarray, person: np.ndarray) -> Arrays:
+    # People are held out, not pictures; so the person is no label that the test data shares with the training data.
+    return {"x_train": x[person < 36], "x_test": x[person >= 36]}
+
+
+def _cifar10_4k(x: np.ndarray, y: np.ndarray) -> Arrays:
+    return {"x_train": x[:3500], "y_train": y[:3500], "x_test": x[3500:], "y_test": y[3500:]}
+
+
+_CONVENTIONS = {
+    "binarized_mnist": _Convention(
+        {"x_train": (50000, 98), "x_valid": (10000, 98), "x_test": (10000, 98)}, _binarized_mnist
+    ),
+    "cifar10_4k": _Convention({"x": (4000, 32, 32, 3), "y": (4000,)}, _cifar10_4k),
+    "frey_faces": _Convention({"x": (1965, 28, 20)}, _frey_faces),
+    "olivetti_faces": _Convention({"x": (400, 64, 64), "person": (400,)}, _olivetti_faces),
+}
+
+
+def _read_named(path: Path) -> Arrays:
+    if path.stem not in _CONVENTIONS:
+        return _read(path, ARRAY_NAMES)
+    shapes, split = _CONVENTIONS[path.stem]
+    arrays = _read(path, shapes)
+    for name, shape in shapes.items():
+        if name not in arrays or arrays[name].shape != shape or arrays[name].dtype != np.uint8:
+            found = f"{arrays[name].dtype} {arrays[name].shape}" if name in arrays else "missing"
+            raise InputError(f"{path}: array {name} is {found}; expected uint8 {shape} of the published {path.stem}")
+    return split(**arrays)
+
+
+def _read_prepared(name: str, data_dir: str | None) -> Arrays:
+    """Decode what TensorFlow Datasets has prepared, once, into arrays."""
+    import tensorflow_datasets
+    from tensorflow_datasets.core.read_only_builder import builder_from_files
+
+    looked = f"tfds:{name}: looked in {data_dir or tensorflow_datasets.core.constants.DATA_DIR}"
+    provide = f"`tfds build {name} --file_format=array_record` (needs TensorFlow), or npz:PATH"
+    parts = {"train": "train", "validation": "valid", "test": "test"}
+    features = {"image": "x", "label": "y"}
+    arrays = {}
+    with _quiet_absl():
+        try:
+            # Not tensorflow_datasets.data_source: its builders ask the network about what is not prepared.
+            builder = builder_from_files(name, data_dir=data_dir)
+        except ValueError as error:
+            raise InputError(f"{looked} ({_first_line(error)}); expected what is made by {provide}") from error
+        try:
+            for split in parts.keys() & builder.info.splits.keys():
+                examples = list(builder.as_data_source(split))
+                for feature in features.keys() & builder.info.features.keys():
+                    values = np.stack([example[feature] for example in examples])
+                    arrays[f"{features[feature]}_{parts[split]}"] = values
+        except Exception as error:  # other formats, damaged files, missing decoders, images of several shapes
+            expected = f"expected splits of images of one shape in the format of {provide}"
+            raise InputError(f"{looked}: cannot be read ({_first_line(error)}); {expected}") from error
+    if not {"x_train", "x_test"} <= arrays.keys():
+        found = f"splits {', '.join(builder.info.splits)} with features {', '.join(builder.info.features)}"
+        raise InputError(f"{looked}: has {found}; expected splits train and test with a feature image")
+    return arrays
+
+
+@contextlib.contextmanager
+def _quiet_absl() -> Iterator[None]:
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

@@ -1,0 +1,111 @@
+"""The one place where anything is compiled: steps over devices and seeds, and functions over whole data sets."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.recipe import PyTree, Recipe, State
+from jaxgen.sampling import example_keys
+
+AXIS = "device"
+Prepare = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+class Steps(NamedTuple):
+    """A recipe compiled for its devices. With several seeds, keys, states and rows have a leading axis of seeds."""
+
+    init: Callable[..., State]  # (key, data, rows [(draws,) B]) -> State
+    call: Callable[..., tuple[State, dict]]  # (key, state, data, first_step, rows [K, (draws,) B]) -> metrics [K]
+    put: Callable[[PyTree], PyTree]  # onto every device
+
+
+def prepare_batch(prepare: Prepare, key: jax.Array, batch: Mapping[str, jax.Array], axis_name: str | None) -> dict:
+    """The batch with x prepared, each example under its own key."""
+    x = batch["x"]
+    return {**batch, "x": jax.vmap(prepare)(example_keys(key, len(x), axis_name), x)}
+
+
+def compile_steps(
+    recipe: Recipe, prepare: Prepare, devices: Sequence[jax.Device], *, batch_size: int, seeds: int
+) -> Steps:
+    """Compile K steps a call: gather rows of the data on the device, prepare them, step; the state is donated.
+
+    One device goes through `jit`, which costs less a call; several through `pmap`, the batch divided over them. Raises
+    ValueError where the batch does not divide.
+    """
+    if batch_size % len(devices):
+        raise ValueError(f"--batch-size {batch_size}: expected a multiple of the {len(devices)} devices")
+    axis_name = AXIS if len(devices) > 1 else None
+    over_seeds = functools.partial(jax.vmap, in_axes=(0, 0, None, None, 0)) if seeds > 1 else lambda function: function
+
+    def gather(key: jax.Array, data: Mapping[str, jax.Array], rows: jax.Array, axis_name: str | None) -> dict:
+        batch = {name: array[rows] for name, array in data.items()}
+        if rows.ndim == 1:
+            return prepare_batch(prepare, key, batch, axis_name)
+        draw = functools.partial(prepare_batch, prepare, axis_name=axis_name)
+        return jax.vmap(draw)(jax.random.split(key, len(rows)), batch)
+
+    def steps(key: jax.Array, state: State, data: Mapping[str, jax.Array], first: jax.Array, rows: jax.Array) -> tuple:
+        def body(state: State, now: tuple[jax.Array, jax.Array]) -> tuple[State, dict]:
+            step, rows = now
+            key_prepare, key_step = jax.random.split(jax.random.fold_in(key, step))
+            return recipe.step(key_step, state, gather(key_prepare, data, rows, axis_name), axis_name=axis_name)
+
+        return jax.lax.scan(body, state, (first + jnp.arange(len(rows)), rows))
+
+    def init(key: jax.Array, data: Mapping[str, jax.Array], rows: jax.Array) -> State:
+        key_prepare, key_init = jax.random.split(key)
+        return recipe.init(key_init, gather(key_prepare, data, rows, None))
+
+    compiled_init = jax.jit(jax.vmap(init, in_axes=(0, None, 0)) if seeds > 1 else init)
+    if axis_name is None:
+        put = functools.partial(jax.device_put, device=devices[0])
+        return Steps(compiled_init, jax.jit(over_seeds(steps), donate_argnums=1), put)
+
+    rows_axis = (seeds > 1) + 1 + (recipe.draws > 1)  # [(seeds,) K, (draws,) devices, B / devices]
+    on_devices = jax.pmap(
+        over_seeds(steps),
+        axis_name=AXIS,
+        in_axes=(None, None, None, None, rows_axis),
+        out_axes=(None, None),
+        devices=devices,
+        donate_argnums=1,
+    )
+
+    def call(key: jax.Array, state: State, data: Mapping[str, jax.Array], first: int, rows: np.ndarray) -> tuple:
+        return on_devices(key, state, data, first, rows.reshape(*rows.shape[:-1], len(devices), -1))
+
+    everywhere = jax.sharding.NamedSharding(jax.sharding.Mesh(np.array(devices), (AXIS,)), jax.sharding.PartitionSpec())
+    return Steps(compiled_init, call, functools.partial(jax.device_put, device=everywhere))
+
+
+def over_examples(
+    function: Callable[[jax.Array, PyTree, dict], Any], prepare: Prepare, *, batch_size: int
+) -> Callable[[jax.Array, PyTree, Mapping[str, np.ndarray]], Any]:
+    """Compile `function(key, model, batch)`, leaves [B, ...], into (key, model, examples) -> NumPy leaves [N, ...].
+
+    Batch i has the key `fold_in(key, i)`. The last batch is filled up by repeating its last row, and what the function
+    gives for the filling is dropped, so that one program serves all batches and each example counts once.
+    """
+
+    @jax.jit
+    def on_batch(key: jax.Array, model: PyTree, batch: dict) -> Any:
+        key_prepare, key_function = jax.random.split(key)
+        return function(key_function, model, prepare_batch(prepare, key_prepare, batch, None))
+
+    def on_all(key: jax.Array, model: PyTree, examples: Mapping[str, np.ndarray]) -> Any:
+        num = len(examples["x"])
+        size = min(batch_size, num)
+        parts = []
+        for index, first in enumerate(range(0, num, size)):
+            rows = np.minimum(np.arange(first, first + size), num - 1)
+            batch = {name: array[rows] for name, array in examples.items()}
+            value = on_batch(jax.random.fold_in(key, index), model, batch)
+            parts.append(jax.tree.map(lambda leaf, keep=num - first: np.asarray(leaf)[:keep], value))
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+    return on_all

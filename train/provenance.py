@@ -1,0 +1,53 @@
+"""Where a session's numbers come from: versions, device, threads, commit, command."""
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import jax
+
+from train.config import ROOT
+
+_PACKAGES = ("jaxgen", "jax", "jaxlib", "flax", "optax", "chex", "orbax-checkpoint", "numpy")
+
+
+def session(devices: Sequence[jax.Device], steps_per_call: int) -> dict:
+    """What is known as a session starts. Under `machinery` stands all that the bits of a run depend on."""
+    return {
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "-m", "train", *sys.argv[1:]]),
+        "commit": _commit(),
+        "machinery": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in _PACKAGES},
+            "platform": devices[0].platform,
+            "device_kind": devices[0].device_kind,
+            "devices": len(devices),
+            "cpu_threads": len(os.sched_getaffinity(0)),
+            "steps_per_call": steps_per_call,
+        },
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str | None:
+    """The checkout's commit, with "+" where files differ from it; None outside git."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
+            cwd=ROOT, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip()

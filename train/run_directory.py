@@ -1,0 +1,115 @@
+"""A run's directory: who may use it, what run it belongs to, and the small files in it."""
+
+import fcntl
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any, Self
+
+from train.failures import InputError, RunFailedError
+
+# What may lie in a directory before config.json does: a run that was killed in its first moments.
+_BEFORE_CONFIG = {"lock", "config.json.tmp"}
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Write the whole file or none of it: a process may be killed, or a disk be full, at any moment."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """As `write_json`, for text."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        temporary.write_text(text)
+        temporary.replace(path)
+    except OSError as error:
+        raise RunFailedError(f"{path} could not be written: {error.strerror}") from error
+
+
+class RunDirectory:
+    """A directory held by this process until `close`, or until the process ends however it ends."""
+
+    def __init__(self, path: str) -> None:
+        """Create or enter the directory and lock it; InputError where it is foreign, unwritable or in use."""
+        self.path = pathlib.Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            found = {entry.name for entry in self.path.iterdir()}
+            if found - _BEFORE_CONFIG and "config.json" not in found:
+                raise InputError(f"--run-dir {path}: expected a new directory or one of a run; it holds other files")
+            self._lock = (self.path / "lock").open("w")
+        except OSError as error:
+            raise InputError(f"--run-dir {path}: expected a directory that can be written: {error.strerror}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise InputError(f"--run-dir {path}: expected a run that is not in use; another process runs it") from error
+
+    def __enter__(self) -> Self:
+        """Hold the directory for a `with` block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let the directory go."""
+        self._lock.close()
+
+    def claim(self, config: str, values: Mapping[str, Any], fingerprint: str, steps_per_call: int) -> dict:
+        """Write config.json, or hold this run's identity against the one there: the record that now stands.
+
+        Every value and the data must be the same; more steps than before continue the run, and only then is the file
+        written again. `steps_per_call` stays what it was.
+        """
+        record = {
+            "config": config,
+            "values": json.loads(json.dumps(values)),  # as they will be read back: tuples are lists
+            "data_fingerprint": fingerprint,
+            "steps_per_call": steps_per_call,
+        }
+        if not (self.path / "config.json").exists():
+            write_json(self.path / "config.json", record)
+            return record
+        there = read_config(self.path)
+        before, now = _identity(there), _identity(record)
+        differing = [
+            f"{name} is {before.get(name)} there and {now.get(name)} here"
+            for name in sorted(before.keys() | now.keys())
+            if before.get(name) != now.get(name) and not (name == "steps" and now["steps"] > before["steps"])
+        ]
+        if differing:
+            raise InputError(f"--run-dir {self.path}: expected a new directory or the same run; {'; '.join(differing)}")
+        if now != before:
+            write_json(self.path / "config.json", {**there, "values": record["values"]})
+        return {**there, "values": record["values"]}
+
+
+def _identity(record: Mapping[str, Any]) -> dict:
+    return {**record["values"], "config": record["config"], "data fingerprint": record["data_fingerprint"]}
+
+
+def read_config(path: pathlib.Path) -> dict:
+    """config.json of a run's directory; InputError where there is none that can be read."""
+    file = path / "config.json"
+    try:
+        record = json.loads(file.read_text())
+        if {"config", "values", "data_fingerprint", "steps_per_call"} <= record.keys():
+            return record
+    except (OSError, ValueError, AttributeError):
+        pass
+    raise InputError(f"{path} is no run: expected a directory that `python -m train` made, with a readable config.json")
+
+
+def append_session(path: pathlib.Path, session: Mapping[str, Any]) -> list[str]:
+    """Add this session to provenance.json: what of the machinery differs from the session before, a line each."""
+    file = path / "provenance.json"
+    sessions = json.loads(file.read_text()) if file.exists() else []
+    before = sessions[-1]["machinery"] if sessions else session["machinery"]
+    write_json(file, [*sessions, session])
+    return [
+        f"{name} was {before.get(name)} and is now {value}"
+        for name, value in session["machinery"].items()
+        if before.get(name) != value
+    ]
+
+
