@@ -16,12 +16,13 @@ from train.config import ROOT
 _PACKAGES = ("jaxgen", "jax", "jaxlib", "flax", "optax", "chex", "orbax-checkpoint", "numpy")
 
 
-def session(devices: Sequence[jax.Device], steps_per_call: int) -> dict:
+def session(devices: Sequence[jax.Device], steps_per_call: int, data_dir: str | None) -> dict:
     """What is known as a session starts. Under `machinery` stands all that the bits of a run depend on."""
     return {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["python", "-m", "train", *sys.argv[1:]]),
         "commit": _commit(),
+        "data_dir": os.path.abspath(data_dir) if data_dir else None,
         "machinery": {
             "python": platform.python_version(),
             **{name: _version(name) for name in _PACKAGES},
@@ -46,8 +47,12 @@ def _commit() -> str | None:
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"],
-            cwd=ROOT, capture_output=True, text=True, check=True, timeout=10,
-        )  # fmt: skip
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return described.stdout.strip()

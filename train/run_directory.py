@@ -100,12 +100,20 @@ def read_config(path: pathlib.Path) -> dict:
     raise InputError(f"{path} is no run: expected a directory that `python -m train` made, with a readable config.json")
 
 
+def read_sessions(path: pathlib.Path) -> list[dict]:
+    """The sessions of provenance.json, the latest last; [] where there is none."""
+    file = path / "provenance.json"
+    try:
+        return json.loads(file.read_text()) if file.exists() else []
+    except ValueError:
+        return []
+
+
 def append_session(path: pathlib.Path, session: Mapping[str, Any]) -> list[str]:
     """Add this session to provenance.json: what of the machinery differs from the session before, a line each."""
-    file = path / "provenance.json"
-    sessions = json.loads(file.read_text()) if file.exists() else []
+    sessions = read_sessions(path)
     before = sessions[-1]["machinery"] if sessions else session["machinery"]
-    write_json(file, [*sessions, session])
+    write_json(path / "provenance.json", [*sessions, session])
     return [
         f"{name} was {before.get(name)} and is now {value}"
         for name, value in session["machinery"].items()
@@ -113,3 +121,7 @@ def append_session(path: pathlib.Path, session: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def complete_session(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
+    """Add what is only known later to the latest session of provenance.json."""
+    *before, latest = read_sessions(path)
+    write_json(path / "provenance.json", [*before, {**latest, **facts}])

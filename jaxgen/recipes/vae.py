@@ -16,10 +16,10 @@ from jaxgen.sampling import from_prior, standard_normal
 
 
 class Model(NamedTuple):
-    """The network's parameters, and the labels counted in training: the prior of y, [0] where y is not used."""
+    """The network's parameters, and the labels counted in training [K]: the prior of y, None where y is not used."""
 
     params: PyTree
-    label_counts: jax.Array
+    label_counts: jax.Array | None
 
 
 class Train(NamedTuple):
@@ -100,7 +100,7 @@ def _family(
 ) -> Recipe:
     if num_samples < 1:
         raise ValueError(f"num_samples must be positive, got {num_samples}")
-    num_classes = network.num_classes or 0
+    num_classes = network.num_classes
 
     def draw_noise(key: jax.Array, num_local: int, num_samples: int, axis_name: str | None = None) -> jax.Array:
         noise = standard_normal(key, num_local, (num_samples, network.latent_dim), axis_name=axis_name)
@@ -108,7 +108,8 @@ def _family(
 
     def init(key: jax.Array, batch: dict) -> State:
         params = network.init(key, batch["x"], batch.get("y"))
-        return State(Model(params, jnp.zeros(num_classes, jnp.int32)), Train(optimizer.init(params), jnp.int32(0)))
+        label_counts = None if num_classes is None else jnp.zeros(num_classes, jnp.int32)
+        return State(Model(params, label_counts), Train(optimizer.init(params), jnp.int32(0)))
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         x, y = batch["x"], batch.get("y")
@@ -121,7 +122,7 @@ def _family(
 
         (value, parts), gradients = mean_over(jax.value_and_grad(loss, has_aux=True)(params), axis_name)
         params, opt_state = update(optimizer, gradients, opt_state, params)
-        if num_classes:
+        if label_counts is not None:
             counted = jnp.bincount(y, length=num_classes)
             label_counts += counted if axis_name is None else jax.lax.psum(counted, axis_name)
         metrics = {"loss": value, **parts, **learning_rate(opt_state)}
@@ -137,7 +138,7 @@ def _family(
 
     def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None, draw: bool = False) -> jax.Array:
         key_label, key_latent, key_pixels = jax.random.split(key, 3)
-        if num_classes and y is None:
+        if model.label_counts is not None and y is None:
             y = jax.random.categorical(key_label, jnp.log(model.label_counts), shape=(num,))
         output = from_prior(
             key_latent, lambda z: network.apply(model.params, z, y, method="decode"), num, network.latent_dim

@@ -83,7 +83,7 @@ def _read(path: Path, names: Iterable[str]) -> Arrays:
                 raise InputError(f"{path}: is no .npz file, or a truncated one; {expected}")
             file.seek(0)
             with np.load(file, allow_pickle=False) as archive:
-                return {name: archive[name] for name in names if name in archive}
+                return {name: np.asarray(archive[name]) for name in names if name in archive}
     except InputError:
         raise
     except OSError as error:
@@ -147,28 +147,33 @@ def _read_prepared(name: str, data_dir: str | None) -> Arrays:
     from tensorflow_datasets.core.read_only_builder import builder_from_files
 
     looked = f"tfds:{name}: looked in {data_dir or tensorflow_datasets.core.constants.DATA_DIR}"
-    provide = f"`tfds build {name} --file_format=array_record` (needs TensorFlow), or npz:PATH"
+    build = f"`tfds build {name} --file_format=array_record` (needs TensorFlow)"
     parts = {"train": "train", "validation": "valid", "test": "test"}
     features = {"image": "x", "label": "y"}
     arrays = {}
     with _quiet_absl():
         try:
-            # Not tensorflow_datasets.data_source: its builders ask the network about what is not prepared.
+            # Files alone: tensorflow_datasets.data_source runs builders, and that of huggingface:NAME asks the network.
             builder = builder_from_files(name, data_dir=data_dir)
         except ValueError as error:
-            raise InputError(f"{looked} ({_first_line(error)}); expected what is made by {provide}") from error
+            raise InputError(f"{looked}, where it is not prepared; expected what {build} makes, or npz:PATH") from error
         try:
             for split in parts.keys() & builder.info.splits.keys():
                 examples = list(builder.as_data_source(split))
                 for feature in features.keys() & builder.info.features.keys():
                     values = np.stack([example[feature] for example in examples])
                     arrays[f"{features[feature]}_{parts[split]}"] = values
-        except Exception as error:  # other formats, damaged files, missing decoders, images of several shapes
-            expected = f"expected splits of images of one shape in the format of {provide}"
-            raise InputError(f"{looked}: cannot be read ({_first_line(error)}); {expected}") from error
+        except Exception as error:  # other formats, damaged files, images of several shapes: errors of many libraries
+            raise InputError(
+                f"{looked}, which cannot be read ({_first_line(error)}); "
+                f"expected images of one shape, in the format that {build} makes"
+            ) from error
     if not {"x_train", "x_test"} <= arrays.keys():
-        found = f"splits {', '.join(builder.info.splits)} with features {', '.join(builder.info.features)}"
-        raise InputError(f"{looked}: has {found}; expected splits train and test with a feature image")
+        found = [", ".join(sorted(names)) for names in (builder.info.splits, builder.info.features)]
+        raise InputError(
+            f"{looked}, which has splits {found[0]} with features {found[1]}; "
+            "expected splits train and test with a feature image"
+        )
     return arrays
 
 

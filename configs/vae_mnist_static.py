@@ -1,0 +1,43 @@
+"""VAE on statically binarized MNIST: the network and budget of flax's VAE example.
+
+    JAXGEN_DATA=DIR python -m train configs/vae_mnist_static.py --seeds 5
+
+Kingma & Welling 2014; 784-500-20-500-784, ReLU, Adam 1e-3, batch 128, 20 epochs of the 50,000.
+"""
+
+import optax
+
+from jaxgen import models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.experiment import Count, DataSpec, Experiment, Rate, Size, Weight
+
+
+def experiment(
+    *,
+    seed: Count = 0,
+    seeds: Size = 1,
+    steps: Size = 7800,
+    batch_size: Size = 128,
+    learning_rate: Rate = 1e-3,
+    data: str = "binarized_mnist",
+    latent_dim: Size = 20,
+    hidden: tuple[Size, ...] = (500,),
+    beta: Weight = 1.0,
+) -> Experiment:
+    """Images that are binary once and for all, so that results compare with the tables in nats."""
+
+    def recipe(spec: DataSpec) -> Recipe:
+        network = models.VAE(models.GaussianEncoder(latent_dim, hidden), models.Decoder(spec.shape, hidden[::-1]))
+        return recipes.vae(network, optax.inject_hyperparams(optax.adam)(learning_rate), beta=beta)
+
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.scale,
+        data=data,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=390,
+        checkpoint_every=1950,
+    )

@@ -1,0 +1,117 @@
+"""report.html: what a run did, in one file that opens from disk and needs no script."""
+
+import base64
+import html
+import json
+import pathlib
+import string
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from train import figures, metrics_log, run_directory
+from train.evaluate import Estimate
+from train.trained import Trained, prepared
+
+_PAGE = string.Template("""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>$title</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; margin: 1rem 0 }
+th, td { text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #ddd; vertical-align: top }
+td { overflow-wrap: anywhere }
+td.number { text-align: right; font-variant-numeric: tabular-nums }
+img { max-width: 100%; image-rendering: pixelated }
+figure { margin: 1.5rem 0 }
+figcaption { color: #555 }
+</style>
+<h1>$title</h1>
+<p>$lead</p>
+$body
+</html>
+""")
+
+
+def draw_figures(run: Trained) -> dict[str, tuple[pathlib.Path, str]]:
+    """Draw what the run's recipe allows into `figures/`: name -> (file, caption). The first seed's model is shown."""
+    folder = run.path / "figures"
+    folder.mkdir(exist_ok=True)
+    recipe, model, keys = run.recipe, run.models[0], run.keys[0]
+    drawn = {}
+    log = metrics_log.read(run.path / "metrics.jsonl")
+    if log:
+        names = [name for name in ("loss", "valid_negative_elbo") if any(name in entry for entry in log)]
+        figures.save_curves(folder / "curves.png", log, names, "nats")
+        drawn["Curves"] = (folder / "curves.png", "Training loss (mean of each compiled call) and validation, by step.")
+    if recipe.sample is not None:
+        samples = np.asarray(recipe.sample(keys.sample, model, 64))
+        if figures.save_examples(folder / "samples.png", samples):
+            drawn["Samples"] = (folder / "samples.png", "64 samples from the model, as drawn: none was left out.")
+    if recipe.encode is not None and recipe.decode is not None:
+        test = prepared(run, _spread(run.dataset.test, 32), 32)
+        y = test.get("y")
+        reconstructed = np.asarray(recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y))
+        if figures.save_pairs(folder / "reconstructions.png", test["x"], reconstructed):
+            drawn["Reconstructions"] = (
+                folder / "reconstructions.png",
+                "Test examples as the model sees them, and below each its reconstruction from the posterior mean.",
+            )
+    return drawn
+
+
+def _spread(examples: Mapping[str, np.ndarray], num: int) -> dict[str, np.ndarray]:
+    """`num` examples from all over the set, which may be sorted by class."""
+    rows = np.linspace(0, len(examples["x"]) - 1, num).astype(int)
+    return {name: array[rows] for name, array in examples.items()}
+
+
+def write(run: Trained, estimates: Mapping[str, Estimate]) -> pathlib.Path:
+    """Draw the figures and write report.html: its path."""
+    body = [_numbers(estimates)]
+    body += [_figure(name, path, caption) for name, (path, caption) in draw_figures(run).items()]
+    sessions = run_directory.read_sessions(run.path)
+    body.append(_table("Configuration", {"config": run.record["config"], **run.record["values"]}))
+    data = {"source": run.dataset.source, "fingerprint": run.dataset.fingerprint, "validation": run.dataset.valid_is}
+    sizes = {f"{name} examples": len(part["x"]) for name, part in
+             (("training", run.dataset.train), ("validation", run.dataset.valid), ("test", run.dataset.test))}
+    body.append(_table("Data", {**data, **sizes}))
+    for number, session in enumerate(sessions, 1):
+        facts = {name: value for name, value in session.items() if name != "machinery"}
+        body.append(_table(f"Provenance, session {number} of {len(sessions)}", {**facts, **session["machinery"]}))
+    name = pathlib.Path(run.record["config"]).stem
+    seeds = len(run.models)
+    lead = f"{run.step} steps, {seeds} seed{'s' if seeds > 1 else ''}, data {run.dataset.source}."
+    page = _PAGE.substitute(title=html.escape(name), lead=html.escape(lead), body="\n".join(body))
+    run_directory.write_text(run.path / "report.html", page)
+    return run.path / "report.html"
+
+
+def _numbers(estimates: Mapping[str, Estimate]) -> str:
+    head = "<tr><th>metric<th>value<th>unit<th>95 % interval<th>from</tr>"
+    rows = [
+        f'<tr><td>{html.escape(name)}<td class="number">{found.value:.4f}<td>{html.escape(found.unit)}'
+        f'<td class="number">{found.low:.4f} to {found.high:.4f}<td>{html.escape(found.interval)}</tr>'
+        for name, found in estimates.items()
+    ]
+    return f"<h2>Test set</h2>\n<table>{head}{''.join(rows)}</table>"
+
+
+def _table(title: str, values: Mapping[str, Any]) -> str:
+    rows = [
+        f"<tr><th>{html.escape(str(name))}<td>{html.escape(value if isinstance(value, str) else json.dumps(value))}</tr>"
+        for name, value in values.items()
+    ]
+    return f"<h2>{html.escape(title)}</h2>\n<table>{''.join(rows)}</table>"
+
+
+def _figure(name: str, path: pathlib.Path, caption: str) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    return (
+        f'<h2>{html.escape(name)}</h2>\n<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+

@@ -1,0 +1,151 @@
+"""One run from a config to its report: open, check, compile, resume, train, evaluate."""
+
+import functools
+import json
+import math
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxgen.recipe import PyTree, Recipe
+from train import config as configs
+from train import devices as available
+from train import evaluate, keys, provenance, report, run_directory, stopping, trained
+from train.checkpoint import Checkpoints
+from train.config import Config, RunOptions
+from train.data import Dataset, batch_rows, open_data, steps_per_epoch
+from train.experiment import Experiment
+from train.failures import InputError, warn
+from train.loop import Hooks, Plan, train
+from train.metrics_log import MetricsLog
+from train.parallel import Steps, compile_steps
+from train.progress import console, progress_bar
+from train.timing import Timing
+
+# Enough that the cost of a call vanishes, few enough that a request to stop is soon heard.
+_STEPS_PER_CALL = {"cpu": 50}
+_STEPS_PER_CALL_ON_ACCELERATORS = 200
+
+
+class Job(NamedTuple):
+    """A run that was found possible, before anything is written."""
+
+    experiment: Experiment
+    dataset: Dataset
+    recipe: Recipe
+    devices: list[jax.Device]
+    steps: Steps
+
+
+def run(config: Config, values: Mapping[str, Any], options: RunOptions, started: float) -> None:
+    """Do what is left to do of a run; `started` is when the process did, by `time.perf_counter`."""
+    path = pathlib.Path(options.run_dir or configs.default_run_dir(config))
+    job = open_job(config, values, options, path)
+    with run_directory.RunDirectory(path) as directory:
+        steps_per_call = int(job.experiment.steps_per_call or 0)
+        directory.claim(config.recorded_path(), values, job.dataset.fingerprint, steps_per_call)
+        if is_complete(path, job.experiment.steps):
+            console.print(f"{path} is complete: {job.experiment.steps} steps")
+        else:
+            session = provenance.session(job.devices, steps_per_call, options.data_dir)
+            for difference in run_directory.append_session(path, session):
+                warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
+            reached = train_job(job, path, started)
+            if reached < job.experiment.steps:
+                console.print(f"stopped and saved at step {reached}; the same command goes on from there")
+                return
+            opened = trained.load(str(path), options.data_dir)
+            report.write(opened, evaluate.write(opened, options.num_samples))
+    for name, found in evaluate.read(path).items():
+        console.print(evaluate.line(name, found))
+    console.print(f"report {path / 'report.html'}")
+
+
+def open_job(config: Config, values: Mapping[str, Any], options: RunOptions, path: pathlib.Path) -> Job:
+    """Check everything that a user could have got wrong: InputError, and nothing is written."""
+    experiment = configs.build(config, values)
+    overrides = {name: getattr(options, name) for name in ("evaluate_every", "checkpoint_every", "steps_per_call")}
+    experiment = experiment._replace(**{name: value for name, value in overrides.items() if value is not None})
+    devices = available.choose(options.platform, options.devices)
+    available.use_compilation_cache(options.compilation_cache)
+    dataset = open_data(experiment.data, options.data_dir)
+    recipe, _ = trained.make_recipe(config, experiment, dataset)
+    steps_per_epoch(dataset.spec.num_train, experiment.batch_size, recipe.draws)
+    try:
+        steps = compile_steps(
+            recipe, experiment.prepare, devices, batch_size=experiment.batch_size, seeds=experiment.seeds
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    recorded = run_directory.read_config(path)["steps_per_call"] if (path / "config.json").exists() else None
+    steps_per_call = choose_steps_per_call(experiment, recorded, devices[0].platform)
+    return Job(experiment._replace(steps_per_call=steps_per_call), dataset, recipe, devices, steps)
+
+
+def choose_steps_per_call(experiment: Experiment, recorded: int | None, platform: str) -> int:
+    """What was asked for, else what the run began with, else a divisor of both intervals that suits the device."""
+    intervals = {"evaluate-every": experiment.evaluate_every, "checkpoint-every": experiment.checkpoint_every}
+    common = math.gcd(*intervals.values())
+    most = _STEPS_PER_CALL.get(platform, _STEPS_PER_CALL_ON_ACCELERATORS)
+    fitting = max(size for size in range(1, most + 1) if common % size == 0)
+    chosen = experiment.steps_per_call or recorded or fitting
+    for name, interval in intervals.items():
+        if interval % chosen:
+            raise InputError(f"--{name} {interval}: expected a multiple of the {chosen} steps in a call")
+    return chosen
+
+
+def is_complete(path: pathlib.Path, steps: int) -> bool:
+    """Whether the run was trained for these steps, evaluated and reported."""
+    try:
+        evaluated = json.loads((path / "evaluation.json").read_text())["step"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return evaluated == steps and (path / "report.html").exists()
+
+
+def rows_of_seeds(experiment: Experiment, num_train: int, draws: int, first: int, num: int) -> np.ndarray:
+    """The rows of `num` steps from `first` on: [K, (draws,) B], with several seeds [S, K, (draws,) B]."""
+    seeds = range(experiment.seed, experiment.seed + experiment.seeds)
+    rows = [batch_rows(seed, num_train, experiment.batch_size, draws, first, num) for seed in seeds]
+    return np.stack(rows) if len(rows) > 1 else rows[0]
+
+
+def train_job(job: Job, path: pathlib.Path, started: float) -> int:
+    """Train from the newest checkpoint, or from the start: the step that was reached."""
+    experiment, seeds = job.experiment, job.experiment.seeds
+    run_keys = keys.of_seeds(experiment.seed, seeds)
+    rows = functools.partial(rows_of_seeds, experiment, job.dataset.spec.num_train, job.recipe.draws)
+    data = job.steps.put(job.dataset.train)
+    state = job.steps.put(job.steps.init(run_keys.init, data, np.take(rows(0, 1), 0, axis=int(seeds > 1))))
+    steps_per_call = experiment.steps_per_call or 1
+    key, first = run_keys.steps, 0
+    with Checkpoints(path) as checkpoints:
+        # A run's last call may be short; from its end only the very same run goes on, a longer one starts a call earlier.
+        restored = checkpoints.restore(state, key, lambda step: step == experiment.steps or step % steps_per_call == 0)
+        if restored is not None:
+            first, state, key = restored
+            console.print(f"resumed at step {first} of {experiment.steps}")
+        plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
+        timing = Timing(started)
+        with MetricsLog(path, first) as log, progress_bar(first, plan.last) as bar, stopping.stop_requests() as stop:
+
+            def show(step: int, metrics: Mapping[str, np.ndarray]) -> None:
+                timing.note_call()
+                bar(step, metrics)
+
+            hooks = Hooks(rows, validation(job, run_keys), show, timing.seconds, stop)
+            reached, _ = train(job.steps, state, key, data, plan, log, checkpoints, hooks)
+        run_directory.complete_session(path, timing.facts())
+    return reached
+
+
+def validation(job: Job, run_keys: keys.Keys) -> Callable[[PyTree], Mapping[str, np.ndarray]]:
+    """(model) -> mean of each metric on the validation set, under the same keys each time so that curves compare."""
+    seeds = job.experiment.seeds
+    validate = evaluate.compile_validation(job.recipe, job.experiment, job.dataset.valid)
+    evaluation_keys = trained.per_seed(run_keys.evaluate, seeds)
+    return lambda model: validate(evaluation_keys, trained.per_seed(jax.device_put(model, job.devices[0]), seeds))

@@ -1,0 +1,92 @@
+"""A run as it stands on disk, opened for whoever reads it: the evaluator, the sampler, the report."""
+
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxgen.recipe import PyTree, Recipe, State
+from train import config as configs
+from train import run_directory
+from train.checkpoint import Checkpoints
+from train.data import Dataset, batch_rows, open_data
+from train.experiment import Experiment
+from train.failures import InputError
+from train.keys import Keys, of_seeds
+
+
+class Trained(NamedTuple):
+    """Everything about a run that does not change any more. `models` and `keys` hold one entry for each seed."""
+
+    path: pathlib.Path
+    record: Mapping[str, Any]  # config.json
+    experiment: Experiment
+    dataset: Dataset
+    recipe: Recipe
+    step: int
+    models: list[PyTree]
+    keys: list[Keys]
+
+
+def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset) -> tuple[Recipe, State]:
+    """The recipe for this data and the shapes of one seed's state; InputError where its model cannot take the data."""
+    rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, 1, 0, 1)[0]
+
+    def first_state(key: jax.Array, batch: dict) -> State:
+        x = jax.vmap(experiment.prepare, in_axes=(None, 0))(key, batch["x"])
+        return recipe.init(key, {**batch, "x": x})
+
+    try:
+        recipe = experiment.recipe(dataset.spec)
+        batch = {name: array[rows] for name, array in dataset.train.items()}
+        return recipe, jax.eval_shape(first_state, jax.random.key(0), batch)
+    except (ValueError, TypeError, AssertionError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"{config.recorded_path()} cannot take --data {dataset.source}, examples of shape {dataset.spec.shape}: {said}"
+        ) from error
+
+
+def per_seed(tree: PyTree, seeds: int) -> list[PyTree]:
+    """A tree with a leading axis of seeds, if there are several, as one tree for each."""
+    return [tree] if seeds == 1 else [jax.tree.map(lambda leaf, seed=seed: leaf[seed], tree) for seed in range(seeds)]
+
+
+def load(path: str, data_dir: str | None) -> Trained:
+    """Open a run's newest checkpoint, its data and its recipe; InputError names what is missing."""
+    run_dir = pathlib.Path(path)
+    record = run_directory.read_config(run_dir)
+    config = configs.load(record["config"])
+    unknown = record["values"].keys() - config.parameters.keys()
+    if unknown:
+        raise InputError(f"{path}: {config.recorded_path()} no longer has the options {', '.join(sorted(unknown))}")
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in record["values"].items()}
+    experiment = configs.build(config, values)
+    trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
+    dataset = open_data(experiment.data, data_dir or os.environ.get("JAXGEN_DATA") or next(reversed(trained_from), None))
+    if dataset.fingerprint != record["data_fingerprint"]:
+        raise InputError(f"{path}: expected the data that it was trained on; --data {experiment.data} has changed since")
+    recipe, state = make_recipe(config, experiment, dataset)
+    like = jax.tree.map(lambda leaf: _with_seeds(leaf, experiment.seeds), state.model)
+    if not (run_dir / "checkpoints").is_dir():
+        raise InputError(f"{path} holds no checkpoint; expected a run that was trained")
+    with Checkpoints(run_dir) as checkpoints:
+        step, model = checkpoints.read_model(like)
+    keys = per_seed(of_seeds(experiment.seed, experiment.seeds), experiment.seeds)
+    return Trained(run_dir, record, experiment, dataset, recipe, step, per_seed(model, experiment.seeds), keys)
+
+
+def _with_seeds(leaf: jax.ShapeDtypeStruct, seeds: int) -> jax.ShapeDtypeStruct:
+    sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    shape = (seeds, *leaf.shape) if seeds > 1 else leaf.shape
+    return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=sharding)
+
+
+def prepared(trained: Trained, examples: Mapping[str, np.ndarray], num: int) -> dict[str, np.ndarray]:
+    """The first `num` examples as the model sees them."""
+    some = {name: array[:num] for name, array in examples.items()}
+    keys = jax.random.split(trained.keys[0].sample, len(some["x"]))
+    return {**some, "x": np.asarray(jax.vmap(trained.experiment.prepare)(keys, some["x"]))}
