@@ -1,6 +1,6 @@
 """VAE on scikit-learn's 8 x 8 digits, binarized anew at each visit: the smallest real experiment, and the demo.
 
-    python -m train configs/vae_digits.py
+python -m train configs/vae_digits.py
 """
 
 import optax
@@ -25,8 +25,7 @@ def experiment(
     """An MLP of two hidden layers on each side, Bernoulli likelihood, Adam."""
 
     def recipe(spec: DataSpec) -> Recipe:
-        if not spec.unit_interval:
-            raise ValueError("a Bernoulli likelihood needs data in [0, 1]")
+        spec.require_unit_interval("a Bernoulli likelihood")
         network = models.VAE(models.GaussianEncoder(latent_dim, hidden), models.Decoder(spec.shape, hidden[::-1]))
         return recipes.vae(network, optax.inject_hyperparams(optax.adam)(learning_rate), beta=beta)
 

@@ -27,6 +27,7 @@ def experiment(
     """Images that are binary once and for all, so that results compare with the tables in nats."""
 
     def recipe(spec: DataSpec) -> Recipe:
+        spec.require_unit_interval("a Bernoulli likelihood")
         network = models.VAE(models.GaussianEncoder(latent_dim, hidden), models.Decoder(spec.shape, hidden[::-1]))
         return recipes.vae(network, optax.inject_hyperparams(optax.adam)(learning_rate), beta=beta)
 

@@ -16,7 +16,7 @@ def _is_uint8(x: jax.Array) -> bool:
 
 
 def scale(key: jax.Array, x: jax.Array) -> jax.Array:
-    """x / 255 as float32, [...] -> [...] in [0, 1]; floats pass. All that statically binarized data needs.
+    """X / 255 as float32, [...] -> [...] in [0, 1]; floats pass. All that statically binarized data needs.
 
     The key is not used. Raises ValueError where x is neither uint8 nor floating, as every function here.
     """
@@ -30,10 +30,10 @@ def scale_symmetric(key: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def binarize(key: jax.Array, x: jax.Array) -> jax.Array:
-    """x ~ Bernoulli(x / 255), or Bernoulli(x) of a float in [0, 1]: [...] -> [...] of 0. and 1.
+    """X ~ Bernoulli(x / 255), or Bernoulli(x) of a float in [0, 1]: [...] -> [...] of 0. and 1.
 
     "Dynamic binarization" (Burda et al. 2016, section 5) when drawn anew at each visit. A pixel is 1 where a random
-    16-bit number lies under round(65536 p): exact at 0 and 255 and to 1e-5 elsewhere. 8-bit thresholds would be x / 256.
+    16-bit number lies under round(65536 p): exact at 0 and 255, to 1e-5 elsewhere. 8-bit thresholds would be x / 256.
     """
     probabilities = scale(key, x).ravel()
     thresholds = jnp.round(probabilities * 65536).astype(jnp.uint32)

@@ -1,10 +1,10 @@
 """Checkpoints of a run: what the evaluator reads, what only training reads, and what describes both."""
 
-import contextlib
 import logging
 import pathlib
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+import shutil
+from collections.abc import Callable
+from typing import NamedTuple, Self
 
 import jax
 import orbax.checkpoint as ocp
@@ -12,7 +12,7 @@ import orbax.checkpoint as ocp
 from jaxgen.recipe import PyTree, State
 from train.failures import InputError, RunFailedError, warn
 
-logging.getLogger("absl").setLevel(logging.ERROR)
+logging.getLogger("absl").setLevel(logging.CRITICAL)
 
 
 class Restored(NamedTuple):
@@ -30,23 +30,23 @@ def describe(tree: PyTree) -> dict[str, str]:
 
 
 class Checkpoints:
-    """The checkpoints of one run directory. Saving is asynchronous; leaving the `with` block waits for it."""
+    """The checkpoints of one run directory."""
 
     def __init__(self, run_dir: pathlib.Path, keep: int = 3) -> None:
         """Open the directory, without reading any checkpoint yet."""
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, cleanup_tmp_directories=True)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep, create=True, cleanup_tmp_directories=True, enable_async_checkpointing=False
+        )
         self._path = run_dir.resolve() / "checkpoints"
-        with failing_as("checkpoints could not be opened"):
-            self._manager = ocp.CheckpointManager(self._path, options=options)
+        self._manager = ocp.CheckpointManager(self._path, options=options)
 
-    def __enter__(self) -> "Checkpoints":
+    def __enter__(self) -> Self:
         """Use for a `with` block."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Finish what is being written."""
-        with failing_as("the last checkpoint could not be written"):
-            self._manager.close()
+        """Let Orbax end its threads."""
+        self._manager.close()
 
     def save(self, step: int, state: State, key: jax.Array) -> None:
         """Save the state after `step` steps; RunFailedError where that is not possible."""
@@ -57,14 +57,16 @@ class Checkpoints:
             train=ocp.args.StandardSave({"state": state.train, "step": step, "key": key}),
             meta=ocp.args.JsonSave({"model": describe(state.model)}),
         )
-        with failing_as(f"checkpoint {step} could not be written"):
-            if not self._manager.save(step, args=items):
-                raise RunFailedError(f"checkpoint {step} was refused: {self._path} holds a later one")
-
-    def wait(self) -> None:
-        """Until the last save is on disk; RunFailedError where it failed."""
-        with failing_as("the last checkpoint could not be written"):
-            self._manager.wait_until_finished()
+        # Asked beforehand: out of space, the writers below fill the screen with tracebacks from their threads.
+        needed, free = sum(leaf.nbytes for leaf in jax.tree.leaves(state)), shutil.disk_usage(self._path).free
+        if needed > free:
+            raise RunFailedError(f"checkpoint {step} needs {needed} bytes and {self._path} has {free} free")
+        try:
+            saved = self._manager.save(step, args=items)
+        except Exception as error:  # whatever Orbax and its writers raise
+            raise RunFailedError(f"checkpoint {step} could not be written: {_first_line(error)}") from error
+        if not saved:
+            raise RunFailedError(f"checkpoint {step} was refused: {self._path} holds a later one")
 
     def restore(self, like: State, key_like: jax.Array, usable: Callable[[int], bool]) -> Restored | None:
         """The newest checkpoint that is usable, a function of its step, and can be read; None where there is none.
@@ -84,7 +86,7 @@ class Checkpoints:
             except (ValueError, KeyError, OSError) as error:
                 if isinstance(error, InputError):
                     raise
-                warn(f"checkpoint {self._path / str(step)} is broken and is removed: {str(error).splitlines()[0][:120]}")
+                warn(f"checkpoint {self._path / str(step)} is broken and is removed: {_first_line(error)}")
                 doomed.append(step)
         for step in doomed:
             self._manager.delete(step)
@@ -111,14 +113,17 @@ class Checkpoints:
             except (ValueError, KeyError, OSError) as error:
                 if isinstance(error, InputError):
                     raise
-                warn(f"checkpoint {self._path / str(step)} is broken and is skipped: {str(error).splitlines()[0][:120]}")
+                warn(f"checkpoint {self._path / str(step)} is broken and is skipped: {_first_line(error)}")
         raise InputError(f"{self._path} holds no checkpoint that can be read; expected one of a run that was trained")
 
     def _refuse_other_model(self, step: int, like: PyTree) -> None:
         read = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
         there, here = read["meta"]["model"], describe(like)
-        differing = [f"{name} is {there.get(name)} there, {here.get(name)} here" for name in there | here if
-                     there.get(name) != here.get(name)]
+        differing = [
+            f"{name} is {there.get(name)} there, {here.get(name)} here"
+            for name in there | here
+            if there.get(name) != here.get(name)
+        ]
         if differing:
             raise InputError(f"checkpoint {self._path / str(step)} is of another model: {differing[0]}")
 
@@ -128,12 +133,5 @@ def abstract(tree: PyTree) -> PyTree:
     return jax.tree.map(ocp.utils.to_shape_dtype_struct, tree)
 
 
-@contextlib.contextmanager
-def failing_as(what: str) -> Iterator[Any]:
-    """Whatever Orbax and its writers raise, as the run's failure in one line."""
-    try:
-        yield
-    except RunFailedError:
-        raise
-    except Exception as error:
-        raise RunFailedError(f"{what}: {str(error).splitlines()[0][:200]}") from error
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]

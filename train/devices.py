@@ -30,7 +30,7 @@ def use_compilation_cache(directory: str | None) -> None:
     if directory == "off":
         jax.config.update("jax_compilation_cache_dir", None)
         return
-    if directory is None and jax.config.jax_compilation_cache_dir:
+    if directory is None and jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         return
     cache_home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     path = pathlib.Path(directory or os.path.join(cache_home, "jaxgen"))
@@ -39,6 +39,8 @@ def use_compilation_cache(directory: str | None) -> None:
     except OSError as error:
         if directory is None:
             return
-        raise InputError(f"--compilation-cache {directory}: expected a directory that can be written: {error}") from error
+        raise InputError(
+            f"--compilation-cache {directory}: expected a directory that can be written: {error}"
+        ) from error
     jax.config.update("jax_compilation_cache_dir", str(path))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)

@@ -7,6 +7,7 @@ Per example first, then averaged once over exactly the examples there are; an in
 
 import dataclasses
 import datetime
+import functools
 import json
 import pathlib
 import sys
@@ -14,15 +15,17 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tyro
 
 from jaxgen import losses, preprocess
 from jaxgen.recipe import PyTree, Recipe
 from train import config, devices, intervals, run_directory, trained
-from train.experiment import Experiment, Size
+from train.experiment import Size
 from train.failures import one_line_failures
-from train.parallel import over_examples
+from train.keys import Keys
+from train.parallel import Prepare, over_examples, prepare_examples
 from train.trained import Trained
 
 # 100 examples times the recipe's chunk of samples bound the memory of importance sampling.
@@ -52,12 +55,25 @@ class Estimate(NamedTuple):
     seeds: list[float]  # the mean of each seed
 
 
-def compile_validation(recipe: Recipe, experiment: Experiment, valid: Mapping[str, np.ndarray]) -> Callable:
-    """(keys, models), one of each a seed -> mean of each metric on the validation set, [] or [S]."""
-    evaluate = over_examples(recipe.evaluate, experiment.prepare, batch_size=_BATCH_SIZE)
+class Examples(NamedTuple):
+    """What one seed is measured on: a set prepared under its key, and the key for the measuring."""
 
-    def validate(keys: list[jax.Array], models: list[PyTree]) -> dict[str, np.ndarray]:
-        values = [evaluate(key, model, valid) for key, model in zip(keys, models, strict=True)]
+    key: jax.Array
+    prepared: dict[str, np.ndarray]
+
+
+def examples_of(keys: Keys, prepare: Prepare, examples: Mapping[str, np.ndarray]) -> Examples:
+    """Prepare a set once, so that every metric, and every evaluation of the run, sees the same draw of it."""
+    key_prepare, key_measure = jax.random.split(keys.evaluate)
+    return Examples(key_measure, prepare_examples(prepare, key_prepare, examples))
+
+
+def compile_validation(recipe: Recipe, valid: list[Examples]) -> Callable[[list[PyTree]], dict[str, np.ndarray]]:
+    """(models), one a seed -> mean of each metric on the validation set, [] or [S]."""
+    evaluate = over_examples(recipe.evaluate, batch_size=_BATCH_SIZE)
+
+    def validate(models: list[PyTree]) -> dict[str, np.ndarray]:
+        values = [evaluate(key, model, seen) for model, (key, seen) in zip(models, valid, strict=True)]
         means = {name: np.array([value[name].mean(dtype=np.float64) for value in values]) for name in values[0]}
         return means if len(models) > 1 else {name: mean[0] for name, mean in means.items()}
 
@@ -66,28 +82,32 @@ def compile_validation(recipe: Recipe, experiment: Experiment, valid: Mapping[st
 
 def evaluate_run(run: Trained, num_samples: int) -> dict[str, Estimate]:
     """Every metric of the test set that the run's recipe can give, in the order in which they are printed."""
-    recipe, prepare, test = run.recipe, run.experiment.prepare, run.dataset.test
-    evaluate = over_examples(recipe.evaluate, prepare, batch_size=_BATCH_SIZE)
-    values: list[dict[str, np.ndarray]] = [
-        dict(evaluate(keys.evaluate, model, test)) for keys, model in zip(run.keys, run.models, strict=True)
-    ]
-    if recipe.log_prob is not None:
-        exact = recipe.log_prob_is == "exact"
-        name = "nll" if exact else "importance_weighted_nll"
-        shift = discrete_shift(run)
+    measures = [over_examples(run.recipe.evaluate, batch_size=_BATCH_SIZE)]
+    if run.recipe.log_prob is not None:
+        measures.append(over_examples(measure_nll(run.recipe, num_samples), batch_size=_LIKELIHOOD_BATCH_SIZE))
+    values: dict[str, list[np.ndarray]] = {}
+    for keys, model in zip(run.keys, run.models, strict=True):
+        key, test = examples_of(keys, run.experiment.prepare, run.dataset.test)
+        found: dict[str, np.ndarray] = {}
+        for measure, key_measure in zip(measures, jax.random.split(key, len(measures)), strict=True):
+            found |= measure(key_measure, model, test)
+        shift = discrete_shift(run.experiment.prepare, test["x"])
+        nll = found.get("nll", found.get("importance_weighted_nll"))
+        if nll is not None and shift is not None:
+            found["bits_per_dim"] = shift + np.asarray(losses.bits_per_dim(jnp.asarray(nll), test["x"][0].size))
+        for name, value in found.items():
+            values.setdefault(name, []).append(value)
+    return {name: estimate(unit, values[name]) for name, unit in _UNITS.items() if name in values}
 
-        def nll(key: jax.Array, model: PyTree, batch: dict) -> jax.Array:
-            options = {} if exact else {"num_samples": num_samples}
-            return -recipe.log_prob(key, model, batch["x"], y=batch.get("y"), **options)
 
-        nlls = over_examples(nll, prepare, batch_size=_LIKELIHOOD_BATCH_SIZE)
-        for keys, model, metrics in zip(run.keys, run.models, values, strict=True):
-            metrics[name] = nlls(jax.random.fold_in(keys.evaluate, 1), model, test)
-            if shift is not None:
-                metrics["bits_per_dim"] = shift + np.asarray(
-                    losses.bits_per_dim(metrics[name], int(np.prod(run.dataset.spec.shape)))
-                )
-    return {name: estimate(unit, [metrics[name] for metrics in values]) for name, unit in _UNITS.items() if name in values[0]}
+def measure_nll(recipe: Recipe, num_samples: int) -> Callable[[jax.Array, PyTree, dict], dict[str, jax.Array]]:
+    """(key, model, batch) -> {"nll": [B]}, or {"importance_weighted_nll": [B]} where log_prob is a lower bound."""
+    log_prob = recipe.log_prob
+    assert log_prob is not None
+    if recipe.log_prob_is == "exact":
+        return lambda key, model, batch: {"nll": -log_prob(key, model, batch["x"], y=batch.get("y"))}
+    sampled = functools.partial(log_prob, num_samples=num_samples)
+    return lambda key, model, batch: {"importance_weighted_nll": -sampled(key, model, batch["x"], y=batch.get("y"))}
 
 
 def estimate(unit: str, values: list[np.ndarray]) -> Estimate:
@@ -100,11 +120,10 @@ def estimate(unit: str, values: list[np.ndarray]) -> Estimate:
     return Estimate(means[0], unit, low, high, f"bootstrap, {len(values[0])} examples", means)
 
 
-def discrete_shift(run: Trained) -> float | None:
+def discrete_shift(prepare: Prepare, x: np.ndarray) -> float | None:
     """What to add to a density's bits per dimension to bound those of the data; None where the data is not discrete."""
-    if run.experiment.prepare is preprocess.dequantize:
+    if prepare is preprocess.dequantize:
         return 8.0  # the density is of values 256 times as small as the integers
-    x = trained.prepared(run, run.dataset.test, 100)["x"]
     return 0.0 if np.isin(x, (0, 1)).all() else None
 
 
@@ -128,7 +147,9 @@ def write(run: Trained, num_samples: int) -> dict[str, Estimate]:
 
 def read(path: pathlib.Path) -> dict[str, Estimate]:
     """The estimates of evaluation.json."""
-    return {name: Estimate(**found) for name, found in json.loads((path / "evaluation.json").read_text())["metrics"].items()}
+    return {
+        name: Estimate(**found) for name, found in json.loads((path / "evaluation.json").read_text())["metrics"].items()
+    }
 
 
 def line(name: str, found: Estimate) -> str:

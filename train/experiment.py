@@ -17,6 +17,11 @@ class DataSpec(NamedTuple):
     num_train: int
     unit_interval: bool  # every value lies in [0, 1] once uint8 is divided by 255
 
+    def require_unit_interval(self, what: str) -> None:
+        """ValueError unless every value lies in [0, 1], which `what` needs."""
+        if not self.unit_interval:
+            raise ValueError(f"{what} needs data in [0, 1]")
+
 
 class Experiment(NamedTuple):
     """One configuration of one run; the run's identity is the bound values of the function that returned it."""

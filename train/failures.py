@@ -1,4 +1,4 @@
-"""How the application ends when it cannot go on: one clear line and an exit code, never a traceback for a user's slip."""
+"""How the application ends when it cannot go on: one clear line and an exit code, no traceback for a slip."""
 
 import contextlib
 import sys
@@ -20,12 +20,12 @@ def warn(message: str) -> None:
 
 @contextlib.contextmanager
 def one_line_failures() -> Iterator[None]:
-    """Turn the two failures above into a line on stderr and their exit code."""
+    """Turn the two failures above, and a disk that is full or fails, into a line on stderr and an exit code."""
     try:
         yield
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    except RunFailedError as error:
+    except (RunFailedError, OSError) as error:
         print(f"failed: {error}", file=sys.stderr)
         raise SystemExit(1) from None

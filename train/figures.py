@@ -33,7 +33,7 @@ def save_examples(path: pathlib.Path, x: Array, columns: int = 16) -> bool:
         return True
     if x.ndim == 2 and x.shape[1] == 2:
         figure, axes = plt.subplots(figsize=(5, 5), layout="constrained")
-        axes.scatter(*x.T, s=4)
+        axes.scatter(x[:, 0], x[:, 1], s=4)
         axes.set_aspect("equal")
         figure.savefig(path, dpi=120)
         plt.close(figure)

@@ -70,7 +70,9 @@ def train(
 
 def require_finite(metrics: Mapping[str, np.ndarray], first: int) -> None:
     """RunFailedError that names the first step, of those after `first`, whose metrics [.., K] are not all finite."""
-    finite = np.logical_and.reduce([np.isfinite(values).reshape(-1, values.shape[-1]).all(0) for values in metrics.values()])
+    finite = np.logical_and.reduce(
+        [np.isfinite(values).reshape(-1, values.shape[-1]).all(0) for values in metrics.values()]
+    )
     if finite.all():
         return
     offset = int(np.argmin(finite))

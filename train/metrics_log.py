@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import numpy as np
 
-from train.failures import RunFailedError
 from train.run_directory import write_text
 
 
@@ -46,11 +45,8 @@ class MetricsLog:
     def write(self, step: int, metrics: Mapping[str, np.ndarray], **facts: Any) -> None:
         """One line: the step, each metric (a list where there are several seeds), and further facts."""
         line = {"step": step, **{name: np.asarray(value).tolist() for name, value in metrics.items()}, **facts}
-        try:
-            self._file.write(json.dumps(line) + "\n")
-            self._file.flush()
-        except OSError as error:
-            raise RunFailedError(f"metrics.jsonl could not be written at step {step}: {error.strerror}") from error
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
         if self._events:
             for name, value in metrics.items():
                 self._events.add_scalar(name, float(np.mean(value)), step)

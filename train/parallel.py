@@ -84,18 +84,14 @@ def compile_steps(
 
 
 def over_examples(
-    function: Callable[[jax.Array, PyTree, dict], Any], prepare: Prepare, *, batch_size: int
+    function: Callable[[jax.Array, PyTree, dict], Any], *, batch_size: int
 ) -> Callable[[jax.Array, PyTree, Mapping[str, np.ndarray]], Any]:
     """Compile `function(key, model, batch)`, leaves [B, ...], into (key, model, examples) -> NumPy leaves [N, ...].
 
     Batch i has the key `fold_in(key, i)`. The last batch is filled up by repeating its last row, and what the function
     gives for the filling is dropped, so that one program serves all batches and each example counts once.
     """
-
-    @jax.jit
-    def on_batch(key: jax.Array, model: PyTree, batch: dict) -> Any:
-        key_prepare, key_function = jax.random.split(key)
-        return function(key_function, model, prepare_batch(prepare, key_prepare, batch, None))
+    on_batch = jax.jit(function)
 
     def on_all(key: jax.Array, model: PyTree, examples: Mapping[str, np.ndarray]) -> Any:
         num = len(examples["x"])
@@ -109,3 +105,9 @@ def over_examples(
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
     return on_all
+
+
+def prepare_examples(prepare: Prepare, key: jax.Array, examples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A whole set prepared once, so that all that is measured on it sees the same draw."""
+    prepare_all = over_examples(lambda key, _, batch: prepare_batch(prepare, key, batch, None), batch_size=1000)
+    return prepare_all(key, None, examples)

@@ -13,6 +13,7 @@ import jax
 
 from train.config import ROOT
 
+# What the bits of a run depend on.
 _PACKAGES = ("jaxgen", "jax", "jaxlib", "flax", "optax", "chex", "orbax-checkpoint", "numpy")
 
 

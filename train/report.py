@@ -12,7 +12,8 @@ import numpy as np
 
 from train import figures, metrics_log, run_directory
 from train.evaluate import Estimate
-from train.trained import Trained, prepared
+from train.parallel import prepare_examples
+from train.trained import Trained
 
 _PAGE = string.Template("""<!doctype html>
 <html lang="en">
@@ -52,7 +53,7 @@ def draw_figures(run: Trained) -> dict[str, tuple[pathlib.Path, str]]:
         if figures.save_examples(folder / "samples.png", samples):
             drawn["Samples"] = (folder / "samples.png", "64 samples from the model, as drawn: none was left out.")
     if recipe.encode is not None and recipe.decode is not None:
-        test = prepared(run, _spread(run.dataset.test, 32), 32)
+        test = prepare_examples(run.experiment.prepare, keys.evaluate, _spread(run.dataset.test, 32))
         y = test.get("y")
         reconstructed = np.asarray(recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y))
         if figures.save_pairs(folder / "reconstructions.png", test["x"], reconstructed):
@@ -76,8 +77,14 @@ def write(run: Trained, estimates: Mapping[str, Estimate]) -> pathlib.Path:
     sessions = run_directory.read_sessions(run.path)
     body.append(_table("Configuration", {"config": run.record["config"], **run.record["values"]}))
     data = {"source": run.dataset.source, "fingerprint": run.dataset.fingerprint, "validation": run.dataset.valid_is}
-    sizes = {f"{name} examples": len(part["x"]) for name, part in
-             (("training", run.dataset.train), ("validation", run.dataset.valid), ("test", run.dataset.test))}
+    sizes = {
+        f"{name} examples": len(part["x"])
+        for name, part in (
+            ("training", run.dataset.train),
+            ("validation", run.dataset.valid),
+            ("test", run.dataset.test),
+        )
+    }
     body.append(_table("Data", {**data, **sizes}))
     for number, session in enumerate(sessions, 1):
         facts = {name: value for name, value in session.items() if name != "machinery"}
@@ -102,8 +109,10 @@ def _numbers(estimates: Mapping[str, Estimate]) -> str:
 
 def _table(title: str, values: Mapping[str, Any]) -> str:
     rows = [
-        f"<tr><th>{html.escape(str(name))}<td>{html.escape(value if isinstance(value, str) else json.dumps(value))}</tr>"
-        for name, value in values.items()
+        f"<tr><th>{html.escape(name)}<td>{html.escape(shown)}</tr>"
+        for name, shown in (
+            (name, value if isinstance(value, str) else json.dumps(value)) for name, value in values.items()
+        )
     ]
     return f"<h2>{html.escape(title)}</h2>\n<table>{''.join(rows)}</table>"
 
@@ -114,4 +123,3 @@ def _figure(name: str, path: pathlib.Path, caption: str) -> str:
         f'<h2>{html.escape(name)}</h2>\n<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
-

@@ -124,7 +124,7 @@ def train_job(job: Job, path: pathlib.Path, started: float) -> int:
     steps_per_call = experiment.steps_per_call or 1
     key, first = run_keys.steps, 0
     with Checkpoints(path) as checkpoints:
-        # A run's last call may be short; from its end only the very same run goes on, a longer one starts a call earlier.
+        # The last call may be short: a longer run goes on from where that call began, so that its calls are whole.
         restored = checkpoints.restore(state, key, lambda step: step == experiment.steps or step % steps_per_call == 0)
         if restored is not None:
             first, state, key = restored
@@ -144,8 +144,11 @@ def train_job(job: Job, path: pathlib.Path, started: float) -> int:
 
 
 def validation(job: Job, run_keys: keys.Keys) -> Callable[[PyTree], Mapping[str, np.ndarray]]:
-    """(model) -> mean of each metric on the validation set, under the same keys each time so that curves compare."""
+    """(model) -> mean of each metric on the validation set."""
     seeds = job.experiment.seeds
-    validate = evaluate.compile_validation(job.recipe, job.experiment, job.dataset.valid)
-    evaluation_keys = trained.per_seed(run_keys.evaluate, seeds)
-    return lambda model: validate(evaluation_keys, trained.per_seed(jax.device_put(model, job.devices[0]), seeds))
+    valid = [
+        evaluate.examples_of(one, job.experiment.prepare, job.dataset.valid)
+        for one in trained.per_seed(run_keys, seeds)
+    ]
+    validate = evaluate.compile_validation(job.recipe, valid)
+    return lambda model: validate(trained.per_seed(jax.device_put(model, job.devices[0]), seeds))

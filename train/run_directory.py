@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, Self
 
-from train.failures import InputError, RunFailedError
+from train.failures import InputError
 
 # What may lie in a directory before config.json does: a run that was killed in its first moments.
 _BEFORE_CONFIG = {"lock", "config.json.tmp"}
@@ -20,19 +20,16 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 def write_text(path: pathlib.Path, text: str) -> None:
     """As `write_json`, for text."""
     temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.write_text(text)
-        temporary.replace(path)
-    except OSError as error:
-        raise RunFailedError(f"{path} could not be written: {error.strerror}") from error
+    temporary.write_text(text)
+    temporary.replace(path)
 
 
 class RunDirectory:
     """A directory held by this process until `close`, or until the process ends however it ends."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: pathlib.Path) -> None:
         """Create or enter the directory and lock it; InputError where it is foreign, unwritable or in use."""
-        self.path = pathlib.Path(path)
+        self.path = path
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             found = {entry.name for entry in self.path.iterdir()}

@@ -30,6 +30,7 @@ class Timing:
         """For provenance.json: seconds until the first call had ended, of them compiling, and until now."""
         return {**self._first_call, "seconds": self.seconds()}
 
-    def _listen(self, event: str, duration: float, **_: str | int) -> None:
+    def _listen(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
+        del kwargs
         if event == _COMPILED:
-            self._compiling += duration
+            self._compiling += duration_secs

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 
 from jaxgen.recipe import PyTree, Recipe, State
 from train import config as configs
@@ -44,10 +43,9 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
         batch = {name: array[rows] for name, array in dataset.train.items()}
         return recipe, jax.eval_shape(first_state, jax.random.key(0), batch)
     except (ValueError, TypeError, AssertionError) as error:
+        given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
         said = " ".join(str(error).split())[:300]
-        raise InputError(
-            f"{config.recorded_path()} cannot take --data {dataset.source}, examples of shape {dataset.spec.shape}: {said}"
-        ) from error
+        raise InputError(f"{config.recorded_path()} cannot take {given}: {said}") from error
 
 
 def per_seed(tree: PyTree, seeds: int) -> list[PyTree]:
@@ -66,9 +64,13 @@ def load(path: str, data_dir: str | None) -> Trained:
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in record["values"].items()}
     experiment = configs.build(config, values)
     trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
-    dataset = open_data(experiment.data, data_dir or os.environ.get("JAXGEN_DATA") or next(reversed(trained_from), None))
+    dataset = open_data(
+        experiment.data, data_dir or os.environ.get("JAXGEN_DATA") or next(reversed(trained_from), None)
+    )
     if dataset.fingerprint != record["data_fingerprint"]:
-        raise InputError(f"{path}: expected the data that it was trained on; --data {experiment.data} has changed since")
+        raise InputError(
+            f"{path}: expected the data that it was trained on; --data {experiment.data} has changed since"
+        )
     recipe, state = make_recipe(config, experiment, dataset)
     like = jax.tree.map(lambda leaf: _with_seeds(leaf, experiment.seeds), state.model)
     if not (run_dir / "checkpoints").is_dir():
@@ -83,10 +85,3 @@ def _with_seeds(leaf: jax.ShapeDtypeStruct, seeds: int) -> jax.ShapeDtypeStruct:
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     shape = (seeds, *leaf.shape) if seeds > 1 else leaf.shape
     return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=sharding)
-
-
-def prepared(trained: Trained, examples: Mapping[str, np.ndarray], num: int) -> dict[str, np.ndarray]:
-    """The first `num` examples as the model sees them."""
-    some = {name: array[:num] for name, array in examples.items()}
-    keys = jax.random.split(trained.keys[0].sample, len(some["x"]))
-    return {**some, "x": np.asarray(jax.vmap(trained.experiment.prepare)(keys, some["x"]))}

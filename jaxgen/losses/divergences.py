@@ -30,9 +30,7 @@ def gaussian_kl(mean: jax.Array, log_var: jax.Array) -> jax.Array:
     return sum_event(gaussian_kl_per_dim(mean, log_var))
 
 
-def gaussian_kl_between(
-    mean_q: jax.Array, log_var_q: jax.Array, mean_p: jax.Array, log_var_p: jax.Array
-) -> jax.Array:
+def gaussian_kl_between(mean_q: jax.Array, log_var_q: jax.Array, mean_p: jax.Array, log_var_p: jax.Array) -> jax.Array:
     """KL(N(mean_q, exp(log_var_q)) || N(mean_p, exp(log_var_p))) in nats: four [B, Z] -> [B].
 
     The general form of Kingma & Welling 2014, appendix B, as ladders of latents need it. Raises AssertionError where

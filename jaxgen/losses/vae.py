@@ -22,7 +22,7 @@ class NegativeElbo(NamedTuple):
 
 
 def reparameterize(mean: jax.Array, log_var: jax.Array, noise: jax.Array) -> jax.Array:
-    """z = mean + exp(log_var / 2) noise, noise drawn from N(0, I) by the caller: three [B, Z] -> [B, Z].
+    """Z = mean + exp(log_var / 2) noise, noise drawn from N(0, I) by the caller: three [B, Z] -> [B, Z].
 
     Kingma & Welling 2014, section 2.4. Raises AssertionError where shapes differ or a dtype is not floating.
     """
@@ -61,7 +61,7 @@ def free_bits(kl_per_dim: jax.Array, *, minimum: float) -> jax.Array:
 
 
 def importance_weighted_bound(log_weights: jax.Array) -> jax.Array:
-    """log 1/K sum_k w_k, a lower bound on log p(x) in nats and the one function here to *maximise*: [K, B] -> [B].
+    """Log 1/K sum_k w_k, a lower bound on log p(x) in nats and the one function here to *maximise*: [K, B] -> [B].
 
     Burda et al. 2016, eq. 8, with log w_k = log p(x, z_k) - log q(z_k | x), the KL sampled rather than analytic. Its
     gradient weighs sample k by w_k / sum w (eq. 14), the best sample most. Raises AssertionError unless the input is

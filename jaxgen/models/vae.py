@@ -35,6 +35,8 @@ class VAE(nn.Module):
         if self.num_classes is None:
             return inputs
         if y is None:
-            raise ValueError(f"this VAE is conditional on a class: y must be given, integers in 0..{self.num_classes - 1}")
+            raise ValueError(
+                f"this VAE is conditional on a class: y must be given, integers in 0..{self.num_classes - 1}"
+            )
         flat = inputs.reshape(len(inputs), -1)
         return jnp.concatenate([flat, jax.nn.one_hot(y, self.num_classes, dtype=flat.dtype)], axis=1)

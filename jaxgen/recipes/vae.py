@@ -26,10 +26,10 @@ class Train(NamedTuple):
     """The optimizer's state and the steps taken, which KL warm-up reads."""
 
     opt_state: PyTree
-    count: jax.Array
+    steps_taken: jax.Array
 
 
-# (params, x, y, noise [K, B, Z], count) -> (what is minimised [B], metrics of [B])
+# (params, x, y, noise [K, B, Z], steps_taken) -> (what is minimised [B], metrics of [B])
 Objective = Callable[[PyTree, jax.Array, jax.Array | None, jax.Array, jax.Array], tuple[jax.Array, dict]]
 
 
@@ -49,7 +49,7 @@ def vae(
     2016); `minimum_kl` is the free bits of each latent dimension, in nats.
     """
 
-    def objective(params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array, count: jax.Array) -> tuple:
+    def objective(params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array, steps_taken: jax.Array) -> tuple:
         posterior = network.apply(params, x, y, method="encode")
 
         def reconstruct(noise: jax.Array) -> jax.Array:
@@ -57,7 +57,7 @@ def vae(
             return likelihood.nll(network.apply(params, z, y, method="decode"), x)
 
         kl = losses.free_bits(losses.gaussian_kl_per_dim(*posterior), minimum=minimum_kl)
-        warmth = jnp.minimum(1.0, (count + 1) / (warmup_steps + 1))
+        warmth = jnp.minimum(1.0, (steps_taken + 1) / (warmup_steps + 1))
         elbo = losses.negative_elbo(jnp.mean(jax.vmap(reconstruct)(noise), axis=0), kl, beta=beta * warmth)
         return elbo.total, {"reconstruction": elbo.reconstruction, "kl": elbo.kl}
 
@@ -69,8 +69,8 @@ def iwae(
 ) -> Recipe:
     """Maximise the importance-weighted bound on log p(x) of `num_samples` draws of z."""
 
-    def objective(params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array, count: jax.Array) -> tuple:
-        del count
+    def objective(params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array, steps_taken: jax.Array) -> tuple:
+        del steps_taken
         return -losses.importance_weighted_bound(_log_weights(network, likelihood, params, x, y, noise)), {}
 
     return _family(network, optimizer, objective, likelihood, num_samples)
@@ -79,7 +79,7 @@ def iwae(
 def _log_weights(
     network: VAE, likelihood: Likelihood, params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array
 ) -> jax.Array:
-    """log p(x | z) + log p(z) - log q(z | x) at z drawn with noise [K, B, Z]: -> nats [K, B]."""
+    """Log p(x | z) + log p(z) - log q(z | x) at z drawn with noise [K, B, Z]: -> nats [K, B]."""
     mean, log_var = network.apply(params, x, y, method="encode")
     prior = jnp.zeros_like(mean)
 
@@ -113,20 +113,20 @@ def _family(
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         x, y = batch["x"], batch.get("y")
-        (params, label_counts), (opt_state, count) = state
+        (params, label_counts), (opt_state, steps_taken) = state
         noise = draw_noise(key, len(x), num_samples, axis_name)
 
         def loss(params: PyTree) -> tuple[jax.Array, dict]:
-            values, parts = objective(params, x, y, noise, count)
+            values, parts = objective(params, x, y, noise, steps_taken)
             return jnp.mean(values), jax.tree.map(jnp.mean, parts)
 
         (value, parts), gradients = mean_over(jax.value_and_grad(loss, has_aux=True)(params), axis_name)
         params, opt_state = update(optimizer, gradients, opt_state, params)
         if label_counts is not None:
-            counted = jnp.bincount(y, length=num_classes)
+            counted = jnp.bincount(batch["y"], length=num_classes)
             label_counts += counted if axis_name is None else jax.lax.psum(counted, axis_name)
         metrics = {"loss": value, **parts, **learning_rate(opt_state)}
-        return State(Model(params, label_counts), Train(opt_state, count + 1)), metrics
+        return State(Model(params, label_counts), Train(opt_state, steps_taken + 1)), metrics
 
     def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
         x, y = batch["x"], batch.get("y")

@@ -1,0 +1,55 @@
+"""VAE on dynamically binarized MNIST: pixels are drawn anew at each visit.
+
+    JAXGEN_DATA=DIR python -m train configs/vae_mnist.py
+
+Kingma & Welling 2014; dynamic binarization as Burda et al. 2016, section 5. Its numbers do not compare with those on
+the statically binarized images.
+"""
+
+import optax
+
+from jaxgen import models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.experiment import Count, DataSpec, Experiment, Rate, Size, Weight
+
+
+def experiment(
+    *,
+    seed: Count = 0,
+    seeds: Size = 1,
+    steps: Size = 20000,
+    batch_size: Size = 128,
+    learning_rate: Rate = 1e-3,
+    data: str = "mnist",
+    latent_dim: Size = 40,
+    hidden: tuple[Size, ...] = (400, 400),
+    beta: Weight = 1.0,
+    free_bits: Weight = 0.0,
+    warmup_steps: Count = 0,
+    num_samples: Size = 1,
+) -> Experiment:
+    """The knobs of the VAE's objective; `--data fashion_mnist` or `--data digits` work as well."""
+
+    def recipe(spec: DataSpec) -> Recipe:
+        spec.require_unit_interval("a Bernoulli likelihood")
+        network = models.VAE(models.GaussianEncoder(latent_dim, hidden), models.Decoder(spec.shape, hidden[::-1]))
+        return recipes.vae(
+            network,
+            optax.inject_hyperparams(optax.adam)(learning_rate),
+            beta=beta,
+            minimum_kl=free_bits,
+            warmup_steps=warmup_steps,
+            num_samples=num_samples,
+        )
+
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.binarize,
+        data=data,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=1000,
+        checkpoint_every=5000,
+    )
