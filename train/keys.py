@@ -15,7 +15,11 @@ class Keys(NamedTuple):
     sample: jax.Array
 
 
+def of_seed(seed: int | jax.Array) -> Keys:
+    """The keys of one seed."""
+    return Keys(*jax.random.split(jax.random.key(seed), len(Keys._fields)))
+
+
 def of_seeds(seed: int, seeds: int) -> Keys:
     """The keys of seed, ..., seed + seeds - 1; without an axis where there is one seed."""
-    split = jax.vmap(lambda seed: jax.random.split(jax.random.key(seed), 4))(jnp.arange(seed, seed + seeds))
-    return Keys(*(split[:, purpose] if seeds > 1 else split[0, purpose] for purpose in range(4)))
+    return jax.vmap(of_seed)(jnp.arange(seed, seed + seeds)) if seeds > 1 else of_seed(seed)

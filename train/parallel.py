@@ -40,7 +40,6 @@ def compile_steps(
     if batch_size % len(devices):
         raise ValueError(f"--batch-size {batch_size}: expected a multiple of the {len(devices)} devices")
     axis_name = AXIS if len(devices) > 1 else None
-    over_seeds = functools.partial(jax.vmap, in_axes=(0, 0, None, None, 0)) if seeds > 1 else lambda function: function
 
     def gather(key: jax.Array, data: Mapping[str, jax.Array], rows: jax.Array, axis_name: str | None) -> dict:
         batch = {name: array[rows] for name, array in data.items()}
@@ -57,18 +56,26 @@ def compile_steps(
 
         return jax.lax.scan(body, state, (first + jnp.arange(len(rows)), rows))
 
+    def steps_of_seeds(
+        keys: jax.Array, states: State, data: Mapping[str, jax.Array], first: jax.Array, rows: jax.Array
+    ) -> tuple:
+        if devices[0].platform == "cpu":  # one seed fills a CPU; batched matrix products and convolutions are slower
+            return jax.lax.map(lambda seed: steps(seed[0], seed[1], data, first, seed[2]), (keys, states, rows))
+        return jax.vmap(steps, in_axes=(0, 0, None, None, 0))(keys, states, data, first, rows)
+
     def init(key: jax.Array, data: Mapping[str, jax.Array], rows: jax.Array) -> State:
         key_prepare, key_init = jax.random.split(key)
         return recipe.init(key_init, gather(key_prepare, data, rows, None))
 
+    function = steps_of_seeds if seeds > 1 else steps
     compiled_init = jax.jit(jax.vmap(init, in_axes=(0, None, 0)) if seeds > 1 else init)
     if axis_name is None:
         put = functools.partial(jax.device_put, device=devices[0])
-        return Steps(compiled_init, jax.jit(over_seeds(steps), donate_argnums=1), put)
+        return Steps(compiled_init, jax.jit(function, donate_argnums=1), put)
 
     rows_axis = (seeds > 1) + 1 + (recipe.draws > 1)  # [(seeds,) K, (draws,) devices, B / devices]
     on_devices = jax.pmap(
-        over_seeds(steps),
+        function,
         axis_name=AXIS,
         in_axes=(None, None, None, None, rows_axis),
         out_axes=(None, None),

@@ -137,18 +137,18 @@ def train_job(job: Job, path: pathlib.Path, started: float) -> int:
                 timing.note_call()
                 bar(step, metrics)
 
-            hooks = Hooks(rows, validation(job, run_keys), show, timing.seconds, stop)
+            hooks = Hooks(rows, validation(job), show, timing.seconds, stop)
             reached, _ = train(job.steps, state, key, data, plan, log, checkpoints, hooks)
         run_directory.complete_session(path, timing.facts())
     return reached
 
 
-def validation(job: Job, run_keys: keys.Keys) -> Callable[[PyTree], Mapping[str, np.ndarray]]:
+def validation(job: Job) -> Callable[[PyTree], Mapping[str, np.ndarray]]:
     """(model) -> mean of each metric on the validation set."""
-    seeds = job.experiment.seeds
+    first, seeds = job.experiment.seed, job.experiment.seeds
     valid = [
-        evaluate.examples_of(one, job.experiment.prepare, job.dataset.valid)
-        for one in trained.per_seed(run_keys, seeds)
+        evaluate.examples_of(keys.of_seed(seed), job.experiment.prepare, job.dataset.valid)
+        for seed in range(first, first + seeds)
     ]
     validate = evaluate.compile_validation(job.recipe, valid)
     return lambda model: validate(trained.per_seed(jax.device_put(model, job.devices[0]), seeds))

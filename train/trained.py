@@ -14,7 +14,7 @@ from train.checkpoint import Checkpoints
 from train.data import Dataset, batch_rows, open_data
 from train.experiment import Experiment
 from train.failures import InputError
-from train.keys import Keys, of_seeds
+from train.keys import Keys, of_seed
 
 
 class Trained(NamedTuple):
@@ -77,7 +77,7 @@ def load(path: str, data_dir: str | None) -> Trained:
         raise InputError(f"{path} holds no checkpoint; expected a run that was trained")
     with Checkpoints(run_dir) as checkpoints:
         step, model = checkpoints.read_model(like)
-    keys = per_seed(of_seeds(experiment.seed, experiment.seeds), experiment.seeds)
+    keys = [of_seed(seed) for seed in range(experiment.seed, experiment.seed + experiment.seeds)]
     return Trained(run_dir, record, experiment, dataset, recipe, step, per_seed(model, experiment.seeds), keys)
 
 

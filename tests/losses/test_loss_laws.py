@@ -1,0 +1,148 @@
+"""What holds for every loss: a new one gets these tests by a line in `LOSSES`."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen import losses
+
+B, Z, K = 5, 3, 4
+RNG = np.random.default_rng(4)
+
+
+class Case(NamedTuple):
+    loss: Callable
+    arguments: tuple[jax.Array, ...]
+    batch_axis: int = 0  # of every argument
+    extreme: tuple[int, ...] = ()  # the arguments that are logits, or as free to be large as they are
+
+
+def normal(*shape):
+    return jnp.float32(RNG.normal(size=shape))
+
+
+def integers(bound, *shape):
+    return jnp.asarray(RNG.integers(0, bound, shape))
+
+
+LOSSES = {
+    "bernoulli_nll": Case(losses.bernoulli_nll, (normal(B, 4, 2), jnp.float32(integers(2, B, 4, 2))), extreme=(0,)),
+    "bits_per_dim": Case(functools.partial(losses.bits_per_dim, num_dims=7), (normal(B),), extreme=(0,)),
+    "categorical_nll": Case(losses.categorical_nll, (normal(B, 4, K), integers(K, B, 4)), extreme=(0,)),
+    "free_bits": Case(functools.partial(losses.free_bits, minimum=0.1), (jnp.abs(normal(B, Z)),), extreme=(0,)),
+    "gaussian_kl": Case(losses.gaussian_kl, (normal(B, Z), normal(B, Z)), extreme=(0,)),
+    "gaussian_kl_between": Case(losses.gaussian_kl_between, tuple(normal(4, B, Z)), extreme=(0, 2)),
+    "gaussian_kl_per_dim": Case(losses.gaussian_kl_per_dim, (normal(B, Z), normal(B, Z)), extreme=(0,)),
+    "gaussian_nll": Case(losses.gaussian_nll, tuple(normal(3, B, 4, 2)), extreme=(0, 2)),
+    "importance_weighted_bound": Case(losses.importance_weighted_bound, (normal(K, B),), batch_axis=1, extreme=(0,)),
+    "negative_elbo": Case(functools.partial(losses.negative_elbo, beta=4.0), (normal(B), normal(B)), extreme=(0, 1)),
+    "reparameterize": Case(losses.reparameterize, tuple(normal(3, B, Z)), extreme=(0, 2)),
+}
+NOT_LOSSES = {"NegativeElbo"}  # what a loss returns
+NOT_PER_EXAMPLE = {"gaussian_kl_per_dim": (B, Z), "reparameterize": (B, Z)}  # the shape, where it is not [B]
+# Losses of a set, whose rows depend on each other, would be named here: there are none.
+
+every_loss = pytest.mark.parametrize("case", LOSSES.values(), ids=LOSSES)
+
+
+def rows(case, index):
+    return [jnp.take(argument, index, axis=case.batch_axis) for argument in case.arguments]
+
+
+def test_every_loss_is_here():
+    assert set(LOSSES) | NOT_LOSSES == set(losses.__all__)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_one_float32_value_per_example(name):
+    case = LOSSES[name]
+    for leaf in jax.tree.leaves(case.loss(*case.arguments)):
+        assert leaf.shape == NOT_PER_EXAMPLE.get(name, (B,))
+        assert leaf.dtype == jnp.float32
+
+
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"reparameterize"}))  # a sample stays in its own precision
+def test_half_precision_comes_out_in_float32(name):
+    case = LOSSES[name]
+    half = [a.astype(jnp.bfloat16) if jnp.issubdtype(a.dtype, jnp.floating) else a for a in case.arguments]
+    for leaf in jax.tree.leaves(case.loss(*half)):
+        assert leaf.dtype == jnp.float32
+
+
+@every_loss
+def test_jit_equals_plain(case):
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-6),
+        jax.jit(case.loss)(*case.arguments),
+        case.loss(*case.arguments),
+    )
+
+
+@every_loss
+def test_row_of_a_batch_equals_the_loss_of_that_row_alone(case):
+    batch = case.loss(*case.arguments)
+    for i in range(B):
+        alone = case.loss(*rows(case, jnp.array([i])))
+        jax.tree.map(
+            lambda value, row, i=i: np.testing.assert_allclose(value[i : i + 1], row, rtol=1e-6, atol=1e-6),
+            batch,
+            alone,
+        )
+
+
+@every_loss
+def test_vmap_equals_a_loop(case):
+    batches = [rows(case, jnp.array(order)) for order in ([0, 1, 2], [3, 4, 0], [2, 2, 1])]
+    stacked = [jnp.stack(arguments) for arguments in zip(*batches, strict=True)]
+    looped = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(case.loss(*arguments) for arguments in batches))
+    jax.tree.map(
+        functools.partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-6),
+        jax.jit(jax.vmap(case.loss))(*stacked),
+        looped,
+    )
+
+
+@every_loss
+def test_value_and_gradient_are_finite_at_extreme_arguments(case):
+    # The values themselves are held to SciPy in the tests of each loss.
+    def total(*arguments):
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(case.loss(*arguments)))
+
+    is_floating = [jnp.issubdtype(argument.dtype, jnp.floating) for argument in case.arguments]
+    value_and_gradients = jax.jit(jax.value_and_grad(total, np.flatnonzero(is_floating).tolist()))
+    for size in (200.0, -200.0):
+        arguments = list(case.arguments)
+        for position in case.extreme:
+            arguments[position] = jnp.float32(np.resize([size, -size], arguments[position].shape))
+        for leaf in jax.tree.leaves(value_and_gradients(*arguments)):
+            assert np.isfinite(leaf).all()
+
+
+@every_loss
+def test_wrong_shapes_raise(case):
+    for position, argument in enumerate(case.arguments):
+        if len(case.arguments) == 1:
+            wrong = [argument[..., None], argument[..., 0]]
+        else:
+            wrong = [argument[..., None], argument[..., 0], argument[:1], argument[:-1], argument[None]]
+        for replacement in wrong:
+            arguments = [*case.arguments]
+            arguments[position] = replacement
+            with pytest.raises((AssertionError, ValueError)):
+                case.loss(*arguments)
+
+
+@every_loss
+def test_wrong_dtypes_raise(case):
+    for position, argument in enumerate(case.arguments):
+        is_floating = jnp.issubdtype(argument.dtype, jnp.floating)
+        for dtype in (jnp.int32, jnp.bool_) if is_floating else (jnp.float32, jnp.bool_):
+            arguments = [*case.arguments]
+            arguments[position] = argument.astype(dtype)
+            with pytest.raises((AssertionError, ValueError, TypeError)):
+                case.loss(*arguments)

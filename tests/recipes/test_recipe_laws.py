@@ -1,0 +1,148 @@
+"""Laws that hold for every recipe; a new family gets them by one line in RECIPES."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxgen import likelihood, models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.keys import of_seeds
+from train.parallel import compile_steps
+from train.trained import per_seed
+
+SHAPE = (4, 4, 1)
+NUM_CLASSES = 3
+SGD = optax.inject_hyperparams(optax.sgd)(0.05)
+
+
+def network(parameters: tuple[int, ...] = (), num_classes: int | None = None) -> models.VAE:
+    return models.VAE(models.GaussianEncoder(3, (8,)), models.Decoder((*SHAPE, *parameters), (8,)), num_classes)
+
+
+RECIPES = {
+    "vae": recipes.vae(network(), SGD),
+    "vae_knobs": recipes.vae(network(), SGD, beta=2.0, minimum_kl=0.1, warmup_steps=3, num_samples=2),
+    "vae_gaussian": recipes.vae(network((2,)), SGD, likelihood=likelihood.gaussian),
+    "vae_conditional": recipes.vae(network(num_classes=NUM_CLASSES), SGD),
+    "iwae": recipes.iwae(network(), SGD, num_samples=4),
+    "with_ema": recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),
+}
+
+pytestmark = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+
+
+@pytest.fixture(scope="module")
+def data() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    x = random.integers(0, 256, (96, *SHAPE), dtype=np.uint8)
+    return {"x": x, "y": random.integers(0, NUM_CLASSES, 96).astype(np.int32)}
+
+
+@pytest.fixture(scope="module")
+def batch(data: dict[str, np.ndarray]) -> dict[str, jax.Array]:
+    return {"x": jnp.asarray(data["x"][:16] / np.float32(255)), "y": jnp.asarray(data["y"][:16])}
+
+
+def run(recipe: Recipe, data: dict, *, devices: int = 1, seed: int = 0, seeds: int = 1, steps: int = 4) -> tuple:
+    """(state, metrics) after some steps of 16 examples; each seed sees rows of its own."""
+    compiled = compile_steps(recipe, preprocess.binarize, jax.devices()[:devices], batch_size=16, seeds=seeds)
+    shape = (steps, 16) if recipe.draws == 1 else (steps, recipe.draws, 16)
+    rows = [np.random.default_rng(s).integers(0, 96, shape).astype(np.int32) for s in range(seed, seed + seeds)]
+    rows = np.stack(rows) if seeds > 1 else rows[0]
+    keys, placed = of_seeds(seed, seeds), compiled.put(data)
+    state = compiled.put(compiled.init(keys.init, placed, np.take(rows, 0, axis=int(seeds > 1))))
+    return compiled.call(keys.steps, state, placed, 0, rows)
+
+
+def test_a_step_keeps_the_state_s_structure_and_gives_scalars(recipe, batch):
+    state = jax.eval_shape(recipe.init, jax.random.key(0), batch)
+    after, metrics = jax.eval_shape(recipe.step, jax.random.key(1), state, batch)
+
+    chex.assert_trees_all_equal_shapes_and_dtypes(state, after)
+    assert "loss" in metrics
+    assert "learning_rate" in metrics
+    assert all(metric.shape == () and metric.dtype == jnp.float32 for metric in metrics.values())
+
+
+def test_init_and_step_are_functions_of_their_key(recipe, batch):
+    init, step = jax.jit(recipe.init), jax.jit(recipe.step)
+    stepped = [step(jax.random.key(7), init(jax.random.key(seed), batch), batch)[0] for seed in (0, 0, 1)]
+
+    chex.assert_trees_all_equal(stepped[0], stepped[1])
+    first, other = (jax.tree.leaves(state.model) for state in (stepped[0], stepped[2]))
+    assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_eight_devices_compute_what_one_does(recipe, data):
+    one, metrics_of_one = run(recipe, data)
+    many, metrics_of_many = run(recipe, data, devices=8)
+
+    chex.assert_trees_all_close(one, jax.device_get(many), atol=1e-5, rtol=1e-5)
+    chex.assert_trees_all_close(metrics_of_one, jax.device_get(metrics_of_many), atol=1e-5, rtol=1e-5)
+
+
+def test_a_seed_among_several_equals_the_seed_alone(recipe, data):
+    together, _ = run(recipe, data, seed=3, seeds=3, devices=2)
+    alone, _ = run(recipe, data, seed=4)
+
+    chex.assert_trees_all_close(alone, per_seed(jax.device_get(together), 3)[1], atol=1e-5, rtol=1e-5)
+
+
+def test_evaluate_is_per_example(recipe, batch):
+    model = jax.jit(recipe.init)(jax.random.key(0), batch).model
+    evaluate = jax.jit(recipe.evaluate)
+    values = evaluate(jax.random.key(1), model, batch)
+    fewer = evaluate(jax.random.key(1), model, jax.tree.map(lambda leaf: leaf[:5], batch))
+
+    for name, value in values.items():
+        assert value.shape == (16,)
+        np.testing.assert_allclose(fewer[name], value[:5], rtol=1e-5, atol=1e-5)
+
+
+def test_samples_have_the_shape_of_data_and_differ(recipe, data):
+    if recipe.sample is None:
+        assert recipe.decode is None
+        return
+    model = run(recipe, data)[0].model
+    sample = jax.jit(recipe.sample, static_argnums=2)
+    x, other = (sample(jax.random.key(seed), model, 7) for seed in (0, 1))
+
+    assert x.shape == (7, *SHAPE)
+    assert x.dtype == jnp.float32
+    assert not np.allclose(x, other)
+
+
+def test_encode_and_decode_fit(recipe, batch):
+    if recipe.encode is None or recipe.decode is None:
+        return
+    model = jax.jit(recipe.init)(jax.random.key(0), batch).model
+    decode = jax.jit(recipe.decode)
+    z = jax.jit(recipe.encode)(model, batch["x"], y=batch["y"])
+    x = decode(model, z, y=batch["y"])
+
+    assert z.ndim == 2
+    assert x.shape == batch["x"].shape
+    row = decode(model, z[3:4], y=batch["y"][3:4])
+    np.testing.assert_allclose(row, x[3:4], rtol=1e-5, atol=1e-5)
+
+
+def test_log_prob_is_per_example_and_says_what_it_is(recipe, batch):
+    if recipe.log_prob is None:
+        assert recipe.log_prob_is is None
+        return
+    assert recipe.log_prob_is in ("exact", "lower bound")
+    model = jax.jit(recipe.init)(jax.random.key(0), batch).model
+    log_prob = jax.jit(recipe.log_prob, static_argnames="num_samples")
+    log_prob = functools.partial(log_prob, jax.random.key(1), model, y=batch["y"])
+
+    assert log_prob(batch["x"]).shape == (16,)
+    if recipe.log_prob_is == "lower bound":
+        # The bound rises with the number of samples, for the mean over draws; the slack is its spread over examples.
+        few, many = log_prob(batch["x"], num_samples=1), log_prob(batch["x"], num_samples=500)
+        slack = 4 * float(jnp.std(few)) / np.sqrt(16)
+        assert float(jnp.mean(many)) >= float(jnp.mean(few)) - slack

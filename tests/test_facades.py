@@ -1,0 +1,107 @@
+"""The public interface: every public name is exported, documented, and stands in the reference."""
+
+import ast
+import importlib
+import pathlib
+import pkgutil
+import re
+
+import pytest
+
+import jaxgen
+
+ROOT = pathlib.Path(jaxgen.__file__).parent
+MODULES = sorted(module.name for module in pkgutil.iter_modules([str(ROOT)]) if not module.name.startswith("_"))
+FACADES = [name for name in MODULES if (ROOT / name / "__init__.py").exists()]
+# [B, Z], [K, B], [...], [num_local]
+SHAPE = re.compile(r"\[(\.\.\.|[A-Z]|num_\w+)(, ?[^\]]*)?\]")
+Definition = ast.FunctionDef | ast.ClassDef
+
+
+def public(path: pathlib.Path) -> list[Definition]:
+    """The functions and classes that a module defines under a name without an underscore."""
+    tree = ast.parse(path.read_text())
+    return [node for node in tree.body if isinstance(node, Definition) and not node.name.startswith("_")]
+
+
+def submodules(package: str) -> list[pathlib.Path]:
+    return sorted(path for path in (ROOT / package).rglob("*.py") if not path.name.startswith("_"))
+
+
+def exported(package: str) -> set[str]:
+    definitions = [node for path in submodules(package) for node in public(path)]
+    if package == "recipes":  # what a recipe's state is made of is its own affair
+        definitions = [node for node in definitions if isinstance(node, ast.FunctionDef)]
+    return {node.name for node in definitions}
+
+
+def in_ruffs_order(names: list[str]) -> list[str]:
+    """SCREAMING_CASE, then CamelCase, then the rest (RUF022)."""
+    return sorted(names, key=lambda name: (not (name.isupper() and len(name) > 1), not name[0].isupper(), name))
+
+
+def every_definition():
+    for path in sorted(ROOT.rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for node in public(path):
+            yield pytest.param(node, id=f"{module}.{node.name}")
+
+
+def functions_of_arrays():
+    for name in ("likelihood", "losses", "preprocess", "sampling"):
+        paths = submodules(name) if name in FACADES else [ROOT / f"{name}.py"]
+        for node in (node for path in paths for node in public(path)):
+            if isinstance(node, ast.FunctionDef):
+                yield pytest.param(node, id=f"{name}.{node.name}")
+
+
+def test_the_packages_are_found():
+    assert {"losses", "models", "recipes"} <= set(FACADES)
+    assert {"likelihood", "optimize", "preprocess", "recipe", "sampling"} <= set(MODULES)
+    assert {"vae", "iwae"} <= exported("recipes")
+
+
+@pytest.mark.parametrize("package", FACADES)
+def test_facade_exports_every_public_name_in_order(package):
+    module = importlib.import_module(f"jaxgen.{package}")
+    assert set(module.__all__) == exported(package)
+    assert module.__all__ == in_ruffs_order(module.__all__)
+    assert all(hasattr(module, name) for name in module.__all__)
+
+
+def test_the_order_is_ruffs():
+    names = ["vae", "Decoder", "VAE", "MLP", "free_bits", "Gaussian"]
+    assert in_ruffs_order(names) == ["MLP", "VAE", "Decoder", "Gaussian", "free_bits", "vae"]
+
+
+@pytest.mark.parametrize("package", FACADES)
+def test_names_of_a_facade_are_unique(package):
+    names = [node.name for path in submodules(package) for node in public(path) if node.name in exported(package)]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("node", list(every_definition()))
+def test_every_public_name_has_a_docstring(node):
+    assert ast.get_docstring(node)
+    if isinstance(node, ast.ClassDef):
+        methods = [part for part in node.body if isinstance(part, ast.FunctionDef) and not part.name.startswith("_")]
+        assert [method.name for method in methods if not ast.get_docstring(method)] == []
+
+
+@pytest.mark.parametrize("node", list(functions_of_arrays()))
+def test_every_function_of_arrays_states_its_shapes(node):
+    assert SHAPE.search(ast.get_docstring(node) or "")
+
+
+@pytest.mark.parametrize(
+    ("docstring", "states"),
+    [("[B, Z], [B, Z] -> [B].", True), ("-> [num_local] keys.", True), ("[...] -> [...]", True), ("in [0, 1]", False)],
+)
+def test_a_shape_is_told_from_an_interval(docstring, states):
+    assert bool(SHAPE.search(docstring)) is states
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_public_module_stands_in_the_reference(module, root):
+    lines = (root / "docs" / "api.md").read_text().splitlines()
+    assert any(line.endswith(f"automodule:: jaxgen.{module}") for line in map(str.strip, lines))

@@ -1,0 +1,141 @@
+"""Preprocessing of one example: exact values where there are any, worked-out margins where there are not."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen import preprocess
+
+BYTES = np.arange(256, dtype=np.uint8)
+
+
+@pytest.fixture
+def every_word_once(monkeypatch):
+    """Random words of which the upper and the lower 16 bits each take every value once."""
+    words = np.arange(65536, dtype=np.uint32)
+    words = words << 16 | words[::-1]
+
+    def bits(key, shape, dtype):
+        assert shape == (65536,)
+        assert dtype == jnp.uint32
+        return jnp.asarray(words)
+
+    monkeypatch.setattr(jax.random, "bits", bits)
+
+
+def ones_of(value, dtype):
+    """Of 2 * 65536 pixels of this value, how many are 1 under `every_word_once`: the probability times 2 * 65536."""
+    return int(preprocess.binarize(jax.random.key(0), jnp.full(2 * 65536, value, dtype)).sum())
+
+
+@pytest.mark.usefixtures("every_word_once")
+def test_binarize_has_the_probability_of_every_byte():
+    found = np.array([ones_of(value, jnp.uint8) for value in BYTES]) / (2 * 65536)
+    np.testing.assert_allclose(found, BYTES / 255, rtol=0, atol=1e-5)  # thresholds of 8 bits would miss by up to 4e-3
+    assert found[0] == 0
+    assert found[255] == 1
+
+
+@pytest.mark.usefixtures("every_word_once")
+@pytest.mark.parametrize("probability", [0.0, 1e-4, 0.3, 0.5, 0.9999, 1.0])
+def test_binarize_has_the_probability_of_a_float(probability):
+    found = ones_of(probability, jnp.float32) / (2 * 65536)
+    np.testing.assert_allclose(found, probability, rtol=0, atol=1e-5 * (0 < probability < 1))
+
+
+@pytest.mark.parametrize("dtype", [jnp.uint8, jnp.float32])
+def test_binarize_keeps_the_ends(dtype):
+    ends = np.random.default_rng(0).integers(0, 2, (50, 51))
+    x = jnp.asarray(ends * 255 if dtype == jnp.uint8 else ends, dtype)
+    for seed in range(5):
+        np.testing.assert_array_equal(preprocess.binarize(jax.random.key(seed), x), ends)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (2,), (7, 5), (28, 28, 1)])
+def test_binarize_keeps_the_shape_and_every_pixel_is_drawn(shape):
+    keys = jax.random.split(jax.random.key(1), 400)
+    drawn = jax.jit(jax.vmap(preprocess.binarize, in_axes=(0, None)))(keys, jnp.full(shape, 0.5))
+    assert drawn.shape == (400, *shape)
+    assert drawn.dtype == jnp.float32
+    assert np.isin(drawn, [0.0, 1.0]).all()
+    # Each pixel is binomial(400, 1/2), of standard deviation 10: beyond 6 of them once in 500 million.
+    np.testing.assert_allclose(np.sum(drawn, axis=0), 200, rtol=0, atol=60)
+
+
+def test_binarize_reads_both_halves_of_a_word_once():
+    # Pixels that share a word would be equal if the same bits were read twice: a correlation of 1.
+    num_words = 100_000
+    signs = 2 * preprocess.binarize(jax.random.key(2), jnp.full(2 * num_words, 0.5)) - 1
+    correlation = [np.mean(signs[:num_words] * signs[num_words:]), np.mean(signs[::2] * signs[1::2])]
+    np.testing.assert_allclose(correlation, 0, rtol=0, atol=6 / np.sqrt(num_words))
+    np.testing.assert_allclose(np.mean(signs), 0, rtol=0, atol=6 / np.sqrt(2 * num_words))
+
+
+def test_binarize_draws_anew_under_another_key():
+    x = jnp.full(10_000, 0.5)
+    first, second = (preprocess.binarize(jax.random.key(seed), x) for seed in (3, 4))
+    np.testing.assert_array_equal(preprocess.binarize(jax.random.key(3), x), first)
+    # The pixels that differ are binomial(10000, 1/2), of standard deviation 50.
+    assert abs(np.sum(first != second) - 5000) < 300
+
+
+@pytest.mark.parametrize("function", [preprocess.binarize, preprocess.dequantize])
+def test_examples_of_a_batch_are_drawn_from_their_own_keys(function):
+    x = np.random.default_rng(1).integers(0, 256, (6, 5, 3), dtype=np.uint8)
+    batch = jax.jit(jax.vmap(function))(jax.random.split(jax.random.key(5), 6), jnp.asarray(x))
+    for i, key in enumerate(jax.random.split(jax.random.key(5), 6)):
+        np.testing.assert_array_equal(batch[i], function(key, jnp.asarray(x[i])))
+
+
+def test_scale():
+    found = preprocess.scale(jax.random.key(0), jnp.asarray(BYTES))
+    np.testing.assert_allclose(found, BYTES / 255, rtol=1e-7)
+    assert found.dtype == jnp.float32
+    assert (found[0], found[255]) == (0, 1)
+
+
+def test_scale_symmetric():
+    found = preprocess.scale_symmetric(jax.random.key(0), jnp.asarray(BYTES))
+    np.testing.assert_allclose(found, BYTES / 127.5 - 1, rtol=0, atol=2e-7)
+    assert (found[0], found[255]) == (-1, 1)
+    half = preprocess.scale_symmetric(jax.random.key(0), jnp.array([0.0, 0.25, 1.0]))
+    np.testing.assert_array_equal(half, [-1, -0.5, 1])
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_floats_pass_through_scale(dtype):
+    # In the units of the model already, whatever these are.
+    found = preprocess.scale(jax.random.key(0), jnp.array([-3.5, 0.0, 0.25, 255.0], dtype))
+    np.testing.assert_array_equal(found, [-3.5, 0, 0.25, 255])
+    assert found.dtype == jnp.float32
+
+
+def test_dequantize_stays_in_the_cell_of_its_value():
+    x = np.tile(BYTES, 200)
+    found = np.asarray(preprocess.dequantize(jax.random.key(6), jnp.asarray(x)))
+    assert found.dtype == np.float32
+    place = found.astype(np.float64) * 256 - x
+    assert place.min() >= 0
+    assert place.max() <= 1
+    # Uniform within: mean 1/2 and variance 1/12, 6 standard deviations of their estimates from 51,200 draws.
+    np.testing.assert_allclose(place.mean(), 1 / 2, rtol=0, atol=6 * np.sqrt(1 / 12 / place.size))
+    np.testing.assert_allclose(place.var(), 1 / 12, rtol=0, atol=6 * np.sqrt(1 / 180 / place.size))
+
+
+def test_dequantize_never_reaches_the_next_value():
+    # In float32, 255 + u rounds to 256 for u within 2^-17 of 1: expected 32 times in these draws, none with odds e^-32.
+    found = preprocess.dequantize(jax.random.key(7), jnp.full(2**22, 255, jnp.uint8))
+    assert found.max() < 1
+
+
+def test_dequantize_takes_bytes_alone():
+    with pytest.raises(ValueError, match="only uint8 can be dequantized, got float32"):
+        preprocess.dequantize(jax.random.key(0), jnp.zeros(3))
+
+
+@pytest.mark.parametrize("name", ["binarize", "dequantize", "scale", "scale_symmetric"])
+@pytest.mark.parametrize("dtype", ["int32", "bool", "int8", "uint16"])
+def test_other_dtypes_are_refused(name, dtype):
+    with pytest.raises(ValueError, match=f"x must be uint8 or floating, got {dtype}"):
+        getattr(preprocess, name)(jax.random.key(0), jnp.zeros((2, 2), dtype))

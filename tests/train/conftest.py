@@ -1,0 +1,40 @@
+"""A tiny real-looking data set, and the application called as a person calls it."""
+
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from train.__main__ import main
+
+CONFIG = "configs/vae_digits.py"
+TINY = ("--devices", "1", "--batch-size", "16", "--hidden", "8", "--latent-dim", "3", "--num-samples", "4",
+        "--evaluate-every", "10", "--checkpoint-every", "10", "--steps-per-call", "5")  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    random = np.random.default_rng(0)
+    x = random.integers(0, 256, (70, 4, 4), dtype=np.uint8)
+    y = random.integers(0, 3, 70)
+    y[:3] = (0, 1, 2)
+    path = tmp_path_factory.mktemp("data") / "tiny.npz"
+    np.savez(path, x_train=x[:57], y_train=y[:57], x_test=x[57:], y_test=y[57:])
+    return f"npz:{path}"
+
+
+@pytest.fixture
+def train(tiny: str) -> Callable[..., int]:
+    """Call the command line on the tiny data: its exit code."""
+
+    def call(run_dir: pathlib.Path, *options: str) -> int:
+        given = dict(zip(TINY[::2], TINY[1::2], strict=True)) | dict(zip(options[::2], options[1::2], strict=True))
+        arguments = [part for pair in ({"--data": tiny} | given).items() for part in pair]
+        try:
+            main([CONFIG, "--run-dir", str(run_dir), *arguments])
+        except SystemExit as stop:
+            return int(stop.code or 0)
+        return 0
+
+    return call

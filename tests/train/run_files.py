@@ -1,0 +1,27 @@
+"""What a run left on disk, in a form that compares."""
+
+import json
+import pathlib
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+
+def log_of(run_dir: pathlib.Path) -> list[dict]:
+    """metrics.jsonl without its wall times."""
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+def bits_of(run_dir: pathlib.Path, step: int) -> list[bytes]:
+    """Every array of a checkpoint, model and training state, as bytes."""
+    with ocp.CheckpointManager(run_dir / "checkpoints") as manager:
+        items = ocp.args.Composite(model=ocp.args.StandardRestore(), train=ocp.args.StandardRestore())
+        restored = manager.restore(step, args=items)
+    leaves = jax.tree.leaves((restored["model"], restored["train"]))
+    return [np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf).tobytes() for leaf in leaves]
+
+
+def _is_key(leaf: object) -> bool:
+    return isinstance(leaf, jax.Array) and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)

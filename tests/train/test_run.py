@@ -1,0 +1,135 @@
+"""A run from its command to its report, stopped and continued in every way."""
+
+import contextlib
+import json
+import re
+
+import jax
+import numpy as np
+import pytest
+
+from run_files import bits_of, log_of
+
+from train import run as running
+from train import trained
+
+
+def test_a_run_writes_what_it_promises_and_a_second_call_finds_it_complete(train, tmp_path, capsys):
+    assert train(tmp_path / "run", "--steps", "20") == 0
+
+    said = capsys.readouterr().out
+    assert re.search(r"^negative_elbo \d+\.\d\d nats", said, re.MULTILINE)
+    assert re.search(r"^importance_weighted_nll \d+\.\d\d nats  95 % \[.*bootstrap, 13 examples", said, re.MULTILINE)
+    assert said.strip().endswith(f"report {tmp_path / 'run' / 'report.html'}")
+    names = {entry.name for entry in (tmp_path / "run").iterdir()}
+    assert names == {
+        "checkpoints", "config.json", "evaluation.json", "figures", "lock", "metrics.jsonl", "provenance.json",
+        "report.html", "tensorboard",
+    }  # fmt: skip
+    assert {entry.name for entry in (tmp_path / "run" / "figures").iterdir()} == {
+        "curves.png", "samples.png", "reconstructions.png",
+    }  # fmt: skip
+    (session,) = json.loads((tmp_path / "run" / "provenance.json").read_text())
+    assert session["machinery"]["jax"] == jax.__version__
+    assert session["seconds_to_first_call"] >= session["of_it_compiling"] > 0
+
+    before = (tmp_path / "run" / "report.html").stat().st_mtime_ns
+    assert train(tmp_path / "run", "--steps", "20") == 0
+    assert "is complete: 20 steps" in capsys.readouterr().out
+    assert (tmp_path / "run" / "report.html").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("first", [10, 13])
+def test_a_run_that_is_given_more_steps_ends_where_a_longer_one_does(train, tmp_path, first):
+    assert train(tmp_path / "whole", "--steps", "25") == 0
+    assert train(tmp_path / "parts", "--steps", str(first)) == 0
+    assert train(tmp_path / "parts", "--steps", "25") == 0
+
+    assert bits_of(tmp_path / "whole", 25) == bits_of(tmp_path / "parts", 25)
+    assert log_of(tmp_path / "whole")[-1] == log_of(tmp_path / "parts")[-1]
+
+
+@pytest.mark.parametrize("seeds", ["1", "2"])
+def test_a_run_that_was_told_to_stop_goes_on_to_the_same_bits(train, tmp_path, monkeypatch, capsys, seeds):
+    assert train(tmp_path / "whole", "--steps", "25", "--seeds", seeds) == 0
+
+    @contextlib.contextmanager
+    def stop_after_three_calls():
+        calls = iter([False, False, True])
+        yield lambda: next(calls)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running.stopping, "stop_requests", stop_after_three_calls)
+        assert train(tmp_path / "parts", "--steps", "25", "--seeds", seeds) == 0
+    assert "stopped and saved at step 15" in capsys.readouterr().out
+    assert not (tmp_path / "parts" / "evaluation.json").exists()
+    assert train(tmp_path / "parts", "--steps", "25", "--seeds", seeds) == 0
+
+    assert "resumed at step 15 of 25" in capsys.readouterr().out
+    assert bits_of(tmp_path / "whole", 25) == bits_of(tmp_path / "parts", 25)
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "parts")
+    metrics = [json.loads((tmp_path / name / "evaluation.json").read_text())["metrics"] for name in ("whole", "parts")]
+    assert metrics[0] == metrics[1]
+
+
+def test_the_log_is_cut_back_to_the_checkpoint(train, tmp_path):
+    assert train(tmp_path / "run", "--steps", "20") == 0
+    expected = log_of(tmp_path / "run")
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as log:
+        log.write('{"step": 25, "loss": 1.0}\n{"step": 3')
+    assert train(tmp_path / "run", "--steps", "30") == 0
+
+    steps = [line["step"] for line in log_of(tmp_path / "run")]
+    assert log_of(tmp_path / "run")[: len(expected)] == expected
+    assert steps == sorted(steps)
+    assert steps.count(25) == 1
+
+
+def test_seeds_give_an_interval_and_each_is_the_seed_alone(train, tmp_path):
+    assert train(tmp_path / "three", "--steps", "10", "--seed", "4", "--seeds", "3") == 0
+    assert train(tmp_path / "alone", "--steps", "10", "--seed", "5") == 0
+
+    three = trained.load(str(tmp_path / "three"), None)
+    alone = trained.load(str(tmp_path / "alone"), None)
+    for found, expected in zip(
+        *(jax.tree.leaves(run.models[index]) for run, index in ((three, 1), (alone, 0))), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    metric = json.loads((tmp_path / "three" / "evaluation.json").read_text())["metrics"]["negative_elbo"]
+    other = json.loads((tmp_path / "alone" / "evaluation.json").read_text())["metrics"]["negative_elbo"]
+    assert metric["interval"] == "Student t, 3 seeds"
+    assert metric["low"] < metric["value"] < metric["high"]
+    np.testing.assert_allclose(metric["seeds"][1], other["value"], rtol=1e-5)
+
+
+def test_a_metric_that_is_not_finite_stops_the_run_at_its_step(train, tmp_path, capsys):
+    assert train(tmp_path / "run", "--steps", "10", "--learning-rate", "0.001") == 0
+    assert train(tmp_path / "bad", "--steps", "40", "--learning-rate", "1e30") == 1
+
+    said = capsys.readouterr().err
+    step, metric = re.search(r"failed: step (\d+): (\w+) is \[(?:nan|inf)\] at learning rate 1e\+30", said).groups()
+    assert 1 < int(step) <= 40
+    assert metric in ("loss", "kl", "reconstruction")
+    assert len(said.strip().splitlines()) == 1
+
+
+def test_another_number_of_steps_in_a_call_is_warned_of(train, tmp_path, capsys):
+    assert train(tmp_path / "run", "--steps", "10") == 0
+    assert train(tmp_path / "run", "--steps", "20", "--steps-per-call", "10") == 0
+
+    assert "steps_per_call was 5 and is now 10" in capsys.readouterr().err
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["steps_per_call"] == 5
+
+
+def test_a_disk_that_is_full_is_one_line_and_the_run_goes_on_later(train, tmp_path, monkeypatch, capsys):
+    assert train(tmp_path / "whole", "--steps", "20") == 0
+    capsys.readouterr()
+    usage = running.Checkpoints.save.__globals__["shutil"].disk_usage
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda path: usage(path)._replace(free=100))
+        assert train(tmp_path / "run", "--steps", "20") == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"failed: checkpoint 10 needs \d+ bytes and .* has 100 free\n", said)
+
+    assert train(tmp_path / "run", "--steps", "20") == 0
+    assert bits_of(tmp_path / "whole", 20) == bits_of(tmp_path / "run", 20)
