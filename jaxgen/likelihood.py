@@ -23,7 +23,7 @@ bernoulli = Likelihood(
     parameters=(),
     nll=losses.bernoulli_nll,
     mean=jax.nn.sigmoid,
-    draw=lambda key, logits: jax.random.bernoulli(key, jax.nn.sigmoid(logits)).astype(jnp.float32),
+    draw=lambda key, logits: jax.random.bernoulli(key, jax.nn.sigmoid(logits.astype(jnp.float32))).astype(jnp.float32),
 )
 
 
@@ -35,7 +35,7 @@ def fixed_gaussian(std: float = 1.0) -> Likelihood:
 
     return Likelihood(
         parameters=(),
-        nll=lambda mean, x: losses.gaussian_nll(mean, jnp.full_like(mean, log_var), x),
+        nll=lambda mean, x: losses.gaussian_nll(mean, jnp.full_like(mean, log_var, dtype=jnp.float32), x),
         mean=lambda mean: mean,
         draw=lambda key, mean: mean + std * jax.random.normal(key, mean.shape),
     )

@@ -44,11 +44,13 @@ def binarize(key: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def dequantize(key: jax.Array, x: jax.Array) -> jax.Array:
-    """(x + u) / 256 with u uniform in [0, 1): uint8 [...] -> float32 [...] in [0, 1).
+    """(x + u) / 256 with u uniform in [0, 1), 16 bits of it: uint8 [...] -> float32 [...] in [0, 1).
 
     Uria et al. 2013, section 5.1: a density of the result, in nats, plus D log 256, bounds the likelihood of the
     integers. Raises ValueError unless x is uint8.
     """
     if not _is_uint8(x):
         raise ValueError(f"only uint8 can be dequantized, got {x.dtype}")
-    return (x.astype(jnp.float32) + jax.random.uniform(key, x.shape)) / 256
+    # 8 + 16 bits are exact in float32; with a longer u the sum could round up to the next integer.
+    uniform = jax.random.bits(key, x.shape, jnp.uint16).astype(jnp.float32) / 65536
+    return (x.astype(jnp.float32) + uniform) / 256

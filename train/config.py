@@ -118,7 +118,7 @@ def parse(options: Callable, arguments: Sequence[str], **described: str) -> typi
         if not stop.code:
             raise
     _, _, boxed = complaint.getvalue().partition("\n")  # the first line is the box's title
-    said = re.sub(r"[│╭╮╰╯─]+", " ", boxed).replace("Perhaps you meant:", "; perhaps you meant")
+    said = re.sub(r"[│╭╮╰╯─|+]+|-{3,}", " ", boxed).replace("Perhaps you meant:", "; perhaps you meant")
     said = re.sub(r"For full helptext,? (run|see)", "; see", said)
     said = re.sub(r"Argument helptext:", "; expected", said)
     raise InputError(re.sub(r"\s+", " ", said).replace(" ;", ";").strip())

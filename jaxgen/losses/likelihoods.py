@@ -41,7 +41,8 @@ def gaussian_nll(mean: jax.Array, log_var: jax.Array, x: jax.Array) -> jax.Array
 def categorical_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
     """-log p(x) under independent categoricals softmax(logits), in nats: [B, ..., K], [B, ...] -> [B].
 
-    Van den Oord et al. 2016 ("Pixel Recurrent Neural Networks"), section 3.4. x holds integers in 0..K-1. Raises
+    Van den Oord et al. 2016 ("Pixel Recurrent Neural Networks"), section 3.4. x holds integers in 0..K-1, which a
+    compiled function cannot check: K or more gives nan. Raises
     AssertionError where logits are not x's shape plus one axis, or where a dtype is not floating / integer.
     """
     chex.assert_shape(logits, (*x.shape, None))
@@ -59,7 +60,8 @@ def bits_per_dim(nll: jax.Array, num_dims: int) -> jax.Array:
     caller has added the log-determinant. Raises ValueError unless num_dims is positive.
     """
     chex.assert_rank(nll, 1)
+    chex.assert_type(nll, float)
     if num_dims < 1:
         raise ValueError(f"num_dims must be positive, got {num_dims}")
 
-    return nll / (num_dims * math.log(2))
+    return nll.astype(jnp.float32) / (num_dims * math.log(2))

@@ -40,7 +40,9 @@ def negative_elbo(reconstruction: jax.Array, kl: jax.Array, *, beta: float | jax
     """
     chex.assert_rank([reconstruction, kl], 1)
     chex.assert_equal_shape([reconstruction, kl])
+    chex.assert_type([reconstruction, kl], float)
 
+    reconstruction, kl = reconstruction.astype(jnp.float32), kl.astype(jnp.float32)
     return NegativeElbo(reconstruction, kl, reconstruction + beta * kl)
 
 
@@ -54,10 +56,11 @@ def free_bits(kl_per_dim: jax.Array, *, minimum: float) -> jax.Array:
     [B, Z], ValueError where minimum is negative.
     """
     chex.assert_rank(kl_per_dim, 2)
+    chex.assert_type(kl_per_dim, float)
     if minimum < 0:
         raise ValueError(f"minimum must be at least 0 nats, got {minimum}")
 
-    return sum_event(jnp.maximum(kl_per_dim, minimum))
+    return sum_event(jnp.maximum(kl_per_dim.astype(jnp.float32), minimum))
 
 
 def importance_weighted_bound(log_weights: jax.Array) -> jax.Array:

@@ -7,7 +7,6 @@ import re
 import jax
 import numpy as np
 import pytest
-
 from run_files import bits_of, log_of
 
 from train import run as running

@@ -1,0 +1,173 @@
+"""Every kind of bad input: one line that names it and what was expected, exit code 2, nothing written."""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from train import evaluate, sample
+from train.__main__ import main
+
+CONFIG = "configs/vae_digits.py"
+
+
+def images(num: int = 20, **arrays: np.ndarray) -> dict[str, np.ndarray]:
+    x = np.full((num, 4, 4), 7, np.uint8)
+    return {"x_train": x, "x_test": x[:5], **arrays}
+
+
+def with_nan() -> np.ndarray:
+    x = np.zeros((20, 4, 4), np.float32)
+    x[3, 1, 2] = np.nan
+    return x
+
+
+FILES = {
+    "no_arrays": {"y": np.zeros(3)},
+    "pickles": images(x_train=np.array([{}] * 20, dtype=object)),
+    "integers": images(x_train=np.zeros((20, 4, 4), np.int64)),
+    "shape": images(x_test=np.zeros((5, 4, 5), np.uint8)),
+    "rank": images(x_train=np.zeros((20, 4), np.uint8)),
+    "nan": images(x_train=with_nan(), x_test=np.zeros((5, 4, 4), np.float32)),
+    "labels": images(y_train=np.zeros(20, int), y_test=np.array([0, 0, 0, 0, 3])),
+    "negative_labels": images(y_train=np.full(20, -1), y_test=np.zeros(5, int)),
+    "points": {"x_train": np.full((400, 2), 3.5), "x_test": np.full((5, 2), -3.5)},
+}
+
+# name -> (arguments, what the line must say)
+CASES = {
+    "no config": (["configs/nothing.py"], ["no such config: configs/nothing.py", "configs/vae_digits.py"]),
+    "option first": (["--steps", "3"], ["--steps", "expected a config first"]),
+    "a directory": (["configs"], ["no such config"]),
+    "not a config": (["train/failures.py"], ["train/failures.py is no config", "experiment"]),
+    "broken config": (["{dir}/broken.py"], ["broken.py is no config", "SyntaxError"]),
+    "misspelt option": ([CONFIG, "--latent-dm", "3"], ["--latent-dm", "perhaps you meant --latent-dim"]),
+    "wrong type": ([CONFIG, "--steps", "many"], ["--steps", "'many'"]),
+    "no value": ([CONFIG, "--steps"], ["--steps", "Expected 1 values"]),
+    "stray word": ([CONFIG, "fast"], ["Unrecognized options: fast"]),
+    "zero size": ([CONFIG, "--latent-dim", "0"], ["--latent-dim 0", "at least 1"]),
+    "negative size": ([CONFIG, "--hidden", "8", "-3"], ["--hidden (8, -3)", "at least 1"]),
+    "negative seed": ([CONFIG, "--seed", "-1"], ["--seed -1", "at least 0"]),
+    "zero rate": ([CONFIG, "--learning-rate", "0"], ["--learning-rate 0", "above 0"]),
+    "nan rate": ([CONFIG, "--learning-rate", "nan"], ["--learning-rate nan", "above 0"]),
+    "zero devices": ([CONFIG, "--devices", "0"], ["--devices 0", "at least 1"]),
+    "too many devices": ([CONFIG, "--devices", "99"], ["--devices 99", "at most 8"]),
+    "does not divide": ([CONFIG, "--devices", "8", "--batch-size", "12"], ["--batch-size 12", "multiple of the 8"]),
+    "large batch": ([CONFIG, "--devices", "1", "--batch-size", "5000"], ["--batch-size 5000", "1294"]),
+    "interval": ([CONFIG, "--steps-per-call", "50", "--evaluate-every", "30"], ["--evaluate-every 30", "the 50 steps"]),
+    "unknown scheme": ([CONFIG, "--data", "http:x"], ["http:", "npz:", "tfds:"]),
+    "unknown name": ([CONFIG, "--data", "mnist"], ["mnist", "--data-dir", "JAXGEN_DATA"]),
+    "no such data dir": ([CONFIG, "--data", "mnist", "--data-dir", "{dir}/no"], ["--data-dir", "{dir}/no"]),
+    "not in data dir": ([CONFIG, "--data", "mnist", "--data-dir", "{dir}"], ["mnist.npz", "{dir}"]),
+    "not prepared": ([CONFIG, "--data", "tfds:mnist", "--data-dir", "{dir}"], ["tfds", "mnist", "{dir}"]),
+    "absent file": ([CONFIG, "--data", "npz:{dir}/absent.npz"], ["absent.npz"]),
+    "no npz": ([CONFIG, "--data", "npz:{dir}/broken.py"], ["broken.py", ".npz"]),
+    **{
+        name: ([CONFIG, "--data", f"npz:{{dir}}/{name}.npz"], [f"{name}.npz", *said])
+        for name, said in {
+            "no_arrays": ["x_train"],
+            "pickles": ["bject arrays", "plain arrays"],
+            "integers": ["x_train", "int64", "uint8"],
+            "shape": ["x_test", "(4, 5"],
+            "rank": ["x_train", "[N, H, W]"],
+            "nan": ["x_train"],
+            "labels": ["y_test", "3"],
+            "negative_labels": ["y_train", "-1"],
+            "points": ["cannot take", "[0, 1]"],
+        }.items()
+    },
+    "unwritable": ([CONFIG, "--run-dir", "{dir}/broken.py/run"], ["--run-dir", "broken.py/run", "written"]),
+    "foreign": ([CONFIG, "--run-dir", "{dir}"], ["--run-dir {dir}", "other files"]),
+    "cache": ([CONFIG, "--compilation-cache", "{dir}/broken.py/cache"], ["--compilation-cache", "written"]),
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    monkeypatch.delenv("JAXGEN_DATA", raising=False)
+    for name, arrays in FILES.items():
+        np.savez(tmp_path / f"{name}.npz", **arrays)
+    (tmp_path / "broken.py").write_text("def experiment(:\n")
+    return tmp_path
+
+
+def refused(call, arguments: list[str], capsys: pytest.CaptureFixture) -> str:
+    with pytest.raises(SystemExit) as stop:
+        call(arguments)
+    said = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+    return said
+
+
+@pytest.mark.parametrize(("arguments", "expected"), CASES.values(), ids=CASES)
+def test_bad_input_is_one_line_and_writes_nothing(arguments, expected, folder, capsys):
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    given = [argument.replace("{dir}", str(folder)) for argument in arguments]
+    if "--run-dir" not in given and given[0].endswith(".py"):
+        given += ["--run-dir", str(folder / "run")]
+
+    said = refused(main, given, capsys)
+
+    for part in expected:
+        assert part.replace("{dir}", str(folder)) in said
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_an_accelerator_that_is_not_there(folder):
+    command = [sys.executable, "-m", "train", CONFIG, "--platform", "tpu", "--run-dir", str(folder / "run")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 2
+    assert "error: --platform tpu: no such accelerator" in ended.stderr.splitlines()[-1]
+    assert not (folder / "run").exists()
+
+
+def test_another_identity_is_refused_and_the_differing_values_are_named(train, tmp_path, capsys):
+    assert train(tmp_path / "run", "--steps", "10") == 0
+    config = (tmp_path / "run" / "config.json").read_text()
+    capsys.readouterr()
+
+    assert train(tmp_path / "run", "--steps", "5", "--latent-dim", "4") == 2
+
+    said = capsys.readouterr().err
+    assert "latent_dim is 3 there and 4 here" in said
+    assert "steps is 10 there and 5 here" in said
+    assert (tmp_path / "run" / "config.json").read_text() == config
+
+
+def test_a_second_process_is_refused(train, tmp_path, capsys):
+    from train.run_directory import RunDirectory
+
+    with RunDirectory(tmp_path / "run"):
+        assert train(tmp_path / "run", "--steps", "10") == 2
+
+    assert "another process" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("call", [evaluate.main, sample.main])
+def test_the_readers_of_a_run_refuse_what_is_none(call, folder, capsys):
+    assert "is no run" in refused(call, [str(folder)], capsys)
+    assert "is no run" in refused(call, [str(folder / "absent")], capsys)
+    assert "perhaps you meant --data-dir" in refused(call, [str(folder), "--data-dirs", "3"], capsys)
+
+
+def test_the_readers_of_a_run_name_what_is_wrong_with_it(train, tmp_path, capsys):
+    run, other = tmp_path / "run", tmp_path / "other"
+    assert train(run, "--steps", "10") == 0
+    assert train(other, "--steps", "10", "--latent-dim", "4") == 0
+    capsys.readouterr()
+    assert "--num-samples 0: expected" in refused(evaluate.main, [str(run), "--num-samples", "0"], capsys)
+    assert "--num -1: expected" in refused(sample.main, [str(run), "--num", "-1"], capsys)
+
+    shutil.rmtree(run / "checkpoints")
+    assert "holds no checkpoint" in refused(evaluate.main, [str(run)], capsys)
+    shutil.copytree(other / "checkpoints", run / "checkpoints")
+    said = refused(evaluate.main, [str(run)], capsys)
+    assert "is of another model" in said
+    assert "latent_dim" not in said
+    assert "[8, 4] there" in said or "[4] there" in said or "[4, 8] there" in said
