@@ -1,0 +1,126 @@
+"""Evaluation: each example once, intervals that cover, and the lines that a person reads."""
+
+import json
+import re
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxgen import preprocess
+from train import evaluate, intervals, sample
+from train.parallel import over_examples, prepare_examples
+
+
+@pytest.mark.parametrize(("num", "batch_size"), [(10, 4), (8, 4), (3, 4), (1, 4)])
+def test_every_example_counts_once_whatever_the_batches(num, batch_size):
+    examples = {"x": np.arange(num, dtype=np.float32)[:, None]}
+    double = over_examples(lambda key, model, batch: {"value": model * batch["x"][:, 0]}, batch_size=batch_size)
+
+    np.testing.assert_array_equal(double(jax.random.key(0), 2.0, examples)["value"], 2 * np.arange(num))
+
+
+def test_a_set_is_prepared_once_and_for_all():
+    x = np.full((2500, 8, 8, 1), 128, np.uint8)
+    once, again, other = (
+        prepare_examples(preprocess.binarize, jax.random.key(seed), {"x": x})["x"] for seed in (0, 0, 1)
+    )
+
+    np.testing.assert_array_equal(once, again)
+    assert (once != other).any()
+    assert not np.array_equal(once[:1000], once[1000:2000])  # batches draw apart
+
+
+def test_the_bootstrap_covers_as_often_as_it_says():
+    random = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        low, high = intervals.bootstrap(random.exponential(size=100), num_resamples=400)
+        covered += low < 1 < high
+    # Binomial(200, 0.95) has a standard deviation of 3.1; the percentile bootstrap of 100 skewed values covers ~0.93.
+    assert covered > 200 * 0.93 - 4 * 3.6
+
+
+def test_student_t_is_scipy_s_one_sample_interval():
+    values = [101.2, 101.9, 101.5, 101.4]
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+
+    np.testing.assert_allclose(intervals.student_t(values), (expected.low, expected.high))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, tiny):
+    from train.__main__ import main
+
+    path = tmp_path_factory.mktemp("runs") / "run"
+    main(
+        ["configs/vae_digits.py", "--data", tiny, "--run-dir", str(path), "--devices", "1", "--batch-size", "16",
+         "--hidden", "8", "--latent-dim", "2", "--steps", "10", "--num-samples", "4"]
+    )  # fmt: skip
+    return path
+
+
+def test_evaluate_prints_a_line_a_metric_and_writes_them(run, capsys):
+    evaluate.main([str(run), "--num-samples", "100"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "negative_elbo", "reconstruction", "kl", "importance_weighted_nll", "bits_per_dim",
+    ]  # fmt: skip
+    assert re.match(r"negative_elbo \d+\.\d\d nats  95 % \[", lines[0])
+    assert re.match(r"bits_per_dim \d\.\d{4} bits/dim  ", lines[4])
+    written = json.loads((run / "evaluation.json").read_text())
+    metrics = written["metrics"]
+    assert written["num_samples"] == 100
+    assert written["test_examples"] == 13
+    assert metrics["negative_elbo"]["value"] == pytest.approx(
+        metrics["reconstruction"]["value"] + metrics["kl"]["value"], rel=1e-5
+    )
+    nll = metrics["importance_weighted_nll"]["value"]
+    assert metrics["bits_per_dim"]["value"] == pytest.approx(nll / 16 / np.log(2), rel=1e-5)
+    assert "data_dir" not in written["provenance"]
+
+
+def test_more_importance_samples_tighten_the_bound(run, capsys):
+    def nll(num_samples: int) -> float:
+        evaluate.main([str(run), "--num-samples", str(num_samples)])
+        capsys.readouterr()
+        return json.loads((run / "evaluation.json").read_text())["metrics"]["importance_weighted_nll"]["value"]
+
+    assert nll(1000) < nll(1)
+
+
+def test_the_same_run_evaluates_to_the_same_numbers(run, capsys):
+    said = []
+    for _ in range(2):
+        evaluate.main([str(run), "--num-samples", "7"])
+        said.append(capsys.readouterr().out)
+
+    assert said[0] == said[1]
+
+
+def test_sample_writes_a_picture_and_numbers(run, capsys):
+    sample.main([str(run), "--num", "5"])
+
+    printed = capsys.readouterr().out.split()
+    assert printed == [str(run / "samples.png"), str(run / "samples.npz")]
+    x = np.load(run / "samples.npz", allow_pickle=False)["x"]
+    assert x.shape == (5, 4, 4, 1)
+    assert 0 <= x.min() < x.max() <= 1
+    assert (run / "samples.png").read_bytes().startswith(b"\x89PNG")
+    sample.main([str(run), "--num", "5", "--seed", "1"])
+    assert not np.array_equal(np.load(run / "samples.npz", allow_pickle=False)["x"], x)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "values", "shift"),
+    [
+        (preprocess.dequantize, [0.2, 0.7], 8.0),
+        (preprocess.binarize, [0.0, 1.0], 0.0),
+        (preprocess.scale, [0.0, 1.0], 0.0),
+        (preprocess.scale, [0.0, 0.5], None),
+    ],
+)
+def test_bits_per_dim_only_where_the_data_is_discrete(prepare, values, shift):
+    assert evaluate.discrete_shift(prepare, np.array(values)) == shift
