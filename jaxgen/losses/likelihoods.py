@@ -6,7 +6,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._reduce import sum_event
+from jaxgen.losses._reduce import flat, sum_event
 
 
 def bernoulli_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
@@ -18,7 +18,7 @@ def bernoulli_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
     chex.assert_equal_shape([logits, x])
     chex.assert_type([logits, x], float)
 
-    logits, x = logits.astype(jnp.float32), x.astype(jnp.float32)
+    logits, x = flat(logits), flat(x)
     # softplus(l) - x*l equals the two-sided log-sigmoid, and never takes the log of a number already rounded to zero.
     return sum_event(jax.nn.softplus(logits) - x * logits)
 
@@ -32,7 +32,7 @@ def gaussian_nll(mean: jax.Array, log_var: jax.Array, x: jax.Array) -> jax.Array
     chex.assert_equal_shape([mean, log_var, x])
     chex.assert_type([mean, log_var, x], float)
 
-    mean, log_var, x = (array.astype(jnp.float32) for array in (mean, log_var, x))
+    mean, log_var, x = flat(mean), flat(log_var), flat(x)
     # Scaling before squaring keeps exp(-log_var / 2) finite for twice the range of log_var.
     standardized = (x - mean) * jnp.exp(-0.5 * log_var)
     return 0.5 * sum_event(math.log(2 * math.pi) + log_var + jnp.square(standardized))

@@ -50,15 +50,12 @@ def vae(
     """
 
     def objective(params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array, steps_taken: jax.Array) -> tuple:
-        posterior = network.apply(params, x, y, method="encode")
-
-        def reconstruct(noise: jax.Array) -> jax.Array:
-            z = losses.reparameterize(posterior.mean, posterior.log_var, noise)
-            return likelihood.nll(network.apply(params, z, y, method="decode"), x)
-
-        kl = losses.free_bits(losses.gaussian_kl_per_dim(*posterior), minimum=minimum_kl)
+        mean, log_var = network.apply(params, x, y, method="encode")
+        z = jax.vmap(losses.reparameterize, in_axes=(None, None, 0))(mean, log_var, noise)
+        reconstruction = jnp.mean(_reconstruction(network, likelihood, params, x, y, z), axis=0)
+        kl = losses.free_bits(losses.gaussian_kl_per_dim(mean, log_var), minimum=minimum_kl)
         warmth = jnp.minimum(1.0, (steps_taken + 1) / (warmup_steps + 1))
-        elbo = losses.negative_elbo(jnp.mean(jax.vmap(reconstruct)(noise), axis=0), kl, beta=beta * warmth)
+        elbo = losses.negative_elbo(reconstruction, kl, beta=beta * warmth)
         return elbo.total, {"reconstruction": elbo.reconstruction, "kl": elbo.kl}
 
     return _family(network, optimizer, objective, likelihood, num_samples)
@@ -82,13 +79,23 @@ def _log_weights(
     """Log p(x | z) + log p(z) - log q(z | x) at z drawn with noise [K, B, Z]: -> nats [K, B]."""
     mean, log_var = network.apply(params, x, y, method="encode")
     prior = jnp.zeros_like(mean)
+    z = jax.vmap(losses.reparameterize, in_axes=(None, None, 0))(mean, log_var, noise)
+    posterior_nll = jax.vmap(losses.gaussian_nll, in_axes=(None, None, 0))(mean, log_var, z)
+    prior_nll = jax.vmap(losses.gaussian_nll, in_axes=(None, None, 0))(prior, prior, z)
+    return posterior_nll - prior_nll - _reconstruction(network, likelihood, params, x, y, z)
 
-    def log_weight(noise: jax.Array) -> jax.Array:
-        z = losses.reparameterize(mean, log_var, noise)
-        reconstruction = likelihood.nll(network.apply(params, z, y, method="decode"), x)
-        return losses.gaussian_nll(mean, log_var, z) - losses.gaussian_nll(prior, prior, z) - reconstruction
 
-    return jax.vmap(log_weight)(noise)
+def _reconstruction(
+    network: VAE, likelihood: Likelihood, params: PyTree, x: jax.Array, y: jax.Array | None, z: jax.Array
+) -> jax.Array:
+    """-log p(x | z) for several z of each example, [K, B, Z]: -> nats [K, B]."""
+
+    def rows(array: jax.Array) -> jax.Array:
+        return jnp.broadcast_to(array, (len(z), *array.shape)).reshape(-1, *array.shape[1:])
+
+    # One batch of K B rows: matrix products under a vmap over K cost a transposition of their operands.
+    output = network.apply(params, z.reshape(-1, z.shape[-1]), None if y is None else rows(y), method="decode")
+    return likelihood.nll(output, rows(x)).reshape(z.shape[:2])
 
 
 def _family(

@@ -38,7 +38,7 @@ def relu(h):
 def forward_encoder(params, x, activation):
     encoder = params["params"]["encoder"]
     h = activation(dense(encoder["MLP_0"]["Dense_0"], np.float64(x).reshape(len(x), -1)))
-    return dense(encoder["mean"], h), dense(encoder["log_var"], h)
+    return np.split(dense(encoder["mean_and_log_var"], h), 2, axis=-1)
 
 
 def forward_decoder(params, z, activation):
@@ -52,8 +52,7 @@ def test_parameters(num_classes, extra):
     assert jax.tree.map(lambda leaf: leaf.shape, params) == {
         "encoder": {
             "MLP_0": {"Dense_0": {"kernel": (784 + extra, 500), "bias": (500,)}},
-            "mean": {"kernel": (500, 20), "bias": (20,)},
-            "log_var": {"kernel": (500, 20), "bias": (20,)},
+            "mean_and_log_var": {"kernel": (500, 40), "bias": (40,)},
         },
         "decoder": {
             "MLP_0": {"Dense_0": {"kernel": (20 + extra, 500), "bias": (500,)}},
@@ -120,7 +119,7 @@ def test_without_hidden_layers_both_halves_are_linear():
     x = X[:, :6]
     params = drawn_parameters(vae, x)
     layers = params["params"]
-    mean = dense(layers["encoder"]["mean"], np.float64(x))
+    mean = dense(layers["encoder"]["mean_and_log_var"], np.float64(x))[:, :2]
     np.testing.assert_allclose(vae.apply(params, x, method="encode").mean, mean, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(vae.apply(params, x), dense(layers["decoder"]["output"], mean), rtol=1e-5, atol=1e-5)
 

@@ -56,7 +56,7 @@ def test_evaluate_averages_to_the_elbo_by_quadrature(x):
     model = recipe.init(jax.random.key(0), {"x": x}).model
     encoder = weights(model.params)["encoder"]
     h = np.maximum(dense(encoder["MLP_0"]["Dense_0"], np.asarray(x, np.float64)), 0)
-    mean, log_var = dense(encoder["mean"], h), dense(encoder["log_var"], h)
+    mean, log_var = np.split(dense(encoder["mean_and_log_var"], h), 2, axis=-1)
     nodes, node_weights = np.polynomial.hermite_e.hermegauss(60)
     z = mean[:, None] + np.exp(0.5 * log_var)[:, None] * nodes[None, :, None]
     reconstruction = -(log_likelihood(logits_of(model.params, z), np.asarray(x)[:, None]) @ node_weights)
