@@ -79,6 +79,7 @@ class TorchVAE(torch.nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Logits, and the mean and log-variance of the posterior."""
         h = torch.relu(self.hidden(x))
         mean, log_var = self.mean(h), self.log_var(h)
         return self.decoder(mean + torch.exp(0.5 * log_var) * torch.randn_like(mean)), mean, log_var
@@ -124,8 +125,12 @@ def main() -> None:
                 "matrix products alone": products(),
             }
         )
-        print(f"\n{name}: ours against PyTorch {taken['PyTorch eager'] / taken['ours']:.2f}x (least {least}, aim {aim});")
-        print(f"  ours takes {taken['ours'] / taken['matrix products alone']:.2f} times the products alone (at most 1.6)")
+        print(
+            f"\n{name}: ours against PyTorch {taken['PyTorch eager'] / taken['ours']:.2f}x (least {least}, aim {aim});"
+        )
+        print(
+            f"  ours takes {taken['ours'] / taken['matrix products alone']:.2f} times the products alone (at most 1.6)"
+        )
         for contender, value in taken.items():
             print(f"  {contender:<22} {STEPS / value:7.0f} steps/s  {taken['ours'] / value:5.2f} of ours")
 

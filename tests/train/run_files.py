@@ -19,9 +19,6 @@ def bits_of(run_dir: pathlib.Path, step: int) -> list[bytes]:
     with ocp.CheckpointManager(run_dir / "checkpoints") as manager:
         items = ocp.args.Composite(model=ocp.args.StandardRestore(), train=ocp.args.StandardRestore())
         restored = manager.restore(step, args=items)
-    leaves = jax.tree.leaves((restored["model"], restored["train"]))
-    return [np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf).tobytes() for leaf in leaves]
-
-
-def _is_key(leaf: object) -> bool:
-    return isinstance(leaf, jax.Array) and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    train = restored["train"]
+    leaves = jax.tree.leaves((restored["model"], train["state"], jax.random.key_data(train["key"]), train["step"]))
+    return [np.asarray(leaf).tobytes() for leaf in leaves]
