@@ -1,0 +1,97 @@
+"""The README is run: its Python as it stands, its commands with a small budget, its numbers against the results."""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+TRAINING = [command for command in COMMANDS if command.startswith("python -m train configs/")]
+READING = [command for command in COMMANDS if command.startswith("python -m train.")]
+SMALL = ["--steps=2", "--steps-per-call=1", "--evaluate-every=2", "--checkpoint-every=2", "--num-samples=2",
+         "--devices=1", "--batch-size=16"]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", PYTHON, ids=range(len(PYTHON)))
+def test_its_python_runs(source):
+    exec(compile(source, "README.md", "exec"), {})
+
+
+def test_its_make_targets_exist():
+    targets = [command.split()[1] for command in COMMANDS if command.startswith("make ")]
+    assert targets == ["demo", "test"]
+    for target in targets:
+        assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_its_commands_are_all_covered():
+    others = set(COMMANDS) - set(TRAINING) - set(READING)
+    assert all(command.startswith("make ") for command in others)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("data")
+    random = np.random.default_rng(0)
+    x = random.integers(0, 256, (50, 28, 28), dtype=np.uint8)
+    for name in ("mnist", "fashion_mnist"):
+        np.savez(folder / f"{name}.npz", x_train=x, x_test=x[:20])
+    bits = random.integers(0, 256, (50000, 98), dtype=np.uint8)  # the published file's shape is asked for
+    np.savez(folder / "binarized_mnist.npz", x_train=bits, x_valid=bits[:10000], x_test=bits[:10000])
+    return folder
+
+
+def call(command: str, *more: str, cwd: pathlib.Path, data_dir: pathlib.Path) -> str:
+    _, *arguments = shlex.split(command)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAXGEN_DATA": str(data_dir)}
+    ended = subprocess.run(
+        [sys.executable, *arguments, *more], cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_its_commands_run_one_after_the_other(tmp_path, data_dir):
+    """In one test, because the readers need the run of the last training command."""
+    for command in TRAINING:
+        run_dir = tmp_path / "runs" / pathlib.Path(shlex.split(command)[3]).stem
+        said = call(command, *SMALL, cwd=tmp_path, data_dir=data_dir)
+        assert (run_dir / "report.html").exists()
+        assert said.strip().endswith(f"report {run_dir.relative_to(tmp_path) / 'report.html'}")
+    evaluate, sample = READING
+    assert call(evaluate, "--num-samples=2", cwd=tmp_path, data_dir=data_dir).startswith("negative_elbo ")
+    assert "samples.png" in call(sample, cwd=tmp_path, data_dir=data_dir)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "docs" / "results").glob("vae_*.json")))
+def test_its_numbers_are_those_of_the_results(name):
+    result = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text())
+    (row,) = [line for line in README.splitlines() if line.startswith("|") and f"configs/{name}.py" in line]
+    for metric in ("negative_elbo", "importance_weighted_nll"):
+        found = result["metrics"][metric]
+        assert f"{found['value']:.2f}" in row
+        assert f"[{found['low']:.2f}, {found['high']:.2f}]" in row
+
+
+def test_help_is_quick_because_it_imports_nothing_slow():
+    source = """
+import runpy, sys
+sys.argv = ["train", "--help"]
+try:
+    runpy.run_module("train", run_name="__main__")
+except SystemExit:
+    print("slow:", {"jax", "numpy", "rich", "tyro"} & set(sys.modules))
+"""
+    said = subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "configs/vae_digits.py" in said
+    assert said.strip().endswith("slow: set()")

@@ -1,0 +1,43 @@
+"""Every config: its docstring, its options, and two steps on data of its shape."""
+
+import pathlib
+
+import numpy as np
+import pytest
+
+from train import config as configs
+from train.__main__ import main
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+CONFIGS = sorted((ROOT / "configs").glob("*.py"))
+
+pytestmark = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> str:
+    path = tmp_path_factory.mktemp("data") / "images.npz"
+    x = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    np.savez(path, x_train=x, x_test=x[:7])
+    return f"npz:{path}"
+
+
+def test_it_takes_the_options_that_every_config_has(path):
+    parameters = configs.load(str(path)).parameters
+
+    assert {"seed", "seeds", "steps", "batch_size", "learning_rate", "data"} <= parameters.keys()
+    assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
+
+
+def test_its_docstring_has_its_command(path):
+    assert f"python -m train configs/{path.name}" in configs.load(str(path)).description
+
+
+def test_it_builds_and_takes_two_steps(path, images, tmp_path, capsys):
+    main(
+        [str(path), "--data", images, "--run-dir", str(tmp_path / "run"), "--steps=2", "--steps-per-call=1",
+         "--evaluate-every=2", "--checkpoint-every=2", "--num-samples=2", "--devices=1", "--batch-size=16"]
+    )  # fmt: skip
+
+    assert "negative_elbo" in capsys.readouterr().out
+    assert (tmp_path / "run" / "report.html").exists()
