@@ -32,10 +32,14 @@ def describe(tree: PyTree) -> dict[str, str]:
 class Checkpoints:
     """The checkpoints of one run directory."""
 
-    def __init__(self, run_dir: pathlib.Path, keep: int = 3) -> None:
-        """Open the directory, without reading any checkpoint yet."""
+    def __init__(self, run_dir: pathlib.Path, *, keep: int = 3, read_only: bool = False) -> None:
+        """Open the directory, without reading any checkpoint yet; `read_only` beside a process that trains."""
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, create=True, cleanup_tmp_directories=True, enable_async_checkpointing=False
+            max_to_keep=None if read_only else keep,
+            create=not read_only,
+            read_only=read_only,
+            cleanup_tmp_directories=not read_only,
+            enable_async_checkpointing=False,
         )
         self._path = run_dir.resolve() / "checkpoints"
         self._manager = ocp.CheckpointManager(self._path, options=options)
@@ -76,6 +80,9 @@ class Checkpoints:
         """
         restored = None
         doomed = []
+        if self._manager.all_steps() and not any(map(usable, self._manager.all_steps())):
+            steps = ", ".join(map(str, sorted(self._manager.all_steps())))
+            raise InputError(f"--steps-per-call: expected a divisor of a checkpoint's step, of {steps} in {self._path}")
         for step in sorted(self._manager.all_steps(), reverse=True):
             if not usable(step):
                 doomed.append(step)

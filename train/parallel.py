@@ -29,6 +29,25 @@ def prepare_batch(prepare: Prepare, key: jax.Array, batch: Mapping[str, jax.Arra
     return {**batch, "x": jax.vmap(prepare)(example_keys(key, len(x), axis_name), x)}
 
 
+def take_batch(
+    prepare: Prepare, key: jax.Array, data: Mapping[str, jax.Array], rows: jax.Array, axis_name: str | None
+) -> dict:
+    """The examples at rows [B], prepared; at rows [draws, B] as many independent batches, leaves [draws, B, ...]."""
+    batch = {name: array[rows] for name, array in data.items()}
+    if rows.ndim == 1:
+        return prepare_batch(prepare, key, batch, axis_name)
+    draw = functools.partial(prepare_batch, prepare, axis_name=axis_name)
+    return jax.vmap(draw)(jax.random.split(key, len(rows)), batch)
+
+
+def first_state(
+    recipe: Recipe, prepare: Prepare, key: jax.Array, data: Mapping[str, jax.Array], rows: jax.Array
+) -> State:
+    """The state of one seed before its first step, whose examples are at `rows`."""
+    key_prepare, key_init = jax.random.split(key)
+    return recipe.init(key_init, take_batch(prepare, key_prepare, data, rows, None))
+
+
 def compile_steps(
     recipe: Recipe, prepare: Prepare, devices: Sequence[jax.Device], *, batch_size: int, seeds: int
 ) -> Steps:
@@ -41,18 +60,12 @@ def compile_steps(
         raise ValueError(f"--batch-size {batch_size}: expected a multiple of the {len(devices)} devices")
     axis_name = AXIS if len(devices) > 1 else None
 
-    def gather(key: jax.Array, data: Mapping[str, jax.Array], rows: jax.Array, axis_name: str | None) -> dict:
-        batch = {name: array[rows] for name, array in data.items()}
-        if rows.ndim == 1:
-            return prepare_batch(prepare, key, batch, axis_name)
-        draw = functools.partial(prepare_batch, prepare, axis_name=axis_name)
-        return jax.vmap(draw)(jax.random.split(key, len(rows)), batch)
-
     def steps(key: jax.Array, state: State, data: Mapping[str, jax.Array], first: jax.Array, rows: jax.Array) -> tuple:
         def body(state: State, now: tuple[jax.Array, jax.Array]) -> tuple[State, dict]:
             step, rows = now
             key_prepare, key_step = jax.random.split(jax.random.fold_in(key, step))
-            return recipe.step(key_step, state, gather(key_prepare, data, rows, axis_name), axis_name=axis_name)
+            batch = take_batch(prepare, key_prepare, data, rows, axis_name)
+            return recipe.step(key_step, state, batch, axis_name=axis_name)
 
         return jax.lax.scan(body, state, (first + jnp.arange(len(rows)), rows))
 
@@ -63,10 +76,7 @@ def compile_steps(
             return jax.lax.map(lambda seed: steps(seed[0], seed[1], data, first, seed[2]), (keys, states, rows))
         return jax.vmap(steps, in_axes=(0, 0, None, None, 0))(keys, states, data, first, rows)
 
-    def init(key: jax.Array, data: Mapping[str, jax.Array], rows: jax.Array) -> State:
-        key_prepare, key_init = jax.random.split(key)
-        return recipe.init(key_init, gather(key_prepare, data, rows, None))
-
+    init = functools.partial(first_state, recipe, prepare)
     function = steps_of_seeds if seeds > 1 else steps
     compiled_init = jax.jit(jax.vmap(init, in_axes=(0, None, 0)) if seeds > 1 else init)
     if axis_name is None:

@@ -16,7 +16,7 @@ from train import devices as available
 from train import evaluate, keys, provenance, report, run_directory, stopping, trained
 from train.checkpoint import Checkpoints
 from train.config import Config, RunOptions
-from train.data import Dataset, batch_rows, open_data, steps_per_epoch
+from train.data import Dataset, batch_rows, open_data
 from train.experiment import Experiment
 from train.failures import InputError, warn
 from train.loop import Hooks, Plan, train
@@ -51,9 +51,7 @@ def run(config: Config, values: Mapping[str, Any], options: RunOptions, started:
             console.print(f"{path} is complete: {job.experiment.steps} steps")
         else:
             session = provenance.session(job.devices, steps_per_call, options.data_dir)
-            for difference in run_directory.append_session(path, session):
-                warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
-            reached = train_job(job, path, started)
+            reached = train_job(job, path, session, started)
             if reached < job.experiment.steps:
                 console.print(f"stopped and saved at step {reached}; the same command goes on from there")
                 return
@@ -73,7 +71,6 @@ def open_job(config: Config, values: Mapping[str, Any], options: RunOptions, pat
     available.use_compilation_cache(options.compilation_cache)
     dataset = open_data(experiment.data, options.data_dir)
     recipe, _ = trained.make_recipe(config, experiment, dataset)
-    steps_per_epoch(dataset.spec.num_train, experiment.batch_size, recipe.draws)
     try:
         steps = compile_steps(
             recipe, experiment.prepare, devices, batch_size=experiment.batch_size, seeds=experiment.seeds
@@ -114,7 +111,7 @@ def rows_of_seeds(experiment: Experiment, num_train: int, draws: int, first: int
     return np.stack(rows) if len(rows) > 1 else rows[0]
 
 
-def train_job(job: Job, path: pathlib.Path, started: float) -> int:
+def train_job(job: Job, path: pathlib.Path, session: dict, started: float) -> int:
     """Train from the newest checkpoint, or from the start: the step that was reached."""
     experiment, seeds = job.experiment, job.experiment.seeds
     run_keys = keys.of_seeds(experiment.seed, seeds)
@@ -129,6 +126,8 @@ def train_job(job: Job, path: pathlib.Path, started: float) -> int:
         if restored is not None:
             first, state, key = restored
             console.print(f"resumed at step {first} of {experiment.steps}")
+        for difference in run_directory.append_session(path, session):
+            warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
         timing = Timing(started)
         with MetricsLog(path, first) as log, progress_bar(first, plan.last) as bar, stopping.stop_requests() as stop:

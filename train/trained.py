@@ -1,5 +1,6 @@
 """A run as it stands on disk, opened for whoever reads it: the evaluator, the sampler, the report."""
 
+import functools
 import os
 import pathlib
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from train.data import Dataset, batch_rows, open_data
 from train.experiment import Experiment
 from train.failures import InputError
 from train.keys import Keys, of_seed
+from train.parallel import first_state
 
 
 class Trained(NamedTuple):
@@ -32,16 +34,13 @@ class Trained(NamedTuple):
 
 def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset) -> tuple[Recipe, State]:
     """The recipe for this data and the shapes of one seed's state; InputError where its model cannot take the data."""
-    rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, 1, 0, 1)[0]
-
-    def first_state(key: jax.Array, batch: dict) -> State:
-        x = jax.vmap(experiment.prepare, in_axes=(None, 0))(key, batch["x"])
-        return recipe.init(key, {**batch, "x": x})
-
     try:
         recipe = experiment.recipe(dataset.spec)
-        batch = {name: array[rows] for name, array in dataset.train.items()}
-        return recipe, jax.eval_shape(first_state, jax.random.key(0), batch)
+        rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, recipe.draws, 0, 1)[0]
+        init = functools.partial(first_state, recipe, experiment.prepare)
+        return recipe, jax.eval_shape(init, jax.random.key(0), dataset.train, rows)
+    except InputError:
+        raise
     except (ValueError, TypeError, AssertionError) as error:
         given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
         said = " ".join(str(error).split())[:300]
@@ -75,7 +74,7 @@ def load(path: str, data_dir: str | None) -> Trained:
     like = jax.tree.map(lambda leaf: _with_seeds(leaf, experiment.seeds), state.model)
     if not (run_dir / "checkpoints").is_dir():
         raise InputError(f"{path} holds no checkpoint; expected a run that was trained")
-    with Checkpoints(run_dir) as checkpoints:
+    with Checkpoints(run_dir, read_only=True) as checkpoints:
         step, model = checkpoints.read_model(like)
     keys = [of_seed(seed) for seed in range(experiment.seed, experiment.seed + experiment.seeds)]
     return Trained(run_dir, record, experiment, dataset, recipe, step, per_seed(model, experiment.seeds), keys)

@@ -120,6 +120,16 @@ def test_another_number_of_steps_in_a_call_is_warned_of(train, tmp_path, capsys)
     assert json.loads((tmp_path / "run" / "config.json").read_text())["steps_per_call"] == 5
 
 
+def test_a_number_of_steps_in_a_call_that_fits_no_checkpoint_is_refused_and_loses_nothing(train, tmp_path, capsys):
+    assert train(tmp_path / "run", "--steps", "20") == 0
+    capsys.readouterr()
+    more = ("--steps", "30", "--steps-per-call", "7", "--evaluate-every", "7", "--checkpoint-every", "7")
+    assert train(tmp_path / "run", *more) == 2
+
+    assert "--steps-per-call: expected a divisor of a checkpoint's step, of 10, 20" in capsys.readouterr().err
+    assert {entry.name for entry in (tmp_path / "run" / "checkpoints").iterdir()} == {"10", "20"}
+
+
 def test_a_disk_that_is_full_is_one_line_and_the_run_goes_on_later(train, tmp_path, monkeypatch, capsys):
     assert train(tmp_path / "whole", "--steps", "20") == 0
     capsys.readouterr()
