@@ -1,0 +1,98 @@
+"""Walks and interpolation against NumPy in float64, and the identities that they obey."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen import latent
+
+RNG = np.random.default_rng(3)
+CODES = RNG.normal(size=(200, 6)).astype(np.float32)
+LABELS = RNG.integers(0, 5, 200)
+START, END = RNG.normal(size=(2, 7, 6)).astype(np.float32)
+
+
+def test_centroids_are_class_means_and_an_empty_class_is_nan():
+    centroids = jax.jit(latent.class_centroids, static_argnums=2)(CODES, LABELS, 6)
+
+    for label in range(5):
+        expected = np.float64(CODES)[label == LABELS].mean(0)
+        np.testing.assert_allclose(centroids[label], expected, rtol=1e-5, atol=1e-6)
+    assert np.isnan(centroids[5]).all()
+
+
+def test_a_direction_leads_from_source_to_target():
+    centroids = jnp.asarray(CODES[:5])
+    arrived = latent.walk(centroids[2:3], latent.direction(centroids, 2, 4), jnp.array([1.0]))
+
+    np.testing.assert_allclose(arrived[0, 0], CODES[4], rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(latent.direction(centroids, 4, 2), -latent.direction(centroids, 2, 4))
+
+
+def test_all_pairs_in_order():
+    centroids = CODES[:10]
+    pairs = [(a, b) for a in range(10) for b in range(a + 1, 10)]
+    expected = np.array([centroids[a] - centroids[b] for a, b in pairs])
+
+    directions = latent.pairwise_directions(jnp.asarray(centroids))
+    assert directions.shape == (45, 6)
+    np.testing.assert_array_equal(directions, expected)
+    swapped = latent.pairwise_directions(jnp.asarray(centroids[::-1]))
+    np.testing.assert_array_equal(swapped[0], centroids[9] - centroids[8])
+
+
+def test_a_walk_is_linear_and_starts_where_alpha_is_0():
+    alphas = np.linspace(-3, 3, 7, dtype=np.float32)
+    path = jax.jit(latent.walk)(START, END[0], alphas)
+
+    assert path.shape == (7, 7, 6)
+    np.testing.assert_array_equal(path[3], START)
+    expected = np.float64(START)[None] + np.float64(alphas)[:, None, None] * np.float64(END[0])
+    np.testing.assert_allclose(path, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(latent.walk(START, -END[0], -alphas), path, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("between", [latent.interpolate, latent.slerp])
+def test_interpolation_has_its_ends(between):
+    path = jax.jit(between)(START, END, jnp.array([0.0, 0.5, 1.0]))
+
+    assert path.shape == (3, 7, 6)
+    np.testing.assert_allclose(path[0], START, atol=1e-6)
+    np.testing.assert_allclose(path[2], END, atol=1e-6)
+    back = between(END, START, jnp.array([0.5]))
+    np.testing.assert_allclose(back[0], path[1], atol=1e-6)
+
+
+def test_the_line_in_the_middle_is_the_mean():
+    np.testing.assert_allclose(latent.interpolate(START, END, jnp.array([0.5]))[0], (START + END) / 2, atol=1e-6)
+
+
+def test_slerp_keeps_the_norm_and_the_pace():
+    start, end = (3 * z / np.linalg.norm(z, axis=1, keepdims=True) for z in (START, END))
+    weights = np.linspace(0, 1, 11, dtype=np.float32)
+    path = np.float64(latent.slerp(jnp.asarray(start), jnp.asarray(end), weights))
+
+    np.testing.assert_allclose(np.linalg.norm(path, axis=-1), 3, rtol=1e-5)
+    whole = np.arccos((np.float64(start) * end).sum(-1) / 9)
+    cosines = (path * start).sum(-1) / 9
+    np.testing.assert_allclose(np.arccos(np.clip(cosines, -1, 1)), weights[:, None] * whole, atol=2e-3)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1 + 1e-7, 2.0])
+def test_slerp_of_parallel_codes_is_the_line(scale):
+    weights = jnp.array([0.25])
+    start = jnp.asarray(START)
+
+    np.testing.assert_allclose(latent.slerp(start, scale * start, weights)[0], (0.75 + 0.25 * scale) * START, rtol=1e-5)
+
+
+def test_shapes_that_do_not_fit_raise():
+    with pytest.raises(AssertionError):
+        latent.walk(START, END, jnp.ones(3))
+    with pytest.raises(AssertionError):
+        latent.walk(START, END[0, :5], jnp.ones(3))
+    with pytest.raises(AssertionError):
+        latent.interpolate(START, END[:3], jnp.ones(3))
+    with pytest.raises(AssertionError):
+        latent.class_centroids(CODES, LABELS[:-1], 5)
