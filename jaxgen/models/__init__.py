@@ -5,8 +5,13 @@ from jaxgen.models.autoencoder import (
     Gaussian,
     GaussianEncoder,
 )
+from jaxgen.models.convolution import (
+    conv_general_dilated,
+)
 from jaxgen.models.layers import (
     MLP,
+    conv,
+    conv_transpose,
 )
 from jaxgen.models.vae import (
     VAE,
@@ -18,4 +23,7 @@ __all__ = [
     "Decoder",
     "Gaussian",
     "GaussianEncoder",
+    "conv",
+    "conv_general_dilated",
+    "conv_transpose",
 ]

@@ -1,9 +1,12 @@
 """Layers that several models share."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 from flax import linen as nn
+
+from jaxgen.models.convolution import conv_general_dilated
 
 
 class MLP(nn.Module):
@@ -19,3 +22,66 @@ class MLP(nn.Module):
         for features in self.features:
             x = self.activation(nn.Dense(features)(x))
         return x
+
+
+def conv(
+    features: int,
+    kernel_size: int | Sequence[int],
+    strides: int | Sequence[int] = 1,
+    padding: Any = "SAME",
+    **options: Any,
+) -> nn.Conv:
+    """Flax's `nn.Conv`, its gradients fast on the CPU inside `lax.scan` too: [B, ..., C] -> [B, ..., features].
+
+    Parameters, values and options (`mask`, `use_bias`, `dtype`, `kernel_init`, `name`, ...) are Flax's.
+
+    Raises:
+        ValueError: When called with a dilated kernel or groups of channels.
+    """
+    return nn.Conv(features, kernel_size, strides, padding, conv_general_dilated=conv_general_dilated, **options)
+
+
+def conv_transpose(
+    features: int,
+    kernel_size: int | Sequence[int],
+    strides: int | Sequence[int] = 1,
+    padding: Any = "SAME",
+    **options: Any,
+) -> nn.Conv:
+    """Flax's `nn.ConvTranspose` with the gradients of `conv`: [B, ..., C] -> [B, ..., features].
+
+    Parameters and values are Flax's; the options are those of `nn.Conv`, of which it is a case: a convolution over an
+    input with strides - 1 zeros between its pixels.
+
+    Raises:
+        ValueError: If the padding is a string other than SAME and VALID, or as in `conv`.
+    """
+    kernel_size = (kernel_size,) if isinstance(kernel_size, int) else tuple(kernel_size)
+    strides = (strides,) * len(kernel_size) if isinstance(strides, int) else tuple(strides)
+    if isinstance(padding, str):
+        padding = [_transposed_padding(*axis, padding) for axis in zip(kernel_size, strides, strict=True)]
+    return _ConvTranspose(
+        features,
+        kernel_size,
+        padding=padding,
+        input_dilation=strides,
+        conv_general_dilated=conv_general_dilated,
+        **options,
+    )
+
+
+# A class by Flax's name, because the parameters of a layer within a model are named after it: ConvTranspose_0.
+_ConvTranspose = type(
+    "ConvTranspose", (nn.Conv,), {"__doc__": "A convolution over an input with zeros between its pixels."}
+)
+
+
+def _transposed_padding(kernel_size: int, stride: int, padding: str) -> tuple[int, int]:
+    """The zeros that `lax.conv_transpose` puts around the dilated input, an axis of it."""
+    if padding not in ("SAME", "VALID"):
+        raise ValueError(f'padding must be "SAME", "VALID" or numbers, got {padding!r}')
+    if padding == "VALID":
+        return kernel_size - 1, max(kernel_size, stride) - 1
+    total = kernel_size + stride - 2
+    low = min(kernel_size - 1, (total + 1) // 2)
+    return low, total - low
