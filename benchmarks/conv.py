@@ -1,7 +1,6 @@
 """Forward and backward of a convolution (weights, bias and input) on the CPU, against PyTorch and against Flax's own.
 
-    python benchmarks/conv.py            # 64 -> 64 channels, 3x3, 28x28, batch 64; needs torch
-    python benchmarks/conv.py --rounds 15
+    python benchmarks/conv.py         64 -> 64 channels, 3x3, 28x28, batch 64; needs the extra `bench`
 
 One line a case: medians over rounds in which all take turns, so that a busy machine meets them alike. Ratios are
 other / ours: above 1 we are faster. Flax's own gradients inside a scan take seconds, and so are timed once.
@@ -12,11 +11,9 @@ XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT. With o
 process, PyTorch loses more: 1.9x and 2.0x with either jax.
 """
 
-import argparse
-import statistics
-import time
 from collections.abc import Callable
 
+import alternate
 import jax
 import jax.numpy as jnp
 import torch
@@ -66,39 +63,24 @@ def torch_steps(memory_format: torch.memory_format, num_steps: int) -> Callable[
     return steps
 
 
-def milliseconds(steps: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    steps()
-    return 1e3 * (time.perf_counter() - start)
-
-
-def compare(num_steps: int, rounds: int) -> dict[str, float]:
-    """Median milliseconds a step of everyone."""
-    runners = {
-        "jaxgen": jax_steps(conv(CHANNELS, (KERNEL, KERNEL)), num_steps),
-        "torch": torch_steps(torch.contiguous_format, num_steps),
-        "torch channels last": torch_steps(torch.channels_last, num_steps),
-    }
-    flax = jax_steps(nn.Conv(CHANNELS, (KERNEL, KERNEL)), num_steps)
-    if num_steps == 1:
-        runners["flax"] = flax
-    for steps in runners.values():
-        steps()
-    times = [{name: milliseconds(steps) for name, steps in runners.items()} for _ in range(rounds)]
-    medians = {name: statistics.median(time[name] for time in times) / num_steps for name in runners}
-    return {"flax": milliseconds(flax) / num_steps if num_steps > 1 else 0.0, **medians}
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
+    """Print a line a case."""
     torch.set_num_threads(2)
     print(f"jax {jax.__version__}, torch {torch.__version__}")
     for case, num_steps in (("alone", 1), (f"scan of {SCANNED_STEPS}", SCANNED_STEPS)):
-        times = compare(num_steps, rounds)
-        ours = times.pop("jaxgen")
-        others = ", ".join(f"{name} {time:.1f} ms ({time / ours:.2f}x)" for name, time in times.items())
+        runners = {
+            "jaxgen": jax_steps(conv(CHANNELS, (KERNEL, KERNEL)), num_steps),
+            "torch": torch_steps(torch.contiguous_format, num_steps),
+            "torch channels last": torch_steps(torch.channels_last, num_steps),
+        }
+        flax = {"flax": jax_steps(nn.Conv(CHANNELS, (KERNEL, KERNEL)), num_steps)}
+        alone = num_steps == 1
+        times = alternate.seconds(runners | flax if alone else runners, rounds=9)
+        if not alone:  # seconds a step
+            times |= alternate.seconds(flax, rounds=1)
+        milliseconds = {name: 1e3 * time / num_steps for name, time in times.items()}
+        ours = milliseconds.pop("jaxgen")
+        others = ", ".join(f"{name} {time:.1f} ms ({time / ours:.2f}x)" for name, time in milliseconds.items())
         print(f"{case}: jaxgen {ours:.1f} ms a step, {others}", flush=True)
 
 
