@@ -1,7 +1,7 @@
 """Linear algebra in a latent space: centroids, directions between classes, walks and interpolation.
 
-Codes are [B, Z] (or [N, Z] of a data set). What is returned has the walk's axis first, so that a decoder `vmap`ped over
-it, or applied to the reshaped [A B, Z], makes all images in one call.
+Codes are [B, Z] (or [N, Z] of a data set). What is returned has the walk's axis first, so that a decoder under
+`vmap`, or applied to the reshaped [A B, Z], makes all images in one call.
 """
 
 import chex

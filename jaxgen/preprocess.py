@@ -1,4 +1,4 @@
-"""From a stored example to what a model sees: (key, x) -> x for one example, `jax.vmap`ped by the caller.
+"""From a stored example to what a model sees: (key, x) -> x for one example; the caller maps it over a batch.
 
 x is uint8 0..255, or a float that is already in the units of the model and that only `binarize` changes.
 """

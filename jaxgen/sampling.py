@@ -19,7 +19,7 @@ def example_keys(key: jax.Array, num_local: int, axis_name: str | None = None) -
 def standard_normal(
     key: jax.Array, num_local: int, shape: tuple[int, ...], *, axis_name: str | None = None
 ) -> jax.Array:
-    """N(0, I) of `shape` for each example, drawn from its own key: -> [num_local, *shape]."""
+    """N(0, I) of `shape` for each example, drawn from its own key: -> `[num_local, *shape]`."""
     keys = example_keys(key, num_local, axis_name)
     return jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
 

@@ -139,6 +139,7 @@ def train_job(job: Job, path: pathlib.Path, session: dict, started: float) -> in
             hooks = Hooks(rows, validation(job), show, timing.seconds, stop)
             reached, _ = train(job.steps, state, key, data, plan, log, checkpoints, hooks)
         run_directory.complete_session(path, timing.facts())
+        console.print("  ".join(f"{name} {value}" for name, value in timing.facts().items()))
     return reached
 
 

@@ -34,7 +34,7 @@ class GaussianEncoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """An MLP from latents to the parameters of p(x | z), linear at the end: [B, Z] -> [B, *shape]."""
+    """An MLP from latents to the parameters of p(x | z), linear at the end: [B, Z] -> `[B, *shape]`."""
 
     shape: Sequence[int]
     hidden: Sequence[int]

@@ -8,7 +8,7 @@ from jaxgen.models.autoencoder import Gaussian
 
 
 class VAE(nn.Module):
-    """An encoder [B, ...] -> Gaussian and a decoder [B, Z] -> [B, *output]; both see y where it is conditional."""
+    """An encoder [B, ...] -> Gaussian and a decoder [B, Z] -> [B, ...]; both see y where it is conditional."""
 
     encoder: nn.Module
     decoder: nn.Module
@@ -24,11 +24,11 @@ class VAE(nn.Module):
         return self.encoder(self._with_class(x, y))
 
     def decode(self, z: jax.Array, y: jax.Array | None = None) -> jax.Array:
-        """The parameters of p(x | z), or of p(x | z, y): [B, Z], [B] -> [B, *output]."""
+        """The parameters of p(x | z), or of p(x | z, y): [B, Z], [B] -> [B, ...]."""
         return self.decoder(self._with_class(z, y))
 
     def __call__(self, x: jax.Array, y: jax.Array | None = None) -> jax.Array:
-        """The reconstruction from the posterior mean: [B, ...], [B] -> [B, *output]."""
+        """The reconstruction from the posterior mean: [B, ...], [B] -> [B, ...]."""
         return self.decode(self.encode(x, y).mean, y)
 
     def _with_class(self, inputs: jax.Array, y: jax.Array | None) -> jax.Array:
