@@ -2,7 +2,9 @@
 
     JAXGEN_DATA=DIR python -m train configs/vae_mnist_static.py --seeds 5
 
-Kingma & Welling 2014; 784-500-20-500-784, ReLU, Adam 1e-3, batch 128, 20 epochs of the 50,000.
+Kingma & Welling 2014; 784-500-20-500-784, ReLU, Adam 1e-3, batch 128, 20 epochs of the 50,000. 2 CPU cores: about a
+minute a seed. Reached: negative ELBO 101.54 nats [101.41, 101.67], importance-weighted NLL 96.03 nats (5 seeds,
+docs/results/vae_mnist_static.json); that example reaches about 101.5.
 """
 
 import optax
