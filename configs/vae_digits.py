@@ -1,6 +1,6 @@
 """VAE on scikit-learn's 8 x 8 digits, binarized anew at each visit: the smallest real experiment, and the demo.
 
-python -m train configs/vae_digits.py --seeds 5
+    python -m train configs/vae_digits.py --seeds 5
 
 2 CPU cores: 10 seconds a seed. Reached: negative ELBO 22.68 nats [22.59, 22.77], importance-weighted NLL 22.11 nats
 (5 seeds, docs/results/vae_digits.json).

@@ -11,7 +11,7 @@ from jaxgen import losses
 
 
 class Likelihood(NamedTuple):
-    """p(x | output) for x [B, ...] and output `[B, ..., *parameters]`; a decoder's shape is `(*x_shape, *parameters)`."""
+    """p(x | output), x [B, ...], output `[B, ..., *parameters]`; so a decoder's shape is `(*x_shape, *parameters)`."""
 
     parameters: tuple[int, ...]  # () where each value of x has one number, (2,) for a mean and a log-variance
     nll: Callable[[jax.Array, jax.Array], jax.Array]  # (output, x) -> nats [B]
