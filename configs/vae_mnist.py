@@ -26,7 +26,7 @@ def experiment(
     beta: Weight = 1.0,
     free_bits: Weight = 0.0,
     warmup_steps: Count = 0,
-    num_samples: Size = 1,
+    elbo_samples: Size = 1,
 ) -> Experiment:
     """The knobs of the VAE's objective; `--data fashion_mnist` or `--data digits` work as well."""
 
@@ -39,7 +39,7 @@ def experiment(
             beta=beta,
             minimum_kl=free_bits,
             warmup_steps=warmup_steps,
-            num_samples=num_samples,
+            num_samples=elbo_samples,
         )
 
     return Experiment(

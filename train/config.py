@@ -84,6 +84,11 @@ def load(path: str) -> Config:
         parameter.default is parameter.empty for parameter in inspect.signature(function).parameters.values()
     ):
         raise InputError(f"{path} is no config: expected a function `experiment` whose parameters all have defaults")
+    taken = inspect.signature(function).parameters.keys() & {field.name for field in dataclasses.fields(RunOptions)}
+    if taken:
+        raise InputError(
+            f"{path} is no config: expected other names for {', '.join(sorted(taken))}, options of every run"
+        )
     return Config(file.resolve(), inspect.getdoc(module) or "", function)
 
 

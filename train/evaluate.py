@@ -34,13 +34,14 @@ _LIKELIHOOD_BATCH_SIZE = 100
 
 
 # In the order in which they are printed; a compiled function returns its dictionary sorted.
-_UNITS = {
+UNITS = {
     "negative_elbo": "nats",
     "reconstruction": "nats",
     "kl": "nats",
     "nll": "nats",
     "importance_weighted_nll": "nats",
     "bits_per_dim": "bits/dim",
+    "accuracy": "of 1",
 }
 
 
@@ -97,7 +98,7 @@ def evaluate_run(run: Trained, num_samples: int) -> dict[str, Estimate]:
             found["bits_per_dim"] = shift + np.asarray(losses.bits_per_dim(jnp.asarray(nll), test["x"][0].size))
         for name, value in found.items():
             values.setdefault(name, []).append(value)
-    return {name: estimate(unit, values[name]) for name, unit in _UNITS.items() if name in values}
+    return {name: estimate(unit, values[name]) for name, unit in UNITS.items() if name in values}
 
 
 def measure_nll(recipe: Recipe, num_samples: int) -> Callable[[jax.Array, PyTree, dict], dict[str, jax.Array]]:
@@ -154,7 +155,7 @@ def read(path: pathlib.Path) -> dict[str, Estimate]:
 
 def line(name: str, found: Estimate) -> str:
     """`name value unit`, then the interval."""
-    digits = 4 if found.unit == "bits/dim" else 2
+    digits = 2 if found.unit == "nats" else 4
     interval = f"95 % [{found.low:.{digits}f}, {found.high:.{digits}f}], {found.interval}"
     return f"{name} {found.value:.{digits}f} {found.unit}  {interval}"
 

@@ -36,6 +36,7 @@ class Experiment(NamedTuple):
     steps_per_call: int | None = None  # None: chosen for the device, then written to config.json
     evaluate_every: int = 1000  # steps; multiples of steps_per_call
     checkpoint_every: int = 1000
+    valid_rows: tuple[int, int] | None = None  # of data without x_valid, the training rows that validate instead
 
 
 class Bound(NamedTuple):

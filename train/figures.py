@@ -49,7 +49,7 @@ def save_pairs(path: pathlib.Path, x: Array, reconstructed: Array, columns: int 
     return save_examples(path, np.concatenate(rows), columns)
 
 
-def save_curves(path: pathlib.Path, log: Sequence[dict], names: Sequence[str], title: str) -> None:
+def save_curves(path: pathlib.Path, log: Sequence[dict], names: Sequence[str]) -> None:
     """Metrics over steps, a line for each seed, from the lines of metrics.jsonl."""
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for number, name in enumerate(names):
@@ -60,7 +60,7 @@ def save_curves(path: pathlib.Path, log: Sequence[dict], names: Sequence[str], t
             axes.plot([entry["step"] for entry in lines], curve, color=f"C{number}", lw=1, label=label)
     shown = np.concatenate([np.ravel(entry[name]) for name in names for entry in log if name in entry])
     axes.set_ylim(*_limits(shown))
-    axes.set(xlabel="step", ylabel=title)
+    axes.set_xlabel("step")
     axes.legend()
     figure.savefig(path, dpi=120)
     plt.close(figure)

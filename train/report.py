@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from train import figures, metrics_log, run_directory
-from train.evaluate import Estimate
+from train.evaluate import UNITS, Estimate
 from train.parallel import prepare_examples
 from train.trained import Trained
 
@@ -45,8 +45,9 @@ def draw_figures(run: Trained) -> dict[str, tuple[pathlib.Path, str]]:
     drawn = {}
     log = metrics_log.read(run.path / "metrics.jsonl")
     if log:
-        names = [name for name in ("loss", "valid_negative_elbo") if any(name in entry for entry in log)]
-        figures.save_curves(folder / "curves.png", log, names, "nats")
+        validated = next((f"valid_{name}" for name in UNITS if any(f"valid_{name}" in entry for entry in log)), "loss")
+        names = ["loss"] if validated == "valid_accuracy" else sorted({"loss", validated})
+        figures.save_curves(folder / "curves.png", log, names)
         drawn["Curves"] = (folder / "curves.png", "Training loss (mean of each compiled call) and validation, by step.")
     if recipe.sample is not None:
         samples = np.asarray(recipe.sample(keys.sample, model, 64))

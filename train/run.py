@@ -16,7 +16,7 @@ from train import devices as available
 from train import evaluate, keys, provenance, report, run_directory, stopping, trained
 from train.checkpoint import Checkpoints
 from train.config import Config, RunOptions
-from train.data import Dataset, batch_rows, open_data
+from train.data import Dataset, batch_rows
 from train.experiment import Experiment
 from train.failures import InputError, warn
 from train.loop import Hooks, Plan, train
@@ -69,7 +69,7 @@ def open_job(config: Config, values: Mapping[str, Any], options: RunOptions, pat
     experiment = experiment._replace(**{name: value for name, value in overrides.items() if value is not None})
     devices = available.choose(options.platform, options.devices)
     available.use_compilation_cache(options.compilation_cache)
-    dataset = open_data(experiment.data, options.data_dir)
+    dataset = trained.open_data_of(experiment, options.data_dir)
     recipe, _ = trained.make_recipe(config, experiment, dataset)
     try:
         steps = compile_steps(

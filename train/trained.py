@@ -12,7 +12,7 @@ from jaxgen.recipe import PyTree, Recipe, State
 from train import config as configs
 from train import run_directory
 from train.checkpoint import Checkpoints
-from train.data import Dataset, batch_rows, open_data
+from train.data import Dataset, batch_rows, open_data, with_validation_rows
 from train.experiment import Experiment
 from train.failures import InputError
 from train.keys import Keys, of_seed
@@ -30,6 +30,12 @@ class Trained(NamedTuple):
     step: int
     models: list[PyTree]
     keys: list[Keys]
+
+
+def open_data_of(experiment: Experiment, data_dir: str | None) -> Dataset:
+    """The data of an experiment, split as it asks for."""
+    dataset = open_data(experiment.data, data_dir)
+    return dataset if experiment.valid_rows is None else with_validation_rows(dataset, *experiment.valid_rows)
 
 
 def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset) -> tuple[Recipe, State]:
@@ -63,9 +69,8 @@ def load(path: str, data_dir: str | None) -> Trained:
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in record["values"].items()}
     experiment = configs.build(config, values)
     trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
-    dataset = open_data(
-        experiment.data, data_dir or os.environ.get("JAXGEN_DATA") or next(reversed(trained_from), None)
-    )
+    directory = data_dir or os.environ.get("JAXGEN_DATA") or next(reversed(trained_from), None)
+    dataset = open_data_of(experiment, directory)
     if dataset.fingerprint != record["data_fingerprint"]:
         raise InputError(
             f"{path}: expected the data that it was trained on; --data {experiment.data} has changed since"

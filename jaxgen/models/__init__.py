@@ -13,6 +13,12 @@ from jaxgen.models.layers import (
     conv,
     conv_transpose,
 )
+from jaxgen.models.naive_bayes import (
+    ClassMoments,
+    class_moments,
+    merge,
+    total_variance,
+)
 from jaxgen.models.vae import (
     VAE,
 )
@@ -20,10 +26,14 @@ from jaxgen.models.vae import (
 __all__ = [
     "MLP",
     "VAE",
+    "ClassMoments",
     "Decoder",
     "Gaussian",
     "GaussianEncoder",
+    "class_moments",
     "conv",
     "conv_general_dilated",
     "conv_transpose",
+    "merge",
+    "total_variance",
 ]

@@ -3,12 +3,18 @@
 from jaxgen.recipes.ema import (
     with_ema,
 )
+from jaxgen.recipes.naive_bayes import (
+    bernoulli_naive_bayes,
+    gaussian_naive_bayes,
+)
 from jaxgen.recipes.vae import (
     iwae,
     vae,
 )
 
 __all__ = [
+    "bernoulli_naive_bayes",
+    "gaussian_naive_bayes",
     "iwae",
     "vae",
     "with_ema",

@@ -44,6 +44,7 @@ CASES = {
     "a directory": (["configs"], ["no such config"]),
     "not a config": (["train/failures.py"], ["train/failures.py is no config", "experiment"]),
     "broken config": (["{dir}/broken.py"], ["broken.py is no config", "SyntaxError"]),
+    "a run's option in a config": (["{dir}/taken.py"], ["taken.py is no config", "other names for num_samples"]),
     "misspelt option": ([CONFIG, "--latent-dm", "3"], ["--latent-dm", "perhaps you meant --latent-dim"]),
     "wrong type": ([CONFIG, "--steps", "many"], ["--steps", "'many'"]),
     "no value": ([CONFIG, "--steps"], ["--steps", "Expected 1 values"]),
@@ -91,6 +92,7 @@ def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.P
     for name, arrays in FILES.items():
         np.savez(tmp_path / f"{name}.npz", **arrays)
     (tmp_path / "broken.py").write_text("def experiment(:\n")
+    (tmp_path / "taken.py").write_text("def experiment(*, num_samples=1): ...\n")
     return tmp_path
 
 

@@ -1,7 +1,7 @@
 """Data sets by name, and the order in which training visits them."""
 
-from train.data.dataset import Dataset, from_arrays
+from train.data.dataset import Dataset, from_arrays, with_validation_rows
 from train.data.order import batch_rows, steps_per_epoch
 from train.data.sources import open_data
 
-__all__ = ["Dataset", "batch_rows", "from_arrays", "open_data", "steps_per_epoch"]
+__all__ = ["Dataset", "batch_rows", "from_arrays", "open_data", "steps_per_epoch", "with_validation_rows"]

@@ -22,7 +22,7 @@ class Dataset(NamedTuple):
     train: Arrays
     valid: Arrays
     test: Arrays
-    valid_is: str  # "x_valid", or "the last tenth of the training data"
+    valid_is: str  # "x_valid", or which rows of the training data it is
     fingerprint: str  # sha256 of the content before it is split; the source's name and the file's packing are not in it
 
     @property
@@ -34,6 +34,29 @@ class Dataset(NamedTuple):
             num_train=len(self.train["x"]),
             unit_interval=all(_is_in_unit_interval(part["x"]) for part in (self.train, self.valid, self.test)),
         )
+
+
+def with_validation_rows(dataset: Dataset, first: int, last: int) -> Dataset:
+    """Let rows first ... last - 1 of the training data validate, and train on all others.
+
+    A data set with a validation part of its own keeps that.
+
+    Raises:
+        InputError: There are not so many rows, or none would be left to train on.
+    """
+    if dataset.valid_is == "x_valid":
+        return dataset
+    whole = {leaf: np.concatenate([dataset.train[leaf], dataset.valid[leaf]]) for leaf in dataset.train}
+    num = len(whole["x"])
+    if not 0 <= first < last < num:
+        raise InputError(f"{dataset.source}: has {num} training examples; expected more than the {last} of valid_rows")
+    held = np.zeros(num, bool)
+    held[first:last] = True
+    return dataset._replace(
+        train={leaf: array[~held] for leaf, array in whole.items()},
+        valid={leaf: array[held] for leaf, array in whole.items()},
+        valid_is=f"rows {first} to {last - 1} of the training data",
+    )
 
 
 def from_arrays(source: str, arrays: Mapping[str, np.ndarray]) -> Dataset:

@@ -1,0 +1,113 @@
+"""Naive Bayes, the simplest generative classifier: p(x, y) = p(y) prod_d p(x_d | y) (Ng & Jordan 2002, section 2).
+
+It learns by counting: a step adds a batch to the counts, one pass over the data is all of its training, and there is no
+optimizer.
+"""
+
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen import losses
+from jaxgen.models import ClassMoments, class_moments, merge, total_variance
+from jaxgen.recipe import Recipe, State
+from jaxgen.sampling import standard_normal
+
+# (model, x [B, D]) -> log p(x | y) of every class, nats [B, K]
+ClassLikelihood = Callable[[ClassMoments, jax.Array], jax.Array]
+
+
+def gaussian_naive_bayes(shape: tuple[int, ...], num_classes: int, *, variance_floor: float = 1e-9) -> Recipe:
+    """Each feature a Gaussian within each class. x has `shape`, y is in 0..num_classes - 1.
+
+    `variance_floor`, times the largest variance of a feature over all classes, is added to every variance, as
+    scikit-learn does. Features that never vary within a class make this the knob that decides on images.
+    """
+
+    def log_variance(model: ClassMoments) -> jax.Array:
+        floor = variance_floor * jnp.max(total_variance(model))
+        return jnp.log(model.squares / jnp.maximum(model.counts, 1)[:, None] + floor + jnp.finfo(jnp.float32).tiny)
+
+    def class_likelihood(model: ClassMoments, x: jax.Array) -> jax.Array:
+        def of_class(mean: jax.Array, log_var: jax.Array) -> jax.Array:
+            return -losses.gaussian_nll(jnp.broadcast_to(mean, x.shape), jnp.broadcast_to(log_var, x.shape), x)
+
+        return jax.vmap(of_class, out_axes=1)(model.mean, log_variance(model))
+
+    def draw(key: jax.Array, model: ClassMoments, y: jax.Array) -> jax.Array:
+        noise = standard_normal(key, len(y), model.mean.shape[1:])
+        return losses.reparameterize(model.mean[y], log_variance(model)[y], noise)
+
+    return _family(shape, num_classes, class_likelihood, draw)
+
+
+def bernoulli_naive_bayes(shape: tuple[int, ...], num_classes: int, *, smoothing: float = 1.0) -> Recipe:
+    """Each feature 0 or 1 within each class, with `smoothing` imagined examples of either value (Laplace's is 1)."""
+
+    def logits(model: ClassMoments) -> jax.Array:
+        ones = model.mean * model.counts[:, None] + smoothing
+        zeros = (1 - model.mean) * model.counts[:, None] + smoothing
+        return jnp.log(ones) - jnp.log(zeros)
+
+    def class_likelihood(model: ClassMoments, x: jax.Array) -> jax.Array:
+        def of_class(logits: jax.Array) -> jax.Array:
+            return -losses.bernoulli_nll(jnp.broadcast_to(logits, x.shape), x)
+
+        return jax.vmap(of_class, out_axes=1)(logits(model))
+
+    def draw(key: jax.Array, model: ClassMoments, y: jax.Array) -> jax.Array:
+        return jax.random.bernoulli(key, jax.nn.sigmoid(logits(model)[y])).astype(jnp.float32)
+
+    return _family(shape, num_classes, class_likelihood, draw)
+
+
+def _family(shape: tuple[int, ...], num_classes: int, class_likelihood: ClassLikelihood, draw: Callable) -> Recipe:
+    num_features = math.prod(shape)
+
+    def joint(model: ClassMoments, x: jax.Array) -> jax.Array:
+        """Log p(x, y) of every class, nats [B, K]."""
+        log_prior = jnp.log(model.counts) - jnp.log(jnp.sum(model.counts))
+        return log_prior[None] + class_likelihood(model, x.reshape(len(x), -1))
+
+    def chosen(scores: jax.Array, y: jax.Array) -> jax.Array:
+        return jnp.take_along_axis(scores, y[:, None], axis=1)[:, 0]
+
+    def init(key: jax.Array, batch: dict) -> State:
+        del key, batch
+        zeros = jnp.zeros((num_classes, num_features))
+        return State(ClassMoments(jnp.zeros(num_classes), zeros, zeros), ())
+
+    def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
+        del key
+        x, y = batch["x"], batch["y"]
+        moments = class_moments(x.reshape(len(x), -1), y, num_classes, axis_name=axis_name)
+        model = merge(state.model, moments)
+        loss = -jnp.mean(chosen(joint(model, x), y))
+        return State(model, ()), {"loss": loss if axis_name is None else jax.lax.pmean(loss, axis_name)}
+
+    def classify(key: jax.Array, model: ClassMoments, x: jax.Array) -> jax.Array:
+        del key
+        return jax.nn.log_softmax(joint(model, x), axis=1)
+
+    def evaluate(key: jax.Array, model: ClassMoments, batch: dict) -> dict[str, jax.Array]:
+        log_posterior = classify(key, model, batch["x"])
+        return {"accuracy": (jnp.argmax(log_posterior, axis=1) == batch["y"]).astype(jnp.float32)}
+
+    def sample(key: jax.Array, model: ClassMoments, num: int, *, y: jax.Array | None = None) -> jax.Array:
+        key_label, key_features = jax.random.split(key)
+        if y is None:
+            y = jax.random.categorical(key_label, jnp.log(model.counts), shape=(num,))
+        return draw(key_features, model, y).reshape(num, *shape)
+
+    def log_prob(
+        key: jax.Array, model: ClassMoments, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
+    ) -> jax.Array:
+        """Log p(x | y), or without y log p(x), the sum over all classes."""
+        del key, num_samples
+        if y is None:
+            return jax.nn.logsumexp(joint(model, x), axis=1)
+        return chosen(class_likelihood(model, x.reshape(len(x), -1)), y)
+
+    return Recipe(init, step, evaluate, sample, classify=classify, log_prob=log_prob, log_prob_is="exact")
