@@ -1,0 +1,89 @@
+"""Naive Bayes against scikit-learn, which is float64 and another's."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.naive_bayes import BernoulliNB, GaussianNB
+
+from jaxgen import models, recipes
+
+K, SHAPE = 4, (3, 2, 1)
+RANDOM = np.random.default_rng(5)
+Y = RANDOM.integers(0, K, 120).astype(np.int32)
+X = (RANDOM.normal(size=(120, *SHAPE)) * 0.3 + 0.2 * Y[:, None, None, None]).astype(np.float32)
+X[Y == 2, 0, 0, 0] = 0.25  # a feature that does not vary within a class, as the corner of an image
+BITS = (X > 0.3).astype(np.float32)
+
+
+def trained(recipe, x: np.ndarray, sizes: tuple[int, ...]) -> models.ClassMoments:
+    state = recipe.init(jax.random.key(0), {"x": x[:2], "y": Y[:2]})
+    for part, labels in zip(np.split(x, np.cumsum(sizes)[:-1]), np.split(Y, np.cumsum(sizes)[:-1]), strict=True):
+        state, _ = recipe.step(jax.random.key(1), state, {"x": jnp.asarray(part), "y": jnp.asarray(labels)})
+    return state.model
+
+
+@pytest.mark.parametrize("sizes", [(120,), (50, 70), (1,) * 20 + (100,)], ids=["whole", "halves", "one by one"])
+@pytest.mark.parametrize("floor", [1e-9, 1e-2])
+def test_gaussian(sizes, floor):
+    recipe = recipes.gaussian_naive_bayes(SHAPE, K, variance_floor=floor)
+    model = trained(recipe, X, sizes)
+    oracle = GaussianNB(var_smoothing=floor).fit(np.float64(X).reshape(120, -1), Y)
+
+    np.testing.assert_allclose(model.mean, oracle.theta_, rtol=1e-5, atol=1e-6)
+    found = recipe.classify(jax.random.key(0), model, jnp.asarray(X))
+    joint = oracle.predict_joint_log_proba(X.reshape(120, -1))
+    scale = np.abs(joint).max()  # a variance at the floor makes terms that float32 holds to their own size only
+    np.testing.assert_allclose(found, oracle.predict_log_proba(X.reshape(120, -1)), rtol=1e-4, atol=1e-6 * scale)
+    accuracy = recipe.evaluate(jax.random.key(0), model, {"x": jnp.asarray(X), "y": jnp.asarray(Y)})["accuracy"]
+    np.testing.assert_array_equal(accuracy, oracle.predict(X.reshape(120, -1)) == Y)
+    marginal = np.logaddexp.reduce(joint, axis=1)
+    np.testing.assert_allclose(
+        recipe.log_prob(jax.random.key(0), model, jnp.asarray(X)), marginal, rtol=1e-4, atol=1e-6 * scale
+    )
+
+
+def test_bernoulli():
+    recipe = recipes.bernoulli_naive_bayes(SHAPE, K)
+    model = trained(recipe, BITS, (60, 60))
+    oracle = BernoulliNB(alpha=1.0).fit(BITS.reshape(120, -1), Y)
+
+    found = recipe.classify(jax.random.key(0), model, jnp.asarray(BITS))
+    np.testing.assert_allclose(found, oracle.predict_log_proba(BITS.reshape(120, -1)), rtol=1e-4, atol=1e-5)
+    given = recipe.log_prob(jax.random.key(0), model, jnp.asarray(BITS), y=jnp.asarray(Y))
+    expected = oracle.predict_joint_log_proba(BITS.reshape(120, -1))[np.arange(120), Y] - oracle.class_log_prior_[Y]
+    np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_samples_have_the_moments_of_their_class():
+    recipe = recipes.gaussian_naive_bayes(SHAPE, K, variance_floor=1e-6)
+    model = trained(recipe, X, (120,))
+    num = 4000
+    x = recipe.sample(jax.random.key(3), model, num, y=jnp.full(num, 1)).reshape(num, -1)
+    std = X[Y == 1].reshape(-1, 6).std(0)
+
+    np.testing.assert_array_less(np.abs(np.asarray(x.mean(0)) - model.mean[1]), 4.5 * std / np.sqrt(num) + 1e-6)
+    # The standard deviation of a sample's standard deviation is std / sqrt(2 n).
+    np.testing.assert_array_less(np.abs(np.asarray(x.std(0)) - std), 4.5 * std / np.sqrt(2 * num) + 1e-3 * std)
+
+
+def test_labels_are_drawn_as_often_as_they_came():
+    recipe = recipes.bernoulli_naive_bayes(SHAPE, K)
+    model = models.ClassMoments(jnp.array([0.0, 10.0, 0.0, 0.0]), jnp.zeros((K, 6)), jnp.zeros((K, 6)))
+    model = model._replace(mean=model.mean.at[1].set(1.0).at[0].set(0.0))
+    x = recipe.sample(jax.random.key(0), model, 500)
+
+    # Every sample is of class 1, whose features are 1 with probability 11 / 12.
+    margin = 4.5 * np.sqrt(11 / 144 / 3000)
+    assert abs(float(x.mean()) - 11 / 12) < margin
+
+
+def test_moments_far_from_zero_keep_their_variance():
+    x = (1e4 + RANDOM.normal(size=(400, 1))).astype(np.float32)
+    y = np.zeros(400, np.int32)
+    halves = [
+        models.class_moments(jnp.asarray(x[part]), jnp.asarray(y[part]), 1) for part in (slice(150), slice(150, 400))
+    ]
+
+    np.testing.assert_allclose(models.merge(*halves).squares[0] / 400, np.float64(x).var(0), rtol=1e-3)
+    np.testing.assert_allclose(models.total_variance(models.merge(*halves)), np.float64(x).var(0), rtol=1e-3)
