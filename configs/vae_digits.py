@@ -10,12 +10,12 @@ import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import Count, DataSpec, Experiment, Rate, Size, Weight
+from train.experiment import DataSpec, Experiment, Rate, Seed, Size, Weight
 
 
 def experiment(
     *,
-    seed: Count = 0,
+    seed: Seed = 0,
     seeds: Size = 1,
     steps: Size = 6000,
     batch_size: Size = 128,

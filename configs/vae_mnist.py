@@ -1,21 +1,22 @@
 """VAE on dynamically binarized MNIST: pixels are drawn anew at each visit.
 
-    JAXGEN_DATA=DIR python -m train configs/vae_mnist.py
+    JAXGEN_DATA=DIR python -m train configs/vae_mnist.py --seeds 3
 
-Kingma & Welling 2014; dynamic binarization as Burda et al. 2016, section 5. Its numbers do not compare with those on
-the statically binarized images.
+2 CPU cores: 12 minutes for 3 seeds, with other work beside them. Reached: negative ELBO 96.06 nats [95.34, 96.79],
+importance-weighted NLL 90.25 nats (3 seeds, docs/results/vae_mnist.json). Kingma & Welling 2014; dynamic binarization
+as Burda et al. 2016, section 5: its numbers do not compare with those on the statically binarized images.
 """
 
 import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import Count, DataSpec, Experiment, Rate, Size, Weight
+from train.experiment import Count, DataSpec, Experiment, Rate, Seed, Size, Weight
 
 
 def experiment(
     *,
-    seed: Count = 0,
+    seed: Seed = 0,
     seeds: Size = 1,
     steps: Size = 20000,
     batch_size: Size = 128,

@@ -17,6 +17,7 @@ class Likelihood(NamedTuple):
     nll: Callable[[jax.Array, jax.Array], jax.Array]  # (output, x) -> nats [B]
     mean: Callable[[jax.Array], jax.Array]  # output -> x [B, ...], in data units
     draw: Callable[[jax.Array, jax.Array], jax.Array]  # (key, output) -> x [B, ...]
+    discrete: bool = False  # whether nll is of a mass over binary x, rather than of a density
 
 
 bernoulli = Likelihood(
@@ -24,6 +25,7 @@ bernoulli = Likelihood(
     nll=losses.bernoulli_nll,
     mean=jax.nn.sigmoid,
     draw=lambda key, logits: jax.random.bernoulli(key, jax.nn.sigmoid(logits.astype(jnp.float32))).astype(jnp.float32),
+    discrete=True,
 )
 
 

@@ -72,10 +72,11 @@ def test_its_commands_run_one_after_the_other(tmp_path, data_dir):
     assert "samples.png" in call(sample, cwd=tmp_path, data_dir=data_dir)
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "docs" / "results").glob("vae_*.json")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "configs").glob("vae_*.py")))
 def test_its_numbers_are_those_of_the_results(name):
     result = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text())
     (row,) = [line for line in README.splitlines() if line.startswith("|") and f"configs/{name}.py" in line]
+    assert result["config"] == f"configs/{name}.py"
     for metric in ("negative_elbo", "importance_weighted_nll"):
         found = result["metrics"][metric]
         assert f"{found['value']:.2f}" in row

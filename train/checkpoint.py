@@ -15,6 +15,11 @@ from train.failures import InputError, RunFailedError, warn
 logging.getLogger("absl").setLevel(logging.CRITICAL)
 
 
+# What Orbax raises of files that are cut short, missing or no checkpoint. A disk that fails is another matter: the
+# checkpoints may be whole.
+_BROKEN = (ValueError, KeyError, TypeError, FileNotFoundError, NotADirectoryError)
+
+
 class Restored(NamedTuple):
     """A checkpoint that could be read."""
 
@@ -59,7 +64,7 @@ class Checkpoints:
         items = ocp.args.Composite(
             model=ocp.args.StandardSave(state.model),
             train=ocp.args.StandardSave({"state": state.train, "step": step, "key": key}),
-            meta=ocp.args.JsonSave({"model": describe(state.model)}),
+            meta=ocp.args.JsonSave({"model": describe(state.model), "train": describe(state.train)}),
         )
         # Asked beforehand: out of space, the writers below fill the screen with tracebacks from their threads.
         needed, free = sum(leaf.nbytes for leaf in jax.tree.leaves(state)), shutil.disk_usage(self._path).free
@@ -72,32 +77,35 @@ class Checkpoints:
         if not saved:
             raise RunFailedError(f"checkpoint {step} was refused: {self._path} holds a later one")
 
-    def restore(self, like: State, key_like: jax.Array, usable: Callable[[int], bool]) -> Restored | None:
-        """The newest checkpoint that is usable, a function of its step, and can be read; None where there is none.
+    def restore(
+        self, like: State, key_like: jax.Array, usable: Callable[[int], bool], *, most_lost: int
+    ) -> Restored | None:
+        """The newest checkpoint that is usable, a function of its step, and can be read; None in a new run.
 
         `like` gives shapes, dtypes and shardings. Newer checkpoints are removed, with a warning where one is broken:
-        they would stand in the way of those to come.
+        they would stand in the way of those to come. Raises InputError where over `most_lost` steps would be lost to
+        checkpoints that are not usable, RunFailedError where none can be read; then nothing is removed.
         """
-        restored = None
-        doomed = []
-        if self._manager.all_steps() and not any(map(usable, self._manager.all_steps())):
-            steps = ", ".join(map(str, sorted(self._manager.all_steps())))
-            raise InputError(f"--steps-per-call: expected a divisor of a checkpoint's step, of {steps} in {self._path}")
-        for step in sorted(self._manager.all_steps(), reverse=True):
-            if not usable(step):
-                doomed.append(step)
-                continue
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        if not steps:
+            return None
+        newest = next((step for step in steps if usable(step)), -most_lost)
+        if steps[0] - newest >= most_lost:
+            there = ", ".join(map(str, reversed(steps)))
+            raise InputError(f"--steps-per-call: expected a divisor of the newest of the steps {there} in {self._path}")
+        broken = {}
+        for step in filter(usable, steps):
             try:
                 restored = self._read(step, like, key_like)
-                break
-            except (ValueError, KeyError, OSError) as error:
-                if isinstance(error, InputError):
-                    raise
-                warn(f"checkpoint {self._path / str(step)} is broken and is removed: {_first_line(error)}")
-                doomed.append(step)
-        for step in doomed:
-            self._manager.delete(step)
-        return restored
+            except _BROKEN as error:
+                broken[step] = _first_line(error)
+                continue
+            for newer in (other for other in steps if other > step):
+                if newer in broken:
+                    warn(f"checkpoint {self._path / str(newer)} is broken and is removed: {broken[newer]}")
+                self._manager.delete(newer)
+            return restored
+        raise RunFailedError(f"no checkpoint in {self._path} can be read ({broken}); remove them to start again")
 
     def _read(self, step: int, like: State, key_like: jax.Array) -> Restored:
         train_like = {"state": like.train, "step": 0, "key": key_like}
@@ -106,7 +114,7 @@ class Checkpoints:
             train=ocp.args.StandardRestore(abstract(train_like)),
             meta=ocp.args.JsonRestore(),
         )
-        self._refuse_other_model(step, like.model)
+        self._refuse_other(step, model=like.model, train=like.train)
         read = self._manager.restore(step, args=items)
         return Restored(int(read["train"]["step"]), State(read["model"], read["train"]["state"]), read["train"]["key"])
 
@@ -114,25 +122,24 @@ class Checkpoints:
         """(step, model) of the newest checkpoint that can be read; InputError where there is none. Removes nothing."""
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                self._refuse_other_model(step, like)
+                self._refuse_other(step, model=like)
                 items = ocp.args.Composite(model=ocp.args.StandardRestore(abstract(like)))
                 return step, self._manager.restore(step, args=items)["model"]
-            except (ValueError, KeyError, OSError) as error:
-                if isinstance(error, InputError):
-                    raise
+            except _BROKEN as error:
                 warn(f"checkpoint {self._path / str(step)} is broken and is skipped: {_first_line(error)}")
         raise InputError(f"{self._path} holds no checkpoint that can be read; expected one of a run that was trained")
 
-    def _refuse_other_model(self, step: int, like: PyTree) -> None:
+    def _refuse_other(self, step: int, **like: PyTree) -> None:
+        """InputError where a part has other leaves than those asked for: it is of another model or optimizer."""
         read = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
-        there, here = read["meta"]["model"], describe(like)
-        differing = [
-            f"{name} is {there.get(name)} there, {here.get(name)} here"
-            for name in there | here
-            if there.get(name) != here.get(name)
-        ]
-        if differing:
-            raise InputError(f"checkpoint {self._path / str(step)} is of another model: {differing[0]}")
+        for part, tree in like.items():
+            there, here = read["meta"][part], describe(tree)
+            for name in there | here:
+                if there.get(name) != here.get(name):
+                    raise InputError(
+                        f"checkpoint {self._path / str(step)} is of another model or optimizer: "
+                        f"{part}{name} is {there.get(name)} there, {here.get(name)} here"
+                    )
 
 
 def abstract(tree: PyTree) -> PyTree:

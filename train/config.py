@@ -113,7 +113,7 @@ def bind(config: Config, arguments: Sequence[str]) -> tuple[dict, RunOptions]:
     return values, run_options
 
 
-def parse(options: Callable, arguments: Sequence[str], **described: str) -> typing.Any:
+def parse(options: Callable, arguments: Sequence[str], **described: str | None) -> typing.Any:
     """`tyro.cli` whose complaint is one line."""
     complaint = io.StringIO()
     try:

@@ -15,7 +15,7 @@ def choose(platform: str | None, num_devices: int | None) -> list[jax.Device]:
     asked = f"--platform {platform}" if platform else f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"
     try:
         devices = jax.local_devices()
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:
         raise InputError(f"{asked}: no such accelerator here; expected one that jax can use, such as cpu") from error
     if num_devices is not None and num_devices > len(devices):
         raise InputError(f"--devices {num_devices}: expected at most {len(devices)}, the devices of this process")

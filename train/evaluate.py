@@ -17,14 +17,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 
 from jaxgen import losses, preprocess
 from jaxgen.recipe import PyTree, Recipe
-from train import config, devices, intervals, run_directory, trained
+from train import intervals, run_directory, trained
 from train.experiment import Size
-from train.failures import one_line_failures
-from train.keys import Keys
+from train.failures import one_line_failures, warn
 from train.parallel import Prepare, over_examples, prepare_examples
 from train.trained import Trained
 
@@ -50,8 +48,8 @@ class Estimate(NamedTuple):
 
     value: float
     unit: str
-    low: float
-    high: float
+    low: float | None  # None where a single value gives no interval
+    high: float | None
     interval: str  # how low and high were found, at 95 %
     seeds: list[float]  # the mean of each seed
 
@@ -63,9 +61,9 @@ class Examples(NamedTuple):
     prepared: dict[str, np.ndarray]
 
 
-def examples_of(keys: Keys, prepare: Prepare, examples: Mapping[str, np.ndarray]) -> Examples:
+def examples_of(key: jax.Array, prepare: Prepare, examples: Mapping[str, np.ndarray]) -> Examples:
     """Prepare a set once, so that every metric, and every evaluation of the run, sees the same draw of it."""
-    key_prepare, key_measure = jax.random.split(keys.evaluate)
+    key_prepare, key_measure = jax.random.split(key)
     return Examples(key_measure, prepare_examples(prepare, key_prepare, examples))
 
 
@@ -88,11 +86,11 @@ def evaluate_run(run: Trained, num_samples: int) -> dict[str, Estimate]:
         measures.append(over_examples(measure_nll(run.recipe, num_samples), batch_size=_LIKELIHOOD_BATCH_SIZE))
     values: dict[str, list[np.ndarray]] = {}
     for keys, model in zip(run.keys, run.models, strict=True):
-        key, test = examples_of(keys, run.experiment.prepare, run.dataset.test)
+        key, test = examples_of(keys.evaluate, run.experiment.prepare, run.dataset.test)
         found: dict[str, np.ndarray] = {}
         for measure, key_measure in zip(measures, jax.random.split(key, len(measures)), strict=True):
             found |= measure(key_measure, model, test)
-        shift = discrete_shift(run.experiment.prepare, test["x"])
+        shift = discrete_shift(run.recipe, run.experiment.prepare, test["x"])
         nll = found.get("nll", found.get("importance_weighted_nll"))
         if nll is not None and shift is not None:
             found["bits_per_dim"] = shift + np.asarray(losses.bits_per_dim(jnp.asarray(nll), test["x"][0].size))
@@ -115,17 +113,22 @@ def estimate(unit: str, values: list[np.ndarray]) -> Estimate:
     """The mean of [N] values a seed, with Student's t over several seeds or the bootstrap over one seed's examples."""
     means = [float(value.mean(dtype=np.float64)) for value in values]
     if len(means) > 1:
-        low, high = intervals.student_t(means)
-        return Estimate(float(np.mean(means)), unit, low, high, f"Student t, {len(means)} seeds", means)
-    low, high = intervals.bootstrap(values[0])
+        return Estimate(
+            float(np.mean(means)), unit, *intervals.student_t(means), f"Student t, {len(means)} seeds", means
+        )
+    low, high = intervals.bootstrap(values[0]) or (None, None)
     return Estimate(means[0], unit, low, high, f"bootstrap, {len(values[0])} examples", means)
 
 
-def discrete_shift(prepare: Prepare, x: np.ndarray) -> float | None:
-    """What to add to a density's bits per dimension to bound those of the data; None where the data is not discrete."""
-    if prepare is preprocess.dequantize:
-        return 8.0  # the density is of values 256 times as small as the integers
-    return 0.0 if np.isin(x, (0, 1)).all() else None
+def discrete_shift(recipe: Recipe, prepare: Prepare, x: np.ndarray) -> float | None:
+    """What to add to log_prob's bits per dimension to bound those of the data; None where they are a density's."""
+    binary = np.isin(x, (0, 1)).all()
+    if recipe.discrete and not binary:
+        warn("the test data is not binary: a Bernoulli nll of it is a cross-entropy, which compares with no likelihood")
+    if recipe.discrete:
+        return 0.0 if binary else None
+    # A density of values 256 times as small as the integers.
+    return 8.0 if prepare is preprocess.dequantize else None
 
 
 def write(run: Trained, num_samples: int) -> dict[str, Estimate]:
@@ -156,33 +159,25 @@ def read(path: pathlib.Path) -> dict[str, Estimate]:
 def line(name: str, found: Estimate) -> str:
     """`name value unit`, then the interval."""
     digits = 2 if found.unit == "nats" else 4
-    interval = f"95 % [{found.low:.{digits}f}, {found.high:.{digits}f}], {found.interval}"
-    return f"{name} {found.value:.{digits}f} {found.unit}  {interval}"
+    value = f"{name} {found.value:.{digits}f} {found.unit}"
+    if found.low is None or found.high is None:
+        return f"{value}  no interval, {found.interval}"
+    return f"{value}  95 % [{found.low:.{digits}f}, {found.high:.{digits}f}], {found.interval}"
 
 
 @dataclasses.dataclass(kw_only=True)
-class Options:
+class Options(trained.Reading):
     """Which run, and how thoroughly."""
 
-    run: tyro.conf.Positional[str]
-    """Directory of the run."""
     num_samples: Size = 500
     """Importance samples for each test example."""
-    data_dir: str | None = None
-    """Directory of data sets by name; None: as in training, else JAXGEN_DATA."""
-    platform: str | None = None
-    """cpu, gpu or tpu; None: the best there is."""
 
 
 def main(arguments: list[str]) -> None:
     """The command line."""
     with one_line_failures():
-        options = config.parse(Options, arguments, prog="python -m train.evaluate", description=__doc__)
-        config.check_bounds({"num_samples": options.num_samples}, {"num_samples": Size})
-        devices.choose(options.platform, None)
-        devices.use_compilation_cache(None)
-        run = trained.load(options.run, options.data_dir)
-        for name, found in write(run, options.num_samples).items():
+        options = trained.bind(Options, arguments, prog="python -m train.evaluate", description=__doc__)
+        for name, found in write(trained.open_run(options), options.num_samples).items():
             print(line(name, found))
 
 

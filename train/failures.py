@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 
 
-class InputError(ValueError):
+class InputError(Exception):
     """Something the user gave is wrong; the message names the option or file and what was expected. Exit code 2."""
 
 
@@ -29,3 +29,6 @@ def one_line_failures() -> Iterator[None]:
     except (RunFailedError, OSError) as error:
         print(f"failed: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("interrupted; the same command starts again from what is on disk", file=sys.stderr)
+        raise SystemExit(130) from None

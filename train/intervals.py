@@ -6,10 +6,10 @@ import numpy as np
 from scipy import stats
 
 
-def bootstrap(values: np.ndarray, *, level: float = 0.95, num_resamples: int = 1000) -> tuple[float, float]:
-    """Percentile interval of the mean of [N] values (Efron 1979); the resamples are the same every time."""
+def bootstrap(values: np.ndarray, *, level: float = 0.95, num_resamples: int = 1000) -> tuple[float, float] | None:
+    """Percentile interval of the mean of [N] values (Efron 1979), from the same resamples every time; None of one."""
     if len(values) < 2:
-        return float("nan"), float("nan")
+        return None
     low, high = stats.bootstrap(
         (values.astype(np.float64),), np.mean, n_resamples=num_resamples, confidence_level=level,
         method="percentile", batch=50, rng=np.random.default_rng(0),

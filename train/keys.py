@@ -11,8 +11,9 @@ class Keys(NamedTuple):
 
     init: jax.Array
     steps: jax.Array  # step i uses fold_in(steps, i)
-    evaluate: jax.Array
+    evaluate: jax.Array  # on the test set
     sample: jax.Array
+    validate: jax.Array
 
 
 def of_seed(seed: int | jax.Array) -> Keys:

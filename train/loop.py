@@ -58,14 +58,20 @@ def train(
         means = {name: values.mean(axis=-1) for name, values in metrics.items()}
         log.write(step, means, seconds=round(hooks.seconds(), 3))
         hooks.show(step, means)
-        if step % plan.evaluate_every == 0 or step == plan.last:
+        if is_evaluated(plan, step):
             validation = {f"valid_{name}": value for name, value in hooks.validate(state.model).items()}
-            require_finite({name: value[..., None] for name, value in validation.items()}, step - 1)
+            rate = {name: values[..., -1:] for name, values in metrics.items() if name == "learning_rate"}
+            require_finite({name: value[..., None] for name, value in validation.items()} | rate, step - 1)
             log.write(step, validation, seconds=round(hooks.seconds(), 3))
             hooks.show(step, validation)
         if step % plan.checkpoint_every == 0 or step == plan.last or stopping:
             checkpoints.save(step, state, key)
     return step, state
+
+
+def is_evaluated(plan: Plan, step: int) -> bool:
+    """Whether the model is held against the validation set after this step."""
+    return step % plan.evaluate_every == 0 or step == plan.last
 
 
 def require_finite(metrics: Mapping[str, np.ndarray], first: int) -> None:
@@ -77,9 +83,11 @@ def require_finite(metrics: Mapping[str, np.ndarray], first: int) -> None:
         return
     offset = int(np.argmin(finite))
     bad = next(name for name, values in metrics.items() if not np.isfinite(values[..., offset]).all())
+    values = np.ravel(metrics[bad][..., offset])
+    seed = int(np.argmin(np.isfinite(values)))
+    of_seed = f" of seed number {seed + 1}" if len(values) > 1 else ""
     rate = metrics.get("learning_rate")
-    at_rate = "" if rate is None else f" at learning rate {np.ravel(rate[..., offset])[0]:g}"
+    at_rate = "" if rate is None else f" at learning rate {np.ravel(rate[..., offset])[seed]:g}"
     raise RunFailedError(
-        f"step {first + offset + 1}: {bad} is {np.ravel(metrics[bad][..., offset]).tolist()}{at_rate}; "
-        "the last checkpoint before it is kept"
+        f"step {first + offset + 1}: {bad}{of_seed} is {values[seed]}{at_rate}; checkpoints before it are kept"
     )

@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -12,18 +12,28 @@ from train.run_directory import write_text
 
 
 def read(path: pathlib.Path) -> list[dict]:
-    """The whole lines of metrics.jsonl, in order; a last line that was cut short does not count."""
-    lines = path.read_text().split("\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines]
+    """The lines of metrics.jsonl, in order, up to one that is damaged or was cut short."""
+    lines = []
+    for line in path.read_text().split("\n")[:-1] if path.exists() else []:
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            break
+    return lines
 
 
 class MetricsLog:
     """Metrics by step, appended; one that resumes is cut back to the restored step first."""
 
-    def __init__(self, run_dir: pathlib.Path, first_step: int) -> None:
-        """Keep what was written up to `first_step`, and append after it."""
+    def __init__(self, run_dir: pathlib.Path, first_step: int, evaluated: Callable[[int], bool]) -> None:
+        """Keep what was written up to `first_step`, and append after it.
+
+        A run that was to end earlier was evaluated where it ended; that line goes unless this one is `evaluated` there.
+        """
         path = run_dir / "metrics.jsonl"
-        kept = [line for line in read(path) if line["step"] <= first_step]
+        kept = [
+            line for line in read(path) if line["step"] <= first_step and ("loss" in line or evaluated(line["step"]))
+        ]
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a")
         self._events = None

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from train import figures, metrics_log, run_directory
-from train.evaluate import UNITS, Estimate
-from train.parallel import prepare_examples
+from train.evaluate import UNITS, Estimate, examples_of
+from train.keys import of_seed
 from train.trained import Trained
 
 _PAGE = string.Template("""<!doctype html>
@@ -54,7 +54,8 @@ def draw_figures(run: Trained) -> dict[str, tuple[pathlib.Path, str]]:
         if figures.save_examples(folder / "samples.png", samples):
             drawn["Samples"] = (folder / "samples.png", "64 samples from the model, as drawn: none was left out.")
     if recipe.encode is not None and recipe.decode is not None:
-        test = prepare_examples(run.experiment.prepare, keys.evaluate, _spread(run.dataset.test, 32))
+        key = of_seed(run.experiment.seed).evaluate  # so that the examples shown are those that were measured
+        test = _spread(examples_of(key, run.experiment.prepare, run.dataset.test).prepared, 32)
         y = test.get("y")
         reconstructed = np.asarray(recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y))
         if figures.save_pairs(folder / "reconstructions.png", test["x"], reconstructed):
@@ -102,10 +103,14 @@ def _numbers(estimates: Mapping[str, Estimate]) -> str:
     head = "<tr><th>metric<th>value<th>unit<th>95 % interval<th>from</tr>"
     rows = [
         f'<tr><td>{html.escape(name)}<td class="number">{found.value:.4f}<td>{html.escape(found.unit)}'
-        f'<td class="number">{found.low:.4f} to {found.high:.4f}<td>{html.escape(found.interval)}</tr>'
+        f'<td class="number">{_interval(found)}<td>{html.escape(found.interval)}</tr>'
         for name, found in estimates.items()
     ]
     return f"<h2>Test set</h2>\n<table>{head}{''.join(rows)}</table>"
+
+
+def _interval(found: Estimate) -> str:
+    return "none" if found.low is None or found.high is None else f"{found.low:.4f} to {found.high:.4f}"
 
 
 def _table(title: str, values: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import os
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from train.config import Config, RunOptions
 from train.data import Dataset, batch_rows
 from train.experiment import Experiment
 from train.failures import InputError, warn
-from train.loop import Hooks, Plan, train
+from train.loop import Hooks, Plan, is_evaluated, train
 from train.metrics_log import MetricsLog
 from train.parallel import Steps, compile_steps
 from train.progress import console, progress_bar
@@ -50,7 +51,7 @@ def run(config: Config, values: Mapping[str, Any], options: RunOptions, started:
         if is_complete(path, job.experiment.steps):
             console.print(f"{path} is complete: {job.experiment.steps} steps")
         else:
-            session = provenance.session(job.devices, steps_per_call, options.data_dir)
+            session = provenance.session(job.devices, steps_per_call, options.data_dir or os.environ.get("JAXGEN_DATA"))
             reached = train_job(job, path, session, started)
             if reached < job.experiment.steps:
                 console.print(f"stopped and saved at step {reached}; the same command goes on from there")
@@ -98,8 +99,9 @@ def choose_steps_per_call(experiment: Experiment, recorded: int | None, platform
 def is_complete(path: pathlib.Path, steps: int) -> bool:
     """Whether the run was trained for these steps, evaluated and reported."""
     try:
+        evaluate.read(path)
         evaluated = json.loads((path / "evaluation.json").read_text())["step"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
     return evaluated == steps and (path / "report.html").exists()
 
@@ -122,15 +124,23 @@ def train_job(job: Job, path: pathlib.Path, session: dict, started: float) -> in
     key, first = run_keys.steps, 0
     with Checkpoints(path) as checkpoints:
         # The last call may be short: a longer run goes on from where that call began, so that its calls are whole.
-        restored = checkpoints.restore(state, key, lambda step: step == experiment.steps or step % steps_per_call == 0)
+        restored = checkpoints.restore(
+            state, key, lambda step: step == experiment.steps or step % steps_per_call == 0, most_lost=steps_per_call
+        )
         if restored is not None:
             first, state, key = restored
             console.print(f"resumed at step {first} of {experiment.steps}")
+        for stale in ("evaluation.json", "report.html"):  # of fewer steps: nothing may take them for the end of these
+            (path / stale).unlink(missing_ok=True)
         for difference in run_directory.append_session(path, session):
             warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
         timing = Timing(started)
-        with MetricsLog(path, first) as log, progress_bar(first, plan.last) as bar, stopping.stop_requests() as stop:
+        with (
+            MetricsLog(path, first, evaluated=functools.partial(is_evaluated, plan)) as log,
+            progress_bar(first, plan.last) as bar,
+            stopping.stop_requests() as stop,
+        ):
 
             def show(step: int, metrics: Mapping[str, np.ndarray]) -> None:
                 timing.note_call()
@@ -147,7 +157,7 @@ def validation(job: Job) -> Callable[[PyTree], Mapping[str, np.ndarray]]:
     """(model) -> mean of each metric on the validation set."""
     first, seeds = job.experiment.seed, job.experiment.seeds
     valid = [
-        evaluate.examples_of(keys.of_seed(seed), job.experiment.prepare, job.dataset.valid)
+        evaluate.examples_of(keys.of_seed(seed).validate, job.experiment.prepare, job.dataset.valid)
         for seed in range(first, first + seeds)
     ]
     validate = evaluate.compile_validation(job.recipe, valid)

@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, Self
 
-from train.failures import InputError
+from train.failures import InputError, warn
 
 # What may lie in a directory before config.json does: a run that was killed in its first moments.
 _BEFORE_CONFIG = {"lock", "config.json.tmp"}
@@ -90,9 +90,10 @@ def read_config(path: pathlib.Path) -> dict:
     file = path / "config.json"
     try:
         record = json.loads(file.read_text())
-        if {"config", "values", "data_fingerprint", "steps_per_call"} <= record.keys():
+        kinds = {"config": str, "values": dict, "data_fingerprint": str, "steps_per_call": int}
+        if all(isinstance(record[name], kind) for name, kind in kinds.items()):
             return record
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError):
         pass
     raise InputError(f"{path} is no run: expected a directory that `python -m train` made, with a readable config.json")
 
@@ -101,9 +102,14 @@ def read_sessions(path: pathlib.Path) -> list[dict]:
     """The sessions of provenance.json, the latest last; [] where there is none."""
     file = path / "provenance.json"
     try:
-        return json.loads(file.read_text()) if file.exists() else []
-    except ValueError:
-        return []
+        sessions = json.loads(file.read_text()) if file.exists() else []
+        if all(isinstance(session["machinery"], dict) for session in sessions):
+            return sessions
+    except (ValueError, KeyError, TypeError):
+        pass
+    file.replace(path / "provenance.json.damaged")
+    warn(f"{file} cannot be read; it is kept as provenance.json.damaged, and a new one is begun")
+    return []
 
 
 def append_session(path: pathlib.Path, session: Mapping[str, Any]) -> list[str]:

@@ -8,37 +8,27 @@ import sys
 
 import jax
 import numpy as np
-import tyro
 
-from train import config, devices, figures, trained
-from train.experiment import Count, Size
+from train import figures, trained
+from train.experiment import Seed, Size
 from train.failures import InputError, one_line_failures
 
 
 @dataclasses.dataclass(kw_only=True)
-class Options:
+class Options(trained.Reading):
     """Which run, and how many samples."""
 
-    run: tyro.conf.Positional[str]
-    """Directory of the run."""
     num: Size = 64
     """Number of samples."""
-    seed: Count = 0
+    seed: Seed = 0
     """Other seeds give other samples."""
-    data_dir: str | None = None
-    """Directory of data sets by name; None: as in training, else JAXGEN_DATA."""
-    platform: str | None = None
-    """cpu, gpu or tpu; None: the best there is."""
 
 
 def main(arguments: list[str]) -> None:
     """The command line."""
     with one_line_failures():
-        options = config.parse(Options, arguments, prog="python -m train.sample", description=__doc__)
-        config.check_bounds({"num": options.num, "seed": options.seed}, {"num": Size, "seed": Count})
-        devices.choose(options.platform, None)
-        devices.use_compilation_cache(None)
-        run = trained.load(options.run, options.data_dir)
+        options = trained.bind(Options, arguments, prog="python -m train.sample", description=__doc__)
+        run = trained.open_run(options)
         if run.recipe.sample is None:
             raise InputError(f"{options.run} is of a family that cannot sample")
         key = jax.random.fold_in(run.keys[0].sample, options.seed)

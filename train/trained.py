@@ -1,22 +1,38 @@
 """A run as it stands on disk, opened for whoever reads it: the evaluator, the sampler, the report."""
 
+import dataclasses
 import functools
 import os
 import pathlib
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, get_type_hints
 
 import jax
+import tyro
 
 from jaxgen.recipe import PyTree, Recipe, State
 from train import config as configs
-from train import run_directory
+from train import devices, run_directory
 from train.checkpoint import Checkpoints
 from train.data import Dataset, batch_rows, open_data, with_validation_rows
 from train.experiment import Experiment
 from train.failures import InputError
 from train.keys import Keys, of_seed
-from train.parallel import first_state
+from train.parallel import first_state, prepare_batch
+
+
+@dataclasses.dataclass(kw_only=True)
+class Reading:
+    """Which run is read, and where."""
+
+    run: tyro.conf.Positional[str]
+    """Directory of the run."""
+    data_dir: str | None = None
+    """Directory of data sets by name; None: the environment variable JAXGEN_DATA, else as in training."""
+    platform: str | None = None
+    """cpu, gpu or tpu; None: the best there is."""
+    compilation_cache: str | None = None
+    """Directory of compiled programs, or "off"; None: jaxgen in the user's cache directory."""
 
 
 class Trained(NamedTuple):
@@ -40,13 +56,17 @@ def open_data_of(experiment: Experiment, data_dir: str | None) -> Dataset:
 
 def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset) -> tuple[Recipe, State]:
     """The recipe for this data and the shapes of one seed's state; InputError where its model cannot take the data."""
+    key = jax.random.key(0)
     try:
         recipe = experiment.recipe(dataset.spec)
         rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, recipe.draws, 0, 1)[0]
         init = functools.partial(first_state, recipe, experiment.prepare)
-        return recipe, jax.eval_shape(init, jax.random.key(0), dataset.train, rows)
-    except InputError:
-        raise
+        state = jax.eval_shape(init, key, dataset.train, rows)
+        for part in (dataset.valid, dataset.test):
+            few = {name: array[:2] for name, array in part.items()}
+            batch = jax.eval_shape(functools.partial(prepare_batch, experiment.prepare, axis_name=None), key, few)
+            jax.eval_shape(recipe.evaluate, key, state.model, batch)
+        return recipe, state
     except (ValueError, TypeError, AssertionError) as error:
         given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
         said = " ".join(str(error).split())[:300]
@@ -56,6 +76,20 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
 def per_seed(tree: PyTree, seeds: int) -> list[PyTree]:
     """A tree with a leading axis of seeds, if there are several, as one tree for each."""
     return [tree] if seeds == 1 else [jax.tree.map(lambda leaf, seed=seed: leaf[seed], tree) for seed in range(seeds)]
+
+
+def bind(options: Callable, arguments: Sequence[str], **described: str | None) -> Any:
+    """The options of a command that reads a run; InputError in one line for a wrong one."""
+    bound = configs.parse(options, arguments, **described)
+    configs.check_bounds(vars(bound), get_type_hints(options, include_extras=True))
+    return bound
+
+
+def open_run(options: Reading) -> Trained:
+    """The run that the options name, on the device that they name."""
+    devices.choose(options.platform, None)
+    devices.use_compilation_cache(options.compilation_cache)
+    return load(options.run, options.data_dir)
 
 
 def load(path: str, data_dir: str | None) -> Trained:

@@ -40,7 +40,7 @@ def gaussian_naive_bayes(shape: tuple[int, ...], num_classes: int, *, variance_f
         noise = standard_normal(key, len(y), model.mean.shape[1:])
         return losses.reparameterize(model.mean[y], log_variance(model)[y], noise)
 
-    return _family(shape, num_classes, class_likelihood, draw)
+    return _family(shape, num_classes, class_likelihood, draw, discrete=False)
 
 
 def bernoulli_naive_bayes(shape: tuple[int, ...], num_classes: int, *, smoothing: float = 1.0) -> Recipe:
@@ -60,10 +60,12 @@ def bernoulli_naive_bayes(shape: tuple[int, ...], num_classes: int, *, smoothing
     def draw(key: jax.Array, model: ClassMoments, y: jax.Array) -> jax.Array:
         return jax.random.bernoulli(key, jax.nn.sigmoid(logits(model)[y])).astype(jnp.float32)
 
-    return _family(shape, num_classes, class_likelihood, draw)
+    return _family(shape, num_classes, class_likelihood, draw, discrete=True)
 
 
-def _family(shape: tuple[int, ...], num_classes: int, class_likelihood: ClassLikelihood, draw: Callable) -> Recipe:
+def _family(
+    shape: tuple[int, ...], num_classes: int, class_likelihood: ClassLikelihood, draw: Callable, *, discrete: bool
+) -> Recipe:
     num_features = math.prod(shape)
 
     def joint(model: ClassMoments, x: jax.Array) -> jax.Array:
@@ -110,4 +112,6 @@ def _family(shape: tuple[int, ...], num_classes: int, class_likelihood: ClassLik
             return jax.nn.logsumexp(joint(model, x), axis=1)
         return chosen(class_likelihood(model, x.reshape(len(x), -1)), y)
 
-    return Recipe(init, step, evaluate, sample, classify=classify, log_prob=log_prob, log_prob_is="exact")
+    return Recipe(
+        init, step, evaluate, sample, classify=classify, log_prob=log_prob, log_prob_is="exact", discrete=discrete
+    )

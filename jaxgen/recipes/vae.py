@@ -53,10 +53,11 @@ def vae(
         mean, log_var = network.apply(params, x, y, method="encode")
         z = jax.vmap(losses.reparameterize, in_axes=(None, None, 0))(mean, log_var, noise)
         reconstruction = jnp.mean(_reconstruction(network, likelihood, params, x, y, z), axis=0)
-        kl = losses.free_bits(losses.gaussian_kl_per_dim(mean, log_var), minimum=minimum_kl)
+        kl_per_dim = losses.gaussian_kl_per_dim(mean, log_var)
+        kl = losses.free_bits(kl_per_dim, minimum=minimum_kl)
         warmth = jnp.minimum(1.0, (steps_taken + 1) / (warmup_steps + 1))
         elbo = losses.negative_elbo(reconstruction, kl, beta=beta * warmth)
-        return elbo.total, {"reconstruction": elbo.reconstruction, "kl": elbo.kl}
+        return elbo.total, {"reconstruction": elbo.reconstruction, "kl": jnp.sum(kl_per_dim, axis=-1)}
 
     return _family(network, optimizer, objective, likelihood, num_samples)
 
@@ -171,5 +172,13 @@ def _family(
         return losses.importance_weighted_bound(jax.lax.map(bound, jnp.arange(num_samples // chunk)))
 
     return Recipe(
-        init, step, evaluate, sample, encode=encode, decode=decode, log_prob=log_prob, log_prob_is="lower bound"
+        init,
+        step,
+        evaluate,
+        sample,
+        encode=encode,
+        decode=decode,
+        log_prob=log_prob,
+        log_prob_is="lower bound",
+        discrete=likelihood.discrete,
     )

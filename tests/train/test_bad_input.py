@@ -51,7 +51,7 @@ CASES = {
     "stray word": ([CONFIG, "fast"], ["Unrecognized options: fast"]),
     "zero size": ([CONFIG, "--latent-dim", "0"], ["--latent-dim 0", "at least 1"]),
     "negative size": ([CONFIG, "--hidden", "8", "-3"], ["--hidden (8, -3)", "at least 1"]),
-    "negative seed": ([CONFIG, "--seed", "-1"], ["--seed -1", "at least 0"]),
+    "negative seed": ([CONFIG, "--seed", "-1"], ["--seed -1", "from 0 to 2147483647"]),
     "zero rate": ([CONFIG, "--learning-rate", "0"], ["--learning-rate 0", "above 0"]),
     "nan rate": ([CONFIG, "--learning-rate", "nan"], ["--learning-rate nan", "above 0"]),
     "zero devices": ([CONFIG, "--devices", "0"], ["--devices 0", "at least 1"]),
@@ -120,12 +120,13 @@ def test_bad_input_is_one_line_and_writes_nothing(arguments, expected, folder, c
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_an_accelerator_that_is_not_there(folder):
-    command = [sys.executable, "-m", "train", CONFIG, "--platform", "tpu", "--run-dir", str(folder / "run")]
+@pytest.mark.parametrize("platform", ["tpu", "gpu", "abacus"])
+def test_an_accelerator_that_is_not_there(folder, platform):
+    command = [sys.executable, "-m", "train", CONFIG, "--platform", platform, "--run-dir", str(folder / "run")]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert ended.returncode == 2
-    assert "error: --platform tpu: no such accelerator" in ended.stderr.splitlines()[-1]
+    assert f"error: --platform {platform}: no such accelerator" in ended.stderr.splitlines()[-1]
     assert not (folder / "run").exists()
 
 

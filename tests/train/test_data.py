@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from train.data import from_arrays
+from train.data import from_arrays, with_validation_rows
 from train.failures import InputError
 
 PIXELS = np.arange(20 * 4 * 5, dtype=np.uint8).reshape(20, 4, 5)
@@ -120,10 +120,6 @@ REFUSED = {
         GOOD | {"x_valid": PIXELS, "y_valid": LABELS + 5},
         "y_valid has label 7; expected 0 ... 2, the labels that the model is trained on",
     ),
-    "sorted labels": (
-        GOOD | {"y_train": np.arange(20) // 6},
-        "the last tenth of y_train, which validates, has label 3; expected 0 ... 2",
-    ),
     "nine examples": (
         {"x_train": PIXELS[:9], "x_test": PIXELS},
         "x_train has 9 examples; expected at least 10, as the last tenth of them validates, or an array x_valid",
@@ -139,3 +135,24 @@ def test_refused_arrays_are_named_in_one_line(arrays, message):
     assert text.startswith("npz:some/file.npz: ")
     assert message in text
     assert "\n" not in text
+
+
+def test_a_class_that_lies_in_the_validation_part_alone_is_known():
+    dataset = from_arrays("x.npz", GOOD | {"y_train": np.arange(20) // 6, "y_test": np.full(len(GOOD["x_test"]), 3)})
+
+    assert dataset.train["y"].max() == 2
+    assert dataset.spec.num_classes == 4
+
+
+def test_validation_rows_leave_all_others_to_train_on():
+    x = np.arange(20, dtype=np.float32)[:, None] / 20
+    dataset = from_arrays("x.npz", {"x_train": x, "x_test": x})
+    split = with_validation_rows(dataset, 5, 9)
+
+    np.testing.assert_array_equal(split.valid["x"], x[5:9])
+    np.testing.assert_array_equal(split.train["x"], np.concatenate([x[:5], x[9:]]))
+    assert split.valid_is == "rows 5 to 8 of the training data"
+    own = from_arrays("x.npz", {"x_train": x, "x_valid": x[:3], "x_test": x})
+    assert with_validation_rows(own, 5, 9) is own
+    with pytest.raises(InputError, match="20 training examples; expected more than the 20"):
+        with_validation_rows(dataset, 0, 20)

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from jaxgen import preprocess
+from jaxgen.recipe import Recipe
 from train import evaluate, intervals, sample
 from train.parallel import over_examples, prepare_examples
 
@@ -114,13 +115,24 @@ def test_sample_writes_a_picture_and_numbers(run, capsys):
 
 
 @pytest.mark.parametrize(
-    ("prepare", "values", "shift"),
+    ("discrete", "prepare", "values", "shift"),
     [
-        (preprocess.dequantize, [0.2, 0.7], 8.0),
-        (preprocess.binarize, [0.0, 1.0], 0.0),
-        (preprocess.scale, [0.0, 1.0], 0.0),
-        (preprocess.scale, [0.0, 0.5], None),
+        (False, preprocess.dequantize, [0.2, 0.7], 8.0),
+        (False, preprocess.binarize, [0.0, 1.0], None),
+        (True, preprocess.binarize, [0.0, 1.0], 0.0),
+        (True, preprocess.scale, [0.0, 1.0], 0.0),
+        (True, preprocess.scale, [0.0, 0.5], None),
     ],
 )
-def test_bits_per_dim_only_where_the_data_is_discrete(prepare, values, shift):
-    assert evaluate.discrete_shift(prepare, np.array(values)) == shift
+def test_bits_per_dim_only_of_a_mass_or_of_dequantized_data(discrete, prepare, values, shift, capsys):
+    recipe = Recipe(init=None, step=None, evaluate=None, discrete=discrete)
+
+    assert evaluate.discrete_shift(recipe, prepare, np.array(values)) == shift
+    assert ("compares with no likelihood" in capsys.readouterr().err) == (discrete and shift is None)
+
+
+def test_one_example_has_no_interval():
+    found = evaluate.estimate("nats", [np.array([3.0])])
+
+    assert evaluate.line("kl", found) == "kl 3.00 nats  no interval, bootstrap, 1 examples"
+    assert json.loads(json.dumps(found._asdict(), allow_nan=False))["low"] is None

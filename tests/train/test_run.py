@@ -45,7 +45,7 @@ def test_a_run_that_is_given_more_steps_ends_where_a_longer_one_does(train, tmp_
     assert train(tmp_path / "parts", "--steps", "25") == 0
 
     assert bits_of(tmp_path / "whole", 25) == bits_of(tmp_path / "parts", 25)
-    assert log_of(tmp_path / "whole")[-1] == log_of(tmp_path / "parts")[-1]
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "parts")
 
 
 @pytest.mark.parametrize("seeds", ["1", "2"])
@@ -106,7 +106,7 @@ def test_a_metric_that_is_not_finite_stops_the_run_at_its_step(train, tmp_path, 
     assert train(tmp_path / "bad", "--steps", "40", "--learning-rate", "1e30") == 1
 
     said = capsys.readouterr().err
-    step, metric = re.search(r"failed: step (\d+): (\w+) is \[(?:nan|inf)\] at learning rate 1e\+30", said).groups()
+    step, metric = re.search(r"failed: step (\d+): (\w+) is (?:nan|inf) at learning rate 1e\+30", said).groups()
     assert 1 < int(step) <= 40
     assert metric in ("loss", "kl", "reconstruction")
     assert len(said.strip().splitlines()) == 1
@@ -126,7 +126,8 @@ def test_a_number_of_steps_in_a_call_that_fits_no_checkpoint_is_refused_and_lose
     more = ("--steps", "30", "--steps-per-call", "7", "--evaluate-every", "7", "--checkpoint-every", "7")
     assert train(tmp_path / "run", *more) == 2
 
-    assert "--steps-per-call: expected a divisor of a checkpoint's step, of 10, 20" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "--steps-per-call: expected a divisor of the newest of the steps 10, 20" in said
     assert {entry.name for entry in (tmp_path / "run" / "checkpoints").iterdir()} == {"10", "20"}
 
 

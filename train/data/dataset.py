@@ -27,12 +27,13 @@ class Dataset(NamedTuple):
 
     @property
     def spec(self) -> DataSpec:
-        """What a model may be built from."""
+        """What a model may be built from. A class may have come to lie in the validation part alone."""
+        parts = (self.train, self.valid, self.test)
         return DataSpec(
             shape=self.train["x"].shape[1:],
-            num_classes=int(self.train["y"].max()) + 1 if "y" in self.train else None,
+            num_classes=int(max(part["y"].max() for part in parts if "y" in part)) + 1 if "y" in self.train else None,
             num_train=len(self.train["x"]),
-            unit_interval=all(_is_in_unit_interval(part["x"]) for part in (self.train, self.valid, self.test)),
+            unit_interval=all(_is_in_unit_interval(part["x"]) for part in parts),
         )
 
 
@@ -88,8 +89,10 @@ def from_arrays(source: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
                 content[f"y_{part}"] = _labels(source, f"y_{part}", arrays[f"y_{part}"], num_examples)
 
     train, test = _part(content, "train"), _part(content, "test")
+    _check_known_labels(source, "y_test", test, train)
     if "x_valid" in content:
-        valid, valid_is, valid_labels = _part(content, "valid"), "x_valid", "y_valid"
+        valid, valid_is = _part(content, "valid"), "x_valid"
+        _check_known_labels(source, "y_valid", valid, train)
     else:
         num_valid = len(train["x"]) // 10
         if num_valid == 0:
@@ -99,9 +102,7 @@ def from_arrays(source: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
             )
         valid = {name: array[-num_valid:] for name, array in train.items()}
         train = {name: array[:-num_valid] for name, array in train.items()}
-        valid_is, valid_labels = "the last tenth of the training data", "the last tenth of y_train, which validates,"
-    _check_known_labels(source, valid_labels, valid, train)
-    _check_known_labels(source, "y_test", test, train)
+        valid_is = "the last tenth of the training data"
     return Dataset(source, train, valid, test, valid_is, _fingerprint(content))
 
 
