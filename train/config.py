@@ -2,12 +2,12 @@
 
 import contextlib
 import dataclasses
-import importlib.util
 import inspect
 import io
 import os
 import pathlib
 import re
+import runpy
 import typing
 from collections.abc import Callable, Mapping, Sequence
 
@@ -71,15 +71,11 @@ def load(path: str) -> Config:
     if file is None or file.suffix != ".py":
         there = ", ".join(f"configs/{file.name}" for file in sorted((ROOT / "configs").glob("*.py")))
         raise InputError(f"no such config: {path}; expected a Python file such as {there}")
-    spec = importlib.util.spec_from_file_location(f"config_{file.stem}", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        module = runpy.run_path(str(file))  # unlike an import, it leaves no compiled file beside the config
     except Exception as error:
         raise InputError(f"{path} is no config: {type(error).__name__}: {_one_line(error)}") from error
-    function = getattr(module, "experiment", None)
+    function = module.get("experiment")
     if not inspect.isfunction(function) or any(
         parameter.default is parameter.empty for parameter in inspect.signature(function).parameters.values()
     ):
@@ -89,7 +85,7 @@ def load(path: str) -> Config:
         raise InputError(
             f"{path} is no config: expected other names for {', '.join(sorted(taken))}, options of every run"
         )
-    return Config(file.resolve(), inspect.getdoc(module) or "", function)
+    return Config(file.resolve(), inspect.cleandoc(module["__doc__"] or ""), function)
 
 
 def bind(config: Config, arguments: Sequence[str]) -> tuple[dict, RunOptions]:
