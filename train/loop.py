@@ -76,9 +76,8 @@ def is_evaluated(plan: Plan, step: int) -> bool:
 
 def require_finite(metrics: Mapping[str, np.ndarray], first: int) -> None:
     """RunFailedError that names the first step, of those after `first`, whose metrics [.., K] are not all finite."""
-    finite = np.logical_and.reduce(
-        [np.isfinite(values).reshape(-1, values.shape[-1]).all(0) for values in metrics.values()]
-    )
+    each = [np.isfinite(values).reshape(-1, values.shape[-1]).all(axis=0) for values in metrics.values()]
+    finite = np.stack(each).all(axis=0)
     if finite.all():
         return
     offset = int(np.argmin(finite))
