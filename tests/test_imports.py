@@ -20,6 +20,7 @@ ALLOWED = {
     "train.parallel": "jax numpy train jaxgen.recipe jaxgen.sampling",
     "train.checkpoint": "jax numpy orbax train jaxgen.recipe",
     "jaxgen": "",
+    "jaxgen.importance": "jax jaxgen.losses",
     "jaxgen.latent": "jax chex",
     "jaxgen.likelihood": "jax jaxgen.losses",
     "jaxgen.losses": "jax chex jaxgen.losses",
@@ -30,7 +31,8 @@ ALLOWED = {
     "jaxgen.recipe": "jax",
     "jaxgen.recipes.__init__": "jaxgen.recipes",  # the facade; the recipes themselves do not import each other
     "jaxgen.recipes": "jax chex optax "
-    "jaxgen.recipe jaxgen.losses jaxgen.models jaxgen.sampling jaxgen.latent jaxgen.likelihood jaxgen.optimize",
+    "jaxgen.recipe jaxgen.losses jaxgen.models jaxgen.sampling jaxgen.latent jaxgen.likelihood "
+    "jaxgen.importance jaxgen.optimize",
     "jaxgen.sampling": "jax chex",
 }
 FORBIDDEN_EVERYWHERE = "tensorflow pickle"

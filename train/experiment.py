@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 import jax
+import numpy as np
 
 from jaxgen.recipe import Recipe
 
@@ -16,6 +17,7 @@ class DataSpec(NamedTuple):
     num_classes: int | None  # None: no labels
     num_train: int
     unit_interval: bool  # every value lies in [0, 1] once uint8 is divided by 255
+    train_mean: np.ndarray  # of `shape`, float32, uint8 divided by 255
 
     def require_unit_interval(self, what: str) -> None:
         """ValueError unless every value lies in [0, 1], which `what` needs."""
@@ -36,7 +38,7 @@ class Experiment(NamedTuple):
     steps_per_call: int | None = None  # None: chosen for the device, then written to config.json
     evaluate_every: int = 1000  # steps; multiples of steps_per_call
     checkpoint_every: int = 1000
-    valid_rows: tuple[int, int] | None = None  # of data without x_valid, the training rows that validate instead
+    valid_rows: tuple[int, int] | None = None  # of data with so many rows and no x_valid: those that validate
 
 
 class Bound(NamedTuple):

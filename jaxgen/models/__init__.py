@@ -1,12 +1,17 @@
 """Flax Linen models: numbers plus a forward pass. No loss, optimizer or sampling loop inside."""
 
 from jaxgen.models.autoencoder import (
+    Autoencoder,
     Decoder,
+    Encoder,
     Gaussian,
     GaussianEncoder,
 )
 from jaxgen.models.convolution import (
     conv_general_dilated,
+)
+from jaxgen.models.hierarchical_vae import (
+    HierarchicalVAE,
 )
 from jaxgen.models.layers import (
     MLP,
@@ -26,10 +31,13 @@ from jaxgen.models.vae import (
 __all__ = [
     "MLP",
     "VAE",
+    "Autoencoder",
     "ClassMoments",
     "Decoder",
+    "Encoder",
     "Gaussian",
     "GaussianEncoder",
+    "HierarchicalVAE",
     "class_moments",
     "conv",
     "conv_general_dilated",

@@ -8,7 +8,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxgen.models.layers import MLP
+from jaxgen.models.layers import MLP, conv, conv_transpose, default_kernel_init
+
+Activation = Callable[[jax.Array], jax.Array]
 
 
 class Gaussian(NamedTuple):
@@ -18,30 +20,111 @@ class Gaussian(NamedTuple):
     log_var: jax.Array
 
 
-class GaussianEncoder(nn.Module):
-    """q(z | x) as an MLP, linear at the end: [B, ...] -> Gaussian of [B, Z]. Kingma & Welling 2014, appendix C.2."""
+class Encoder(nn.Module):
+    """A deterministic encoder, linear at the end: [B, ...] -> [B, Z].
+
+    `channels` come first, each a 4 x 4 convolution that halves height and width (Radford et al. 2016), then the MLP.
+    """
 
     latent_dim: int
     hidden: Sequence[int]
-    activation: Callable[[jax.Array], jax.Array] = nn.relu
+    activation: Activation = nn.relu
+    channels: Sequence[int] = ()
+    kernel_init: nn.initializers.Initializer = default_kernel_init
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """The code."""
+        h = _halving(x, self.channels, self.activation, self.kernel_init)
+        h = MLP(self.hidden, self.activation, self.kernel_init)(h)
+        return nn.Dense(self.latent_dim, kernel_init=self.kernel_init, name="code")(h)
+
+
+class GaussianEncoder(nn.Module):
+    """q(z | x), its layers those of `Encoder`: [B, ...] -> Gaussian of [B, Z]. Kingma & Welling 2014, appendix C.2."""
+
+    latent_dim: int
+    hidden: Sequence[int]
+    activation: Activation = nn.relu
+    channels: Sequence[int] = ()
+    kernel_init: nn.initializers.Initializer = default_kernel_init
 
     @nn.compact
     def __call__(self, x: jax.Array) -> Gaussian:
         """The posterior's mean and log-variance."""
-        h = MLP(self.hidden, self.activation)(x)
+        h = _halving(x, self.channels, self.activation, self.kernel_init)
+        h = MLP(self.hidden, self.activation, self.kernel_init)(h)
         # The two heads are one product: small ones cost more in calls than in arithmetic.
-        return Gaussian(*jnp.split(nn.Dense(2 * self.latent_dim, name="mean_and_log_var")(h), 2, axis=-1))
+        heads = nn.Dense(2 * self.latent_dim, kernel_init=self.kernel_init, name="mean_and_log_var")(h)
+        return Gaussian(*jnp.split(heads, 2, axis=-1))
 
 
 class Decoder(nn.Module):
-    """An MLP from latents to the parameters of p(x | z), linear at the end: [B, Z] -> `[B, *shape]`."""
+    """From latents to the parameters of p(x | z), an encoder in reverse: [B, Z] -> `[B, *shape]`.
+
+    The MLP comes first; then, for each of `channels`, a 4 x 4 transposed convolution doubles height and width. Linear
+    at the end unless an `output_activation` is given.
+    """
 
     shape: Sequence[int]
     hidden: Sequence[int]
-    activation: Callable[[jax.Array], jax.Array] = nn.relu
+    activation: Activation = nn.relu
+    channels: Sequence[int] = ()
+    output_activation: Activation | None = None
+    kernel_init: nn.initializers.Initializer = default_kernel_init
+    bias_init: nn.initializers.Initializer = nn.initializers.zeros  # of the output: [prod(shape)], or its channels
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
         """Logits, means or whatever the likelihood reads."""
-        h = MLP(self.hidden, self.activation)(z)
-        return nn.Dense(math.prod(self.shape), name="output")(h).reshape(len(z), *self.shape)
+        h = MLP(self.hidden, self.activation, self.kernel_init)(z)
+        if self.channels:
+            h = self._doubling(h)
+        else:
+            output = nn.Dense(
+                math.prod(self.shape), kernel_init=self.kernel_init, bias_init=self.bias_init, name="output"
+            )
+            h = output(h)
+        x = h.reshape(len(z), *self.shape)
+        return x if self.output_activation is None else self.output_activation(x)
+
+    def _doubling(self, h: jax.Array) -> jax.Array:
+        height, width, *pixel = self.shape
+        times = 2 ** len(self.channels)
+        small = (-(-height // times), -(-width // times), self.channels[0])
+        h = self.activation(nn.Dense(math.prod(small), kernel_init=self.kernel_init)(h)).reshape(len(h), *small)
+        for features in self.channels[1:]:
+            h = self.activation(conv_transpose(features, (4, 4), 2, kernel_init=self.kernel_init)(h))
+        output = conv_transpose(
+            math.prod(pixel), (4, 4), 2, kernel_init=self.kernel_init, bias_init=self.bias_init, name="output"
+        )
+        return output(h)[:, :height, :width]
+
+
+class Autoencoder(nn.Module):
+    """A deterministic encoder [B, ...] -> [B, Z] and a decoder [B, Z] -> [B, ...]. Hinton & Salakhutdinov 2006."""
+
+    encoder: nn.Module
+    decoder: nn.Module
+
+    def encode(self, x: jax.Array) -> jax.Array:
+        """The code: [B, ...] -> [B, Z]."""
+        return self.encoder(x)
+
+    def decode(self, z: jax.Array) -> jax.Array:
+        """What the likelihood reads: [B, Z] -> [B, ...]."""
+        return self.decoder(z)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """The reconstruction: [B, ...] -> [B, ...]."""
+        return self.decode(self.encode(x))
+
+
+def _halving(
+    x: jax.Array, channels: Sequence[int], activation: Activation, kernel_init: nn.initializers.Initializer
+) -> jax.Array:
+    if channels and x.ndim != 4:
+        raise ValueError(f"a convolutional encoder needs images [B, H, W, C], got shape {x.shape}")
+    for features in channels:
+        x = activation(conv(features, (4, 4), 2, kernel_init=kernel_init)(x))
+    return x

@@ -8,19 +8,22 @@ from flax import linen as nn
 
 from jaxgen.models.convolution import conv_general_dilated
 
+default_kernel_init = nn.initializers.lecun_normal()  # Flax's own
+
 
 class MLP(nn.Module):
     """Dense layers, each followed by the activation: [B, ...] -> [B, features[-1]], or [B, D] where there are none."""
 
     features: Sequence[int]
     activation: Callable[[jax.Array], jax.Array] = nn.relu
+    kernel_init: nn.initializers.Initializer = default_kernel_init
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Flatten the event axes, then apply the layers."""
         x = x.reshape(len(x), -1)
         for features in self.features:
-            x = self.activation(nn.Dense(features)(x))
+            x = self.activation(nn.Dense(features, kernel_init=self.kernel_init)(x))
         return x
 
 

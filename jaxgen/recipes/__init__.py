@@ -3,6 +3,10 @@
 from jaxgen.recipes.ema import (
     with_ema,
 )
+from jaxgen.recipes.hierarchical_vae import (
+    hierarchical_iwae,
+    hierarchical_vae,
+)
 from jaxgen.recipes.naive_bayes import (
     bernoulli_naive_bayes,
     gaussian_naive_bayes,
@@ -15,6 +19,8 @@ from jaxgen.recipes.vae import (
 __all__ = [
     "bernoulli_naive_bayes",
     "gaussian_naive_bayes",
+    "hierarchical_iwae",
+    "hierarchical_vae",
     "iwae",
     "vae",
     "with_ema",

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen import losses
+from jaxgen.importance import log_marginal
 from jaxgen.likelihood import Likelihood, bernoulli
 from jaxgen.models import VAE
-from jaxgen.optimize import learning_rate, update
-from jaxgen.recipe import PyTree, Recipe, State, mean_over
+from jaxgen.optimize import minimize
+from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import from_prior, standard_normal
 
 
@@ -125,15 +126,12 @@ def _family(
         noise = draw_noise(key, len(x), num_samples, axis_name)
 
         def loss(params: PyTree) -> tuple[jax.Array, dict]:
-            values, parts = objective(params, x, y, noise, steps_taken)
-            return jnp.mean(values), jax.tree.map(jnp.mean, parts)
+            return objective(params, x, y, noise, steps_taken)
 
-        (value, parts), gradients = mean_over(jax.value_and_grad(loss, has_aux=True)(params), axis_name)
-        params, opt_state = update(optimizer, gradients, opt_state, params)
+        params, opt_state, metrics = minimize(optimizer, loss, params, opt_state, axis_name)
         if label_counts is not None:
             counted = jnp.bincount(batch["y"], length=num_classes)
             label_counts += counted if axis_name is None else jax.lax.psum(counted, axis_name)
-        metrics = {"loss": value, **parts, **learning_rate(opt_state)}
         return State(Model(params, label_counts), Train(opt_state, steps_taken + 1)), metrics
 
     def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
@@ -162,14 +160,10 @@ def _family(
     def log_prob(
         key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
     ) -> jax.Array:
-        # Equal chunks, so that the bound of the chunks' bounds is the bound of all samples, in little memory.
-        chunk = max(size for size in range(1, 65) if num_samples % size == 0)
+        def log_weights(key: jax.Array, num: int) -> jax.Array:
+            return _log_weights(network, likelihood, model.params, x, y, draw_noise(key, len(x), num))
 
-        def bound(index: jax.Array) -> jax.Array:
-            noise = draw_noise(jax.random.fold_in(key, index), len(x), chunk)
-            return losses.importance_weighted_bound(_log_weights(network, likelihood, model.params, x, y, noise))
-
-        return losses.importance_weighted_bound(jax.lax.map(bound, jnp.arange(num_samples // chunk)))
+        return log_marginal(key, log_weights, num_samples)
 
     return Recipe(
         init,

@@ -24,12 +24,20 @@ def network(parameters: tuple[int, ...] = (), num_classes: int | None = None) ->
     return models.VAE(models.GaussianEncoder(3, (8,)), models.Decoder((*SHAPE, *parameters), (8,)), num_classes)
 
 
+def hierarchy() -> models.HierarchicalVAE:
+    encoders = models.GaussianEncoder(4, (8,)), models.GaussianEncoder(3, (6,)), models.GaussianEncoder(2, (6,))
+    priors = models.GaussianEncoder(3, (6,)), models.GaussianEncoder(4, (8,))
+    return models.HierarchicalVAE(encoders, priors, models.Decoder(SHAPE, (8,)))
+
+
 RECIPES = {
     "vae": recipes.vae(network(), SGD),
     "vae_knobs": recipes.vae(network(), SGD, beta=2.0, minimum_kl=0.1, warmup_steps=3, num_samples=2),
     "vae_gaussian": recipes.vae(network((2,)), SGD, likelihood=likelihood.gaussian),
     "vae_conditional": recipes.vae(network(num_classes=NUM_CLASSES), SGD),
     "iwae": recipes.iwae(network(), SGD, num_samples=4),
+    "hierarchical_vae": recipes.hierarchical_vae(hierarchy(), SGD, num_samples=2),
+    "hierarchical_iwae": recipes.hierarchical_iwae(hierarchy(), SGD, num_samples=4),
     "gaussian_naive_bayes": recipes.gaussian_naive_bayes(SHAPE, NUM_CLASSES),
     "bernoulli_naive_bayes": recipes.bernoulli_naive_bayes(SHAPE, NUM_CLASSES),
     "with_ema": recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),

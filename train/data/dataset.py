@@ -29,28 +29,27 @@ class Dataset(NamedTuple):
     def spec(self) -> DataSpec:
         """What a model may be built from. A class may have come to lie in the validation part alone."""
         parts = (self.train, self.valid, self.test)
+        x = self.train["x"]
+        mean = x.mean(axis=0, dtype=np.float64) / (255 if x.dtype == np.uint8 else 1)
         return DataSpec(
-            shape=self.train["x"].shape[1:],
+            shape=x.shape[1:],
             num_classes=int(max(part["y"].max() for part in parts if "y" in part)) + 1 if "y" in self.train else None,
-            num_train=len(self.train["x"]),
+            num_train=len(x),
             unit_interval=all(_is_in_unit_interval(part["x"]) for part in parts),
+            train_mean=mean.astype(np.float32),
         )
 
 
 def with_validation_rows(dataset: Dataset, first: int, last: int) -> Dataset:
     """Let rows first ... last - 1 of the training data validate, and train on all others.
 
-    A data set with a validation part of its own keeps that.
-
-    Raises:
-        InputError: There are not so many rows, or none would be left to train on.
+    A data set with a validation part of its own keeps that, and so does one without so many rows: the rows are a
+    convention about one data set, and its config may be given another.
     """
-    if dataset.valid_is == "x_valid":
+    num = len(dataset.train["x"]) + len(dataset.valid["x"])
+    if dataset.valid_is == "x_valid" or last > num:
         return dataset
     whole = {leaf: np.concatenate([dataset.train[leaf], dataset.valid[leaf]]) for leaf in dataset.train}
-    num = len(whole["x"])
-    if not 0 <= first < last < num:
-        raise InputError(f"{dataset.source}: has {num} training examples; expected more than the {last} of valid_rows")
     held = np.zeros(num, bool)
     held[first:last] = True
     return dataset._replace(

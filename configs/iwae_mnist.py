@@ -1,0 +1,75 @@
+"""IWAE and VAE of Burda et al. 2016 on dynamically binarized MNIST: one or two stochastic layers, k samples.
+
+    JAXGEN_DATA=DIR python -m train configs/iwae_mnist.py --objective iwae --k 50 --schedule-scale 0.01
+
+The authors' schedule, 3,280 epochs of batches of 20 in eight stages of falling rate, is `--schedule-scale 1`: 9.8
+million steps. The default is a hundredth of it.
+"""
+
+import math
+from typing import Literal
+
+import jax
+import optax
+from jax import numpy as jnp
+
+from jaxgen import models, preprocess, recipes
+from jaxgen.models import Decoder, GaussianEncoder
+from jaxgen.recipe import Recipe
+from train.experiment import DataSpec, Experiment, Rate, Seed, Size
+
+GLOROT = jax.nn.initializers.glorot_uniform()
+STAGES = range(8)  # stage i lasts 3^i epochs
+
+
+def experiment(
+    *,
+    seed: Seed = 0,
+    seeds: Size = 1,
+    steps: Size | None = None,
+    batch_size: Size = 20,
+    learning_rate: Rate = 1e-4,
+    data: str = "mnist",
+    objective: Literal["iwae", "vae"] = "iwae",
+    k: Size = 50,
+    stochastic_layers: Literal[1, 2] = 1,
+    schedule_scale: Rate = 0.01,
+) -> Experiment:
+    """`learning_rate` is that of the last stage, ten times less than that of the first; steps: the schedule's."""
+    epoch = 59600 / batch_size * schedule_scale
+    ends = [round(epoch * (3 ** (stage + 1) - 1) / 2) for stage in STAGES]
+    rates = [learning_rate * round(10 ** (1 - stage / 7), 1) for stage in STAGES]
+    schedule = optax.join_schedules([optax.constant_schedule(rate) for rate in rates], ends[:-1])
+    # The authors' beta1 is .99 (the paper has .9). They add epsilon to the uncorrected root and start it at one, which
+    # Adam forgets within some thousand steps.
+    optimizer = optax.inject_hyperparams(optax.adam)(schedule, b1=0.99, b2=0.999, eps=1e-4)
+
+    def recipe(spec: DataSpec) -> Recipe:
+        spec.require_unit_interval("a Bernoulli likelihood")
+        mean = jnp.clip(spec.train_mean.reshape(-1), 0.001, 0.999)
+        bias_init = jax.nn.initializers.constant(jnp.log(mean) - jnp.log1p(-mean))
+
+        def encoder(latent_dim: int, size: int) -> GaussianEncoder:
+            return GaussianEncoder(latent_dim, (size, size), jnp.tanh, kernel_init=GLOROT)
+
+        decoder = Decoder(spec.shape, (200, 200), jnp.tanh, kernel_init=GLOROT, bias_init=bias_init)
+        if stochastic_layers == 1:
+            network = models.VAE(encoder(50, 200), decoder)
+            family = recipes.iwae if objective == "iwae" else recipes.vae
+            return family(network, optimizer, num_samples=k)
+        hierarchy = models.HierarchicalVAE((encoder(100, 200), encoder(50, 100)), (encoder(100, 100),), decoder)
+        deep = recipes.hierarchical_iwae if objective == "iwae" else recipes.hierarchical_vae
+        return deep(hierarchy, optimizer, num_samples=k)
+
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.binarize,
+        data=data,
+        batch_size=batch_size,
+        steps=steps or math.ceil(ends[-1] / 1000) * 1000,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=1000,
+        checkpoint_every=5000,
+        valid_rows=(59600, 60000),
+    )
