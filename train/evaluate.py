@@ -39,6 +39,8 @@ UNITS = {
     "nll": "nats",
     "importance_weighted_nll": "nats",
     "bits_per_dim": "bits/dim",
+    "squared_error": "an example",
+    "cross_entropy": "nats",
     "accuracy": "of 1",
 }
 

@@ -15,6 +15,7 @@ from jaxgen.losses.likelihoods import (
     bits_per_dim,
     categorical_nll,
     gaussian_nll,
+    squared_error,
 )
 from jaxgen.losses.vae import (
     NegativeElbo,
@@ -37,4 +38,5 @@ __all__ = [
     "importance_weighted_bound",
     "negative_elbo",
     "reparameterize",
+    "squared_error",
 ]

@@ -53,6 +53,18 @@ def categorical_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
     return sum_event(jax.nn.logsumexp(logits, axis=-1) - chosen)
 
 
+def squared_error(reconstruction: jax.Array, x: jax.Array) -> jax.Array:
+    """||x - reconstruction||^2, in squared units of x rather than nats: [B, ...], [B, ...] -> [B].
+
+    Half of it is `gaussian_nll` under unit variances, less that one's constant D/2 log(2 pi) (Kingma & Welling 2014,
+    appendix C.2). Raises AssertionError where shapes differ or a dtype is not floating.
+    """
+    chex.assert_equal_shape([reconstruction, x])
+    chex.assert_type([reconstruction, x], float)
+
+    return sum_event(jnp.square(flat(reconstruction) - flat(x)))
+
+
 def bits_per_dim(nll: jax.Array, num_dims: int) -> jax.Array:
     """Nats per example as bits per dimension, nll / (num_dims log 2): [B] -> [B].
 

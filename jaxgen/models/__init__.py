@@ -7,6 +7,9 @@ from jaxgen.models.autoencoder import (
     Gaussian,
     GaussianEncoder,
 )
+from jaxgen.models.classifier import (
+    Classifier,
+)
 from jaxgen.models.convolution import (
     conv_general_dilated,
 )
@@ -33,6 +36,7 @@ __all__ = [
     "VAE",
     "Autoencoder",
     "ClassMoments",
+    "Classifier",
     "Decoder",
     "Encoder",
     "Gaussian",

@@ -1,5 +1,12 @@
 """Families of generative models: losses, networks and an optimizer wired into a `Recipe`, one family a file."""
 
+from jaxgen.recipes.autoencoder import (
+    autoencoder,
+)
+from jaxgen.recipes.classifier import (
+    multinomial_classifier,
+    one_vs_rest_classifier,
+)
 from jaxgen.recipes.ema import (
     with_ema,
 )
@@ -17,11 +24,14 @@ from jaxgen.recipes.vae import (
 )
 
 __all__ = [
+    "autoencoder",
     "bernoulli_naive_bayes",
     "gaussian_naive_bayes",
     "hierarchical_iwae",
     "hierarchical_vae",
     "iwae",
+    "multinomial_classifier",
+    "one_vs_rest_classifier",
     "vae",
     "with_ema",
 ]

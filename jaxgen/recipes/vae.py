@@ -140,7 +140,13 @@ def _family(
         z = losses.reparameterize(mean, log_var, draw_noise(key, len(x), 1)[0])
         reconstruction = likelihood.nll(network.apply(model.params, z, y, method="decode"), x)
         elbo = losses.negative_elbo(reconstruction, losses.gaussian_kl(mean, log_var))
-        return {"negative_elbo": elbo.total, "reconstruction": elbo.reconstruction, "kl": elbo.kl}
+        squared_error = losses.squared_error(decode(model, mean, y=y), x)
+        return {
+            "negative_elbo": elbo.total,
+            "reconstruction": elbo.reconstruction,
+            "kl": elbo.kl,
+            "squared_error": squared_error,
+        }
 
     def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None, draw: bool = False) -> jax.Array:
         key_label, key_latent, key_pixels = jax.random.split(key, 3)

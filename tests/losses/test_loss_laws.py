@@ -42,6 +42,7 @@ LOSSES = {
     "importance_weighted_bound": Case(losses.importance_weighted_bound, (normal(K, B),), batch_axis=1, extreme=(0,)),
     "negative_elbo": Case(functools.partial(losses.negative_elbo, beta=4.0), (normal(B), normal(B)), extreme=(0, 1)),
     "reparameterize": Case(losses.reparameterize, tuple(normal(3, B, Z)), extreme=(0, 2)),
+    "squared_error": Case(losses.squared_error, tuple(normal(2, B, 4, 2)), extreme=(0, 1)),
 }
 NOT_LOSSES = {"NegativeElbo"}  # what a loss returns
 NOT_PER_EXAMPLE = {"gaussian_kl_per_dim": (B, Z), "reparameterize": (B, Z)}  # the shape, where it is not [B]

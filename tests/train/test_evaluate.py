@@ -68,6 +68,7 @@ def test_evaluate_prints_a_line_a_metric_and_writes_them(run, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [
         "negative_elbo", "reconstruction", "kl", "importance_weighted_nll", "bits_per_dim",
+        "squared_error",
     ]  # fmt: skip
     assert re.match(r"negative_elbo \d+\.\d\d nats  95 % \[", lines[0])
     assert re.match(r"bits_per_dim \d\.\d{4} bits/dim  ", lines[4])

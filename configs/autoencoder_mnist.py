@@ -1,0 +1,48 @@
+"""Deterministic autoencoder on MNIST: codes without a prior.
+
+    JAXGEN_DATA=DIR python -m train configs/autoencoder_mnist.py
+
+784-500-500-20-500-500-784, the seed VAE's network but for its output, squared error.
+"""
+
+import jax
+import optax
+
+from jaxgen import likelihood, models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.experiment import DataSpec, Experiment, Rate, Seed, Size
+
+
+def experiment(
+    *,
+    seed: Seed = 0,
+    seeds: Size = 1,
+    steps: Size = 8580,
+    batch_size: Size = 128,
+    learning_rate: Rate = 1e-3,
+    data: str = "mnist",
+    latent_dim: Size = 20,
+    hidden: tuple[Size, ...] = (500, 500),
+) -> Experiment:
+    """20 epochs of the last 55,000 images, Adam."""
+
+    def recipe(spec: DataSpec) -> Recipe:
+        network = models.Autoencoder(
+            models.Encoder(latent_dim, hidden, jax.nn.softplus),
+            models.Decoder(spec.shape, hidden[::-1], jax.nn.softplus),
+        )
+        optimizer = optax.inject_hyperparams(optax.adam)(learning_rate)
+        return recipes.autoencoder(network, optimizer, likelihood=likelihood.fixed_gaussian())
+
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.scale,
+        data=data,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=390,
+        checkpoint_every=1950,
+        valid_rows=(0, 5000),
+    )

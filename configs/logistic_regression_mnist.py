@@ -1,0 +1,53 @@
+"""Logistic regression on MNIST, the discriminative half of the pair that naive Bayes is the generative half of.
+
+    JAXGEN_DATA=DIR python -m train configs/logistic_regression_mnist.py
+
+Trained on the last 55,000 images as the article on generative interpolation has it.
+"""
+
+from typing import Literal
+
+import jax
+import optax
+
+from jaxgen import models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.experiment import DataSpec, Experiment, Rate, Seed, Size, Weight
+
+
+def experiment(
+    *,
+    seed: Seed = 0,
+    seeds: Size = 1,
+    steps: Size = 10000,
+    batch_size: Size = 500,
+    learning_rate: Rate = 2e-3,
+    data: str = "mnist",
+    classes: Literal["one-vs-rest", "multinomial"] = "one-vs-rest",
+    c: Weight = 1.0,
+) -> Experiment:
+    """`c` is scikit-learn's inverse strength of the L2 penalty on the weights, 0 for no penalty at all."""
+
+    def recipe(spec: DataSpec) -> Recipe:
+        if spec.num_classes is None:
+            raise ValueError("a classifier needs labels")
+        penalty = optax.add_decayed_weights(
+            1 / (c * spec.num_train) if c else 0.0, mask=lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+        )
+        schedule = optax.cosine_decay_schedule(learning_rate, steps)
+        optimizer = optax.chain(penalty, optax.inject_hyperparams(optax.adam)(schedule))
+        family = recipes.one_vs_rest_classifier if classes == "one-vs-rest" else recipes.multinomial_classifier
+        return family(models.Classifier(spec.num_classes), optimizer)
+
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.scale,
+        data=data,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=1000,
+        checkpoint_every=5000,
+        valid_rows=(0, 5000),
+    )

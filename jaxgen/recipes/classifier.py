@@ -1,0 +1,64 @@
+"""Discriminative classifiers p(y | x): the other half of the generative pair (Ng & Jordan 2002, section 2)."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgen import losses
+from jaxgen.models import Classifier
+from jaxgen.optimize import minimize
+from jaxgen.recipe import PyTree, Recipe, State
+
+
+def multinomial_classifier(network: Classifier, optimizer: optax.GradientTransformation) -> Recipe:
+    """One distribution over all classes, softmax(logits): with a linear network, multinomial logistic regression."""
+    return _family(network, optimizer, losses.categorical_nll, jax.nn.log_softmax)
+
+
+def one_vs_rest_classifier(network: Classifier, optimizer: optax.GradientTransformation) -> Recipe:
+    """A binary classifier for each class against all others; their probabilities are normalised to classify."""
+
+    def nll(logits: jax.Array, y: jax.Array) -> jax.Array:
+        return losses.bernoulli_nll(logits, jax.nn.one_hot(y, network.num_classes))
+
+    def log_posterior(logits: jax.Array) -> jax.Array:
+        return jax.nn.log_softmax(jax.nn.log_sigmoid(logits))
+
+    return _family(network, optimizer, nll, log_posterior)
+
+
+def _family(
+    network: Classifier,
+    optimizer: optax.GradientTransformation,
+    nll: Callable[[jax.Array, jax.Array], jax.Array],  # (logits [B, K], y [B]) -> nats [B]
+    log_posterior: Callable[[jax.Array], jax.Array],  # logits [B, K] -> log-probabilities [B, K]
+) -> Recipe:
+    def init(key: jax.Array, batch: dict) -> State:
+        params = network.init(key, batch["x"])
+        return State(params, optimizer.init(params))
+
+    def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
+        del key
+
+        def loss(params: PyTree) -> tuple[jax.Array, dict]:
+            return nll(network.apply(params, batch["x"]), batch["y"]), {}
+
+        params, opt_state, metrics = minimize(optimizer, loss, state.model, state.train, axis_name)
+        return State(params, opt_state), metrics
+
+    def classify(key: jax.Array, model: PyTree, x: jax.Array) -> jax.Array:
+        del key
+        return log_posterior(network.apply(model, x))
+
+    def evaluate(key: jax.Array, model: PyTree, batch: dict) -> dict[str, jax.Array]:
+        log_probabilities = classify(key, model, batch["x"])
+        correct = jnp.argmax(log_probabilities, axis=1) == batch["y"]
+        cross_entropy = losses.categorical_nll(log_probabilities, batch["y"])
+        return {"accuracy": correct.astype(jnp.float32), "cross_entropy": cross_entropy}
+
+    def features(model: PyTree, x: jax.Array) -> jax.Array:
+        return network.apply(model, x, method="features")
+
+    return Recipe(init, step, evaluate, classify=classify, features=features)
