@@ -1,7 +1,7 @@
-"""Pictures of a run: curves, samples, reconstructions. Each function writes one PNG."""
+"""Pictures of what arrays hold. Each function writes one PNG and knows nothing of runs or models."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib as mpl
 
@@ -23,20 +23,21 @@ def tile(images: Array, columns: int, *, gap: int = 1) -> Array:
     return canvas
 
 
+def are_images(x: Array) -> bool:
+    """Whether x is [N, H, W, C] of one colour or three."""
+    return x.ndim == 4 and x.shape[-1] in (1, 3)
+
+
 def save_examples(path: pathlib.Path, x: Array, columns: int = 16) -> bool:
     """Images [N, H, W, C] as a grid, or points [N, 2] as a scatter; False, and no file, for anything else."""
-    if x.ndim == 4 and x.shape[-1] in (1, 3):
+    if are_images(x):
         canvas = np.clip(tile(x, columns), 0, 1)
         scale = max(1, round(800 / canvas.shape[1]))
         enlarged = np.repeat(np.repeat(canvas, scale, axis=0), scale, axis=1)
         plt.imsave(path, enlarged.squeeze(-1) if x.shape[-1] == 1 else enlarged, cmap="gray", vmin=0, vmax=1)
         return True
     if x.ndim == 2 and x.shape[1] == 2:
-        figure, axes = plt.subplots(figsize=(5, 5), layout="constrained")
-        axes.scatter(x[:, 0], x[:, 1], s=4)
-        axes.set_aspect("equal")
-        figure.savefig(path, dpi=120)
-        plt.close(figure)
+        save_scatter(path, x, None, "x")
         return True
     return False
 
@@ -62,6 +63,94 @@ def save_curves(path: pathlib.Path, log: Sequence[dict], names: Sequence[str]) -
     axes.set_ylim(*_limits(shown))
     axes.set_xlabel("step")
     axes.legend()
+    _close(figure, path)
+
+
+def save_scatter(path: pathlib.Path, points: Array, y: Array | None, name: str) -> None:
+    """Points [N, 2], coloured by class [N] where there is one; the axes are called `name` 1 and 2."""
+    figure, axes = plt.subplots(figsize=(6.5, 6), layout="constrained")
+    _scatter(axes, points, y)
+    axes.set(xlabel=f"{name} 1", ylabel=f"{name} 2", aspect="equal")
+    _close(figure, path)
+
+
+def save_plane(
+    path: pathlib.Path, points: Array, y: Array, classify: Callable[[Array], Array], densities: Callable | None
+) -> None:
+    """Labelled points [N, 2], the borders where the most probable class changes, and the classes' densities.
+
+    `classify` is [M, 2] -> log-probabilities [M, K], and `densities`, where there are any, [M, 2] -> log p(x | y)
+    [M, K]; their contours are those of one and two standard deviations, where they are Gaussian.
+    """
+    margin = 0.1 * np.ptp(points, axis=0)
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    first, second = np.meshgrid(*(np.linspace(low[axis], high[axis], 300) for axis in range(2)))
+    grid = np.stack([first.ravel(), second.ravel()], axis=1).astype(np.float32)
+    figure, axes = plt.subplots(figsize=(6.5, 5), layout="constrained")
+    _scatter(axes, points, y)
+    for label, scores in enumerate(classify(grid).T):
+        others = np.delete(classify(grid), label, axis=1).max(axis=1)
+        axes.contour(first, second, (scores - others).reshape(first.shape), [0], colors="black", linewidths=1.5)
+    for label, log_density in enumerate([] if densities is None else densities(grid).T):
+        levels = log_density.max() - 0.5 * np.array([2.0, 1.0]) ** 2
+        axes.contour(
+            first, second, log_density.reshape(first.shape), levels, colors=[_color(label)], linestyles="solid"
+        )
+    axes.set(xlabel="x 1", ylabel="x 2")
+    _close(figure, path)
+
+
+def save_rows(path: pathlib.Path, x: Array, labels: Sequence[str], alphas: Array) -> None:
+    """Images [R, A, H, W, C] as rows named by `labels` under a scale of `alphas` [A]."""
+    rows, columns, height, width, channels = x.shape
+    canvas = np.clip(tile(x.reshape(-1, *x.shape[2:]), columns), 0, 1)
+    figure, axes = plt.subplots(
+        figsize=(0.45 * columns + 0.8, 0.45 * rows * height / width + 0.6), layout="constrained"
+    )
+    axes.imshow(canvas.squeeze(-1) if channels == 1 else canvas, cmap="gray", vmin=0, vmax=1)
+    axes.set_yticks([(height + 1) * (row + 0.5) for row in range(rows)], labels)
+    axes.set_xticks([(width + 1) * (column + 0.5) for column in range(columns)], [f"{alpha:.2g}" for alpha in alphas])
+    axes.tick_params(length=0, labelsize=7)
+    axes.set_xlabel("alpha")
+    axes.spines[:].set_visible(False)
+    _close(figure, path)
+
+
+def save_walk(path: pathlib.Path, x: Array, alphas: Array, probabilities: Array | None) -> None:
+    """A walk's images [A, H, W, C] and, below them, the probability of each class [A, K] over alpha."""
+    if probabilities is None:
+        save_rows(path, x[None], [""], alphas)
+        return
+    figure, (strip, axes) = plt.subplots(
+        2, figsize=(0.5 * len(x) + 1.5, 4.2), height_ratios=(1, 3), layout="constrained"
+    )
+    canvas = np.clip(tile(x, len(x)), 0, 1)
+    strip.imshow(canvas.squeeze(-1) if x.shape[-1] == 1 else canvas, cmap="gray", vmin=0, vmax=1, aspect="auto")
+    strip.set_axis_off()
+    for label, curve in enumerate(probabilities.T):
+        shown = curve.max() > 0.05  # the others are named nowhere, and lie on the axis
+        axes.plot(alphas, curve, "o-", ms=3, color=_color(label), label=f"P({label})" if shown else None)
+    half = 0.5 * (alphas[-1] - alphas[0]) / max(len(alphas) - 1, 1)
+    axes.set(xlabel="alpha", ylabel="probability", ylim=(-0.02, 1.02), xlim=(alphas[0] - half, alphas[-1] + half))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    _close(figure, path)
+
+
+def _scatter(axes: plt.Axes, points: Array, y: Array | None) -> None:
+    if y is None:
+        axes.scatter(points[:, 0], points[:, 1], s=4)
+        return
+    for label in range(y.max() + 1):
+        chosen = points[y == label]
+        axes.scatter(chosen[:, 0], chosen[:, 1], s=4, color=_color(label), alpha=0.6, label=str(label))
+    axes.legend(markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def _color(label: int) -> tuple:
+    return plt.get_cmap("tab10" if label < 10 else "tab20b")(label % 20)
+
+
+def _close(figure: plt.Figure, path: pathlib.Path) -> None:
     figure.savefig(path, dpi=120)
     plt.close(figure)
 

@@ -8,11 +8,8 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from train import figures, metrics_log, run_directory
-from train.evaluate import UNITS, Estimate, examples_of
-from train.keys import of_seed
+from train import gallery, run_directory
+from train.evaluate import Estimate
 from train.trained import Trained
 
 _PAGE = string.Template("""<!doctype html>
@@ -37,45 +34,10 @@ $body
 """)
 
 
-def draw_figures(run: Trained) -> dict[str, tuple[pathlib.Path, str]]:
-    """Draw what the run's recipe allows into `figures/`: name -> (file, caption). The first seed's model is shown."""
-    folder = run.path / "figures"
-    folder.mkdir(exist_ok=True)
-    recipe, model, keys = run.recipe, run.models[0], run.keys[0]
-    drawn = {}
-    log = metrics_log.read(run.path / "metrics.jsonl")
-    if log:
-        validated = next((f"valid_{name}" for name in UNITS if any(f"valid_{name}" in entry for entry in log)), "loss")
-        names = ["loss"] if validated == "valid_accuracy" else sorted({"loss", validated})
-        figures.save_curves(folder / "curves.png", log, names)
-        drawn["Curves"] = (folder / "curves.png", "Training loss (mean of each compiled call) and validation, by step.")
-    if recipe.sample is not None:
-        samples = np.asarray(recipe.sample(keys.sample, model, 64))
-        if figures.save_examples(folder / "samples.png", samples):
-            drawn["Samples"] = (folder / "samples.png", "64 samples from the model, as drawn: none was left out.")
-    if recipe.encode is not None and recipe.decode is not None:
-        key = of_seed(run.experiment.seed).evaluate  # so that the examples shown are those that were measured
-        test = _spread(examples_of(key, run.experiment.prepare, run.dataset.test).prepared, 32)
-        y = test.get("y")
-        reconstructed = np.asarray(recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y))
-        if figures.save_pairs(folder / "reconstructions.png", test["x"], reconstructed):
-            drawn["Reconstructions"] = (
-                folder / "reconstructions.png",
-                "Test examples as the model sees them, and below each its reconstruction from the posterior mean.",
-            )
-    return drawn
-
-
-def _spread(examples: Mapping[str, np.ndarray], num: int) -> dict[str, np.ndarray]:
-    """`num` examples from all over the set, which may be sorted by class."""
-    rows = np.linspace(0, len(examples["x"]) - 1, num).astype(int)
-    return {name: array[rows] for name, array in examples.items()}
-
-
 def write(run: Trained, estimates: Mapping[str, Estimate]) -> pathlib.Path:
-    """Draw the figures and write report.html: its path."""
+    """Draw the run's pictures and write report.html: its path."""
     body = [_numbers(estimates)]
-    body += [_figure(name, path, caption) for name, (path, caption) in draw_figures(run).items()]
+    body += [_figure(name, path, caption) for name, (path, caption) in gallery.draw(run).items()]
     sessions = run_directory.read_sessions(run.path)
     body.append(_table("Configuration", {"config": run.record["config"], **run.record["values"]}))
     data = {"source": run.dataset.source, "fingerprint": run.dataset.fingerprint, "validation": run.dataset.valid_is}

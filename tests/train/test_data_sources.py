@@ -129,7 +129,7 @@ def test_slips_are_answered_with_a_suggestion(tmp_path):
     assert "did you mean digits?" in refusal("digts")
     assert "did you mean made?" in refusal("maed", str(tmp_path))
     assert "expected npz:some/made.npz" in refusal("some/made.npz", str(tmp_path))
-    assert "no such scheme 'foo'; expected npz:PATH, tfds:NAME, digits or a bare NAME" in refusal("foo:bar")
+    assert "no such scheme 'foo'; expected npz:PATH, tfds:NAME, digits, blobs or a bare NAME" in refusal("foo:bar")
 
 
 def test_binarized_mnist_is_unpacked_to_black_and_white(tmp_path):

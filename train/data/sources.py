@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from train.data import synthetic
 from train.data.dataset import ARRAY_NAMES, Arrays, Dataset, from_arrays
 from train.failures import InputError
 
@@ -19,16 +20,16 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
     """Open a data set; nothing is ever downloaded.
 
     Args:
-        source: `digits` (8 x 8 digits, embedded in scikit-learn), `npz:PATH`, `tfds:NAME` (prepared as array_record),
-            or the NAME of a file NAME.npz in the data directory.
+        source: `digits` (8 x 8 digits, embedded in scikit-learn), `blobs` (points in the plane), `npz:PATH`,
+            `tfds:NAME` (prepared as array_record), or the NAME of a file NAME.npz in the data directory.
         data_dir: The data directory; None stands for the environment variable JAXGEN_DATA, and for tfds:NAME for the
             directory that TensorFlow Datasets takes by default.
 
     Raises:
         InputError: Nothing of that name was found, or what was found is not a data set.
     """
-    if source == "digits":
-        return from_arrays(source, _digits())
+    if source in EMBEDDED:
+        return from_arrays(source, EMBEDDED[source]())
     scheme, colon, rest = source.partition(":")
     if not colon:
         path = _find(source, data_dir)
@@ -37,7 +38,10 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
         return from_arrays(source, _read(Path(os.path.expanduser(rest)), ARRAY_NAMES))
     if scheme == "tfds":
         return from_arrays(source, _read_prepared(rest, data_dir))
-    raise InputError(f"data {source!r}: no such scheme {scheme!r}; expected npz:PATH, tfds:NAME, digits or a bare NAME")
+    raise InputError(
+        f"data {source!r}: no such scheme {scheme!r}; "
+        f"expected npz:PATH, tfds:NAME, {', '.join(EMBEDDED)} or a bare NAME"
+    )
 
 
 def _digits() -> Arrays:
@@ -49,6 +53,9 @@ def _digits() -> Arrays:
     x = np.round(images[order].reshape(-1, 8, 8) / 16 * 255).astype(np.uint8)
     y = labels[order]
     return {"x_train": x[:1437], "y_train": y[:1437], "x_test": x[1437:], "y_test": y[1437:]}
+
+
+EMBEDDED = {"digits": _digits, **synthetic.SOURCES}
 
 
 def _find(name: str, data_dir: str | None) -> Path:
@@ -66,7 +73,7 @@ def _find(name: str, data_dir: str | None) -> Path:
         looked = f"no {name}.npz in {directory} ({given_by})"
     else:
         looked = f"{directory} ({given_by}) is not a directory"
-    close = difflib.get_close_matches(name, ["digits", *files])
+    close = difflib.get_close_matches(name, [*EMBEDDED, *files])
     suggestion = f", did you mean {' or '.join(close)}?" if close else ""
     raise InputError(
         f"data {name!r}: {looked}{suggestion}; expected --data-dir or JAXGEN_DATA naming a directory that holds "

@@ -1,0 +1,50 @@
+"""Convolutional VAE on faces: Frey's film of one face (Roweis), or the 40 people of Olivetti.
+
+    JAXGEN_DATA=DIR python -m train configs/vae_faces.py
+    JAXGEN_DATA=DIR python -m train configs/vae_faces.py --data olivetti_faces --latent-dim 32 --run-dir runs/vae_olivetti
+
+Kingma & Welling 2014 trained on the first; the second holds out people, so that a walk goes between unseen faces.
+"""
+
+import optax
+
+from jaxgen import likelihood, models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.experiment import DataSpec, Experiment, Rate, Seed, Size, Weight
+
+
+def experiment(
+    *,
+    seed: Seed = 0,
+    seeds: Size = 1,
+    steps: Size = 4000,
+    batch_size: Size = 100,
+    learning_rate: Rate = 1e-3,
+    data: str = "frey_faces",
+    latent_dim: Size = 8,
+    channels: tuple[Size, ...] = (32, 64),
+    hidden: tuple[Size, ...] = (256,),
+    std: Rate = 0.1,
+    beta: Weight = 1.0,
+) -> Experiment:
+    """A Gaussian of width `std` over grey values."""
+
+    def recipe(spec: DataSpec) -> Recipe:
+        network = models.VAE(
+            models.GaussianEncoder(latent_dim, hidden, channels=channels),
+            models.Decoder(spec.shape, hidden[::-1], channels=channels[::-1]),
+        )
+        optimizer = optax.inject_hyperparams(optax.adam)(learning_rate)
+        return recipes.vae(network, optimizer, likelihood=likelihood.fixed_gaussian(std), beta=beta)
+
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.scale,
+        data=data,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=200,
+        checkpoint_every=1000,
+    )

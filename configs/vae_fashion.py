@@ -1,0 +1,48 @@
+"""Convolutional VAE on Fashion-MNIST, a Gaussian of fixed width over grey values.
+
+    JAXGEN_DATA=DIR python -m train configs/vae_fashion.py
+
+"""
+
+import optax
+
+from jaxgen import likelihood, models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.experiment import DataSpec, Experiment, Rate, Seed, Size, Weight
+
+
+def experiment(
+    *,
+    seed: Seed = 0,
+    seeds: Size = 1,
+    steps: Size = 6000,
+    batch_size: Size = 128,
+    learning_rate: Rate = 1e-3,
+    data: str = "fashion_mnist",
+    latent_dim: Size = 16,
+    channels: tuple[Size, ...] = (32, 64),
+    hidden: tuple[Size, ...] = (256,),
+    std: Rate = 0.15,
+    beta: Weight = 1.0,
+) -> Experiment:
+    """`std` says how far a pixel may be off: a smaller one sharpens reconstructions and spends more on the code."""
+
+    def recipe(spec: DataSpec) -> Recipe:
+        network = models.VAE(
+            models.GaussianEncoder(latent_dim, hidden, channels=channels),
+            models.Decoder(spec.shape, hidden[::-1], channels=channels[::-1]),
+        )
+        optimizer = optax.inject_hyperparams(optax.adam)(learning_rate)
+        return recipes.vae(network, optimizer, likelihood=likelihood.fixed_gaussian(std), beta=beta)
+
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.scale,
+        data=data,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=500,
+        checkpoint_every=1000,
+    )

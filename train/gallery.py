@@ -1,0 +1,132 @@
+"""Which pictures a run can show, drawn into `figures/`. The first seed's model is shown."""
+
+import json
+import pathlib
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+from sklearn.decomposition import PCA
+
+from train import figures, metrics_log, run_directory
+from train.evaluate import UNITS, examples_of
+from train.keys import of_seed
+from train.parallel import over_examples
+from train.trained import Trained
+
+Picture = tuple[pathlib.Path, str]  # a file, and its caption
+
+_MOST_SCATTERED = 5000
+
+
+def draw(run: Trained) -> dict[str, Picture]:
+    """Every picture that the run's recipe and data allow, and those that were added to the run: by name."""
+    folder = run.path / "figures"
+    folder.mkdir(exist_ok=True)
+    key = of_seed(run.experiment.seed).evaluate  # so that the examples shown are those that were measured
+    test = examples_of(key, run.experiment.prepare, run.dataset.test).prepared
+    drawn = _curves(run, folder) | _samples(run, folder) | _reconstructions(run, folder, _spread(test, 32))
+    few = _spread(test, min(_MOST_SCATTERED, len(test["x"])))
+    drawn |= _latent_space(run, folder, few) | _plane(run, folder, few)
+    return drawn | {name: (run.path / file, caption) for name, (file, caption) in _read_added(run.path).items()}
+
+
+def add(path: pathlib.Path, name: str, file: str, caption: str) -> None:
+    """Let the picture `file` of the run at `path` stand in its report under this name."""
+    run_directory.write_json(path / "figures" / "added.json", _read_added(path) | {name: (file, caption)})
+
+
+def codes(run: Trained, examples: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The codes of prepared examples: [N, Z]."""
+    assert run.recipe.encode is not None
+    encode = run.recipe.encode
+    on_batch = over_examples(lambda key, model, batch: encode(model, batch["x"], y=batch.get("y")), batch_size=500)
+    return on_batch(jax.random.key(0), run.models[0], examples)
+
+
+def _read_added(path: pathlib.Path) -> dict[str, tuple[str, str]]:
+    file = path / "figures" / "added.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def _curves(run: Trained, folder: pathlib.Path) -> dict[str, Picture]:
+    log = metrics_log.read(run.path / "metrics.jsonl")
+    if not log:
+        return {}
+    validated = next((f"valid_{name}" for name in UNITS if any(f"valid_{name}" in entry for entry in log)), "loss")
+    names = ["loss"] if validated == "valid_accuracy" else sorted({"loss", validated})
+    figures.save_curves(folder / "curves.png", log, names)
+    return {"Curves": (folder / "curves.png", "Training loss (mean of each compiled call) and validation, by step.")}
+
+
+def _samples(run: Trained, folder: pathlib.Path) -> dict[str, Picture]:
+    if run.recipe.sample is None:
+        return {}
+    samples = np.asarray(run.recipe.sample(run.keys[0].sample, run.models[0], 64))
+    if not figures.save_examples(folder / "samples.png", samples):
+        return {}
+    return {"Samples": (folder / "samples.png", "64 samples from the model, as drawn: none was left out.")}
+
+
+def _reconstructions(run: Trained, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> dict[str, Picture]:
+    recipe, model, y = run.recipe, run.models[0], test.get("y")
+    if recipe.encode is None or recipe.decode is None:
+        return {}
+    reconstructed = np.asarray(recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y))
+    if not figures.save_pairs(folder / "reconstructions.png", test["x"], reconstructed):
+        return {}
+    caption = "Test examples as the model sees them, and below each its reconstruction from the code, or its mean."
+    return {"Reconstructions": (folder / "reconstructions.png", caption)}
+
+
+def _latent_space(run: Trained, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> dict[str, Picture]:
+    recipe, y = run.recipe, test.get("y")
+    if recipe.encode is None:
+        return {}
+    z = codes(run, test)
+    plane, what = z, "the latent space"
+    if z.shape[1] != 2:
+        projection = PCA(2, svd_solver="full").fit(z) if z.shape[1] > 2 else None
+        plane = np.pad(z, ((0, 0), (0, 1))) if projection is None else projection.transform(z)
+        share = 1.0 if projection is None else projection.explained_variance_ratio_.sum()
+        what = f"the two principal components of the codes, {share:.0%} of their variance"
+    figures.save_scatter(folder / "latent.png", plane, y, "z" if z.shape[1] == 2 else "component")
+    drawn = {"Latent space": (folder / "latent.png", f"Codes (posterior means) of {len(z)} test examples in {what}.")}
+    if z.shape[1] != 2 or recipe.decode is None:
+        return drawn
+    axis = np.linspace(-3, 3, 20, dtype=np.float32)
+    grid = np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).reshape(-1, 2)
+    decoded = np.asarray(recipe.decode(run.models[0], grid, y=None if y is None else np.repeat(y[:1], len(grid))))
+    if figures.save_examples(folder / "grid.png", decoded, 20):
+        drawn["Decoded grid"] = (folder / "grid.png", "What the decoder makes of a 20 x 20 grid over [-3, 3] squared.")
+    return drawn
+
+
+def _plane(run: Trained, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> dict[str, Picture]:
+    """Where x itself is a plane: what a classifier, and a density of each class, make of it."""
+    recipe, model, y = run.recipe, run.models[0], test.get("y")
+    if recipe.classify is None or y is None or test["x"].shape[1:] != (2,):
+        return {}
+    classify, log_prob, key = recipe.classify, recipe.log_prob, run.keys[0].sample
+    num_classes = classify(key, model, test["x"][:1]).shape[1]
+
+    def densities(x: np.ndarray) -> np.ndarray:
+        assert log_prob is not None
+        of_class = [log_prob(key, model, x, y=np.full(len(x), label)) for label in range(num_classes)]
+        return np.stack(of_class, axis=1)
+
+    figures.save_plane(
+        folder / "plane.png",
+        test["x"],
+        y,
+        lambda x: np.asarray(classify(key, model, x)),
+        None if log_prob is None else densities,
+    )
+    ellipses = "" if log_prob is None else "; in colour, one and two standard deviations of each class's density"
+    return {"Plane": (folder / "plane.png", f"Test points, and in black where the predicted class changes{ellipses}.")}
+
+
+def _spread(examples: Mapping[str, np.ndarray], num: int) -> dict[str, np.ndarray]:
+    """`num` examples from all over the set, which may be sorted by class."""
+    rows = np.linspace(0, len(examples["x"]) - 1, num).astype(int)
+    return {name: array[rows] for name, array in examples.items()}

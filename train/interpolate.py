@@ -1,0 +1,208 @@
+"""Walks through the latent space of a trained run.
+
+    python -m train.interpolate RUN
+    python -m train.interpolate RUN --source 6 --target 0 --start 7 --center median --alphas -5 5 20
+
+Without a direction, every pair of classes (a, b) on one canvas: z_b + alpha (z_a - z_b), from b at alpha 0 to a at 1.
+With one, a walk start + alpha (target - source). Centers are those of the codes of the test set.
+"""
+
+import dataclasses
+import pathlib
+import sys
+import time
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen import latent
+from train import config as configs
+from train import evaluate, figures, gallery, report, trained
+from train.evaluate import Examples, examples_of
+from train.experiment import Count, Size
+from train.failures import InputError, one_line_failures
+from train.run import run as train_run
+from train.trained import Trained
+
+
+@dataclasses.dataclass(kw_only=True)
+class Options(trained.Reading):
+    """Which run, and which walk."""
+
+    source: Count | None = None
+    """Class that the direction leads away from."""
+    target: Count | None = None
+    """Class that the direction leads to."""
+    source_rows: tuple[Count, ...] = ()
+    """Test examples to lead away from, by row, instead of a class."""
+    target_rows: tuple[Count, ...] = ()
+    """Test examples to lead to, by row, instead of a class."""
+    start: Count | None = None
+    """Class whose center is moved; None: the source."""
+    example: Count | None = None
+    """Test example that is moved, by row, instead of a center."""
+    center: Literal["mean", "median"] = "mean"
+    """Which center of the start is moved: the mean of the codes, or the median of each dimension."""
+    alphas: tuple[float, float, Size] | None = None
+    """First alpha, last alpha and how many; None: 0 1 20 for pairs, -3 3 20 for a walk."""
+    classifier: str | None = None
+    """Run of a classifier for the probabilities along a walk; None: a one-vs-rest logistic regression, trained on
+    the same data and kept in the run."""
+
+
+class Walk(NamedTuple):
+    """One walk, before anything is decoded."""
+
+    name: str  # of its files
+    title: str
+    start: jax.Array  # [Z]
+    direction: jax.Array  # [Z]
+    y: int | None  # the class that a conditional decoder is given
+
+
+def plan_walk(options: Options, z: np.ndarray, y: np.ndarray | None) -> Walk:
+    """The walk that the options ask for, in codes z [N, Z] with labels y [N]; InputError for one that cannot be."""
+    source = center_of(z, y, options.source, options.source_rows, "--source", "mean")
+    target = center_of(z, y, options.target, options.target_rows, "--target", "mean")
+    if source is None or target is None:
+        missing = "source" if source is None else "target"
+        raise InputError(f"expected --{missing} or --{missing}-rows as well, for a walk")
+    names = ["rows" if label is None else str(label) for label in (options.source, options.target)]
+    label = options.source if options.start is None else options.start
+    if options.example is not None:
+        check_rows((options.example,), z, "--example")
+        start, of, label = (
+            z[options.example],
+            f"example{options.example}",
+            None if y is None else int(y[options.example]),
+        )
+    else:
+        rows = options.source_rows if options.start is None else ()
+        found = center_of(z, y, label, rows, "--start", options.center)
+        assert found is not None
+        start, of = found, "rows" if label is None else f"{options.center}{label}"
+    direction = jnp.asarray(target - source)
+    title = f"{of} along {names[0]} to {names[1]}"
+    return Walk(title.replace(" ", "_"), title, jnp.asarray(start), direction, label)
+
+
+def center_of(
+    z: np.ndarray, y: np.ndarray | None, label: int | None, rows: tuple[int, ...], option: str, center: str
+) -> np.ndarray | None:
+    """The mean or median code of a class, or of rows; None where neither is named."""
+    if rows:
+        check_rows(rows, z, f"{option}-rows")
+        chosen = z[list(rows)]
+    elif label is None:
+        return None
+    elif y is None:
+        raise InputError(f"{option} {label}: this data has no labels; expected --source-rows and --target-rows")
+    else:
+        chosen = z[y == label]
+        if not len(chosen):
+            raise InputError(f"{option} {label}: expected a class that the test set has examples of")
+    return chosen.mean(axis=0) if center == "mean" else np.median(chosen, axis=0)
+
+
+def check_rows(rows: tuple[int, ...], z: np.ndarray, option: str) -> None:
+    """InputError unless all rows are there."""
+    if max(rows) >= len(z):
+        raise InputError(f"{option} {max(rows)}: expected rows of the {len(z)} test examples, from 0 on")
+
+
+def pairs(run: Trained, z: np.ndarray, y: np.ndarray | None, alphas: jax.Array) -> tuple[str, dict]:
+    """Every pair of classes, decoded in one compiled call: (name of the files, arrays)."""
+    if y is None:
+        raise InputError(f"{run.path}: this data has no labels; expected --source-rows and --target-rows, for a walk")
+    centroids = latent.class_centroids(jnp.asarray(z), jnp.asarray(y), int(run.dataset.spec.num_classes or 0))
+    empty = np.flatnonzero(np.isnan(centroids).any(axis=1))
+    if len(empty):
+        raise InputError(f"{run.path}: expected test examples of every class; there are none of class {empty[0]}")
+    directions = latent.pairwise_directions(centroids)
+    first, second = np.triu_indices(len(centroids), k=1)
+    walks = jax.vmap(lambda z, direction: latent.walk(z[None], direction, alphas)[:, 0])(centroids[second], directions)
+    x = decode(run, walks.reshape(-1, walks.shape[-1]), np.repeat(second, len(alphas)))
+    x = x.reshape(*walks.shape[:2], *x.shape[1:])
+    return "pairs", {"centroids": centroids, "first": first, "second": second, "z": walks, "x": x}
+
+
+def decode(run: Trained, z: jax.Array, y: np.ndarray | None) -> np.ndarray:
+    """All codes [N, Z] in one compiled call: x [N, ...]."""
+    assert run.recipe.decode is not None
+    return np.asarray(jax.jit(run.recipe.decode)(run.models[0], z, y=y))
+
+
+def open_classifier(options: Options, run: Trained) -> Trained | None:
+    """The run whose `classify` judges a walk, trained now where none is given; None where the data has no labels."""
+    if options.classifier is not None:
+        judge = trained.load(options.classifier, options.data_dir)
+        if judge.recipe.classify is None or judge.dataset.spec.shape != run.dataset.spec.shape:
+            raise InputError(f"--classifier {options.classifier}: expected a classifier of the data of {run.path}")
+        return judge
+    if run.dataset.spec.num_classes is None:
+        return None
+    path = str(run.path / "classifier")
+    config = configs.load("configs/logistic_regression_mnist.py")
+    values, run_options = configs.bind(config, ["--data", run.experiment.data, "--run-dir", path])
+    run_options.data_dir, run_options.platform, run_options.devices = options.data_dir, options.platform, 1
+    train_run(config, values, run_options, time.perf_counter())
+    return trained.load(path, options.data_dir)
+
+
+def save(run: Trained, name: str, arrays: dict, alphas: jax.Array, caption: str) -> list[pathlib.Path]:
+    """Write the picture and the numbers, and renew the report where there is one."""
+    folder = run.path / "figures"
+    folder.mkdir(exist_ok=True)
+    picture, numbers = folder / f"interpolate_{name}.png", folder / f"interpolate_{name}.npz"
+    np.savez_compressed(numbers, alphas=alphas, **arrays)
+    written = [numbers]
+    x = arrays["x"]
+    if figures.are_images(x.reshape(-1, *x.shape[-3:])):
+        if name == "pairs":
+            rows = [f"{b} to {a}" for a, b in zip(arrays["first"], arrays["second"], strict=True)]
+            figures.save_rows(picture, x, rows, np.asarray(alphas))
+        else:
+            figures.save_walk(picture, x, np.asarray(alphas), arrays.get("probabilities"))
+        gallery.add(run.path, f"Interpolation: {name.replace('_', ' ')}", str(picture.relative_to(run.path)), caption)
+        written = [picture, numbers]
+    if (run.path / "evaluation.json").exists():
+        written.append(report.write(run, evaluate.read(run.path)))
+    return written
+
+
+def interpolate(options: Options, run: Trained) -> list[pathlib.Path]:
+    """Walk, decode, judge and write: the files."""
+    if run.recipe.encode is None or run.recipe.decode is None:
+        raise InputError(f"{options.run} is of a family without a latent space that decodes")
+    test: Examples = examples_of(run.keys[0].evaluate, run.experiment.prepare, run.dataset.test)
+    z, y = gallery.codes(run, test.prepared), test.prepared.get("y")
+    is_walk = any((options.source is not None, options.target is not None, options.source_rows, options.target_rows))
+    alphas = jnp.linspace(*(options.alphas or ((-3.0, 3.0, 20) if is_walk else (0.0, 1.0, 20))))
+    if not is_walk:
+        name, arrays = pairs(run, z, y, alphas)
+        caption = "Between the mean codes of every pair of classes: from the one at alpha 0 to the other at alpha 1."
+        return save(run, name, arrays, alphas, caption)
+    walk = plan_walk(options, z, y)
+    path = latent.walk(walk.start[None], walk.direction, alphas)[:, 0]
+    arrays = {"z": path, "x": decode(run, path, None if walk.y is None else np.full(len(path), walk.y))}
+    judge = open_classifier(options, run)
+    caption = f"{walk.title}: start + alpha (target - source)"
+    if judge is not None:
+        assert judge.recipe.classify is not None
+        log_probabilities = judge.recipe.classify(judge.keys[0].sample, judge.models[0], arrays["x"])
+        arrays["probabilities"] = np.exp(log_probabilities)
+        caption += f", and what {judge.record['config']} makes of it"
+    return save(run, walk.name, arrays, alphas, caption + ".")
+
+
+def main(arguments: list[str]) -> None:
+    """The command line."""
+    with one_line_failures():
+        options = trained.bind(Options, arguments, prog="python -m train.interpolate", description=__doc__)
+        print(*interpolate(options, trained.open_run(options)), sep="\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
