@@ -1,7 +1,7 @@
 """Convolutional VAE on faces: Frey's film of one face (Roweis), or the 40 people of Olivetti.
 
     JAXGEN_DATA=DIR python -m train configs/vae_faces.py
-    JAXGEN_DATA=DIR python -m train configs/vae_faces.py --data olivetti_faces --latent-dim 32 --run-dir runs/vae_olivetti
+    JAXGEN_DATA=DIR python -m train configs/vae_faces.py --data olivetti_faces --latent-dim 32 --run-dir runs/olivetti
 
 Kingma & Welling 2014 trained on the first; the second holds out people, so that a walk goes between unseen faces.
 """

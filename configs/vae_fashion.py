@@ -1,6 +1,6 @@
 """Convolutional VAE on Fashion-MNIST, a Gaussian of fixed width over grey values.
 
-    JAXGEN_DATA=DIR python -m train configs/vae_fashion.py
+JAXGEN_DATA=DIR python -m train configs/vae_fashion.py
 
 """
 

@@ -21,7 +21,7 @@ from jaxgen import latent
 from train import config as configs
 from train import evaluate, figures, gallery, report, trained
 from train.evaluate import Examples, examples_of
-from train.experiment import Count, Size
+from train.experiment import Count
 from train.failures import InputError, one_line_failures
 from train.run import run as train_run
 from train.trained import Trained
@@ -45,7 +45,7 @@ class Options(trained.Reading):
     """Test example that is moved, by row, instead of a center."""
     center: Literal["mean", "median"] = "mean"
     """Which center of the start is moved: the mean of the codes, or the median of each dimension."""
-    alphas: tuple[float, float, Size] | None = None
+    alphas: tuple[float, float, int] | None = None
     """First alpha, last alpha and how many; None: 0 1 20 for pairs, -3 3 20 for a walk."""
     classifier: str | None = None
     """Run of a classifier for the probabilities along a walk; None: a one-vs-rest logistic regression, trained on
@@ -145,8 +145,11 @@ def open_classifier(options: Options, run: Trained) -> Trained | None:
         return None
     path = str(run.path / "classifier")
     config = configs.load("configs/logistic_regression_mnist.py")
-    values, run_options = configs.bind(config, ["--data", run.experiment.data, "--run-dir", path])
-    run_options.data_dir, run_options.platform, run_options.devices = options.data_dir, options.platform, 1
+    batch_size = min(500, run.dataset.spec.num_train)
+    values, run_options = configs.bind(config, ["--data", run.experiment.data, "--batch-size", str(batch_size)])
+    run_options = dataclasses.replace(
+        run_options, run_dir=path, data_dir=options.data_dir, platform=options.platform, devices=1
+    )
     train_run(config, values, run_options, time.perf_counter())
     return trained.load(path, options.data_dir)
 
@@ -178,6 +181,8 @@ def interpolate(options: Options, run: Trained) -> list[pathlib.Path]:
         raise InputError(f"{options.run} is of a family without a latent space that decodes")
     test: Examples = examples_of(run.keys[0].evaluate, run.experiment.prepare, run.dataset.test)
     z, y = gallery.codes(run, test.prepared), test.prepared.get("y")
+    if options.alphas is not None and options.alphas[2] < 1:
+        raise InputError(f"--alphas {options.alphas[2]}: expected at least 1 of them, after the first and the last")
     is_walk = any((options.source is not None, options.target is not None, options.source_rows, options.target_rows))
     alphas = jnp.linspace(*(options.alphas or ((-3.0, 3.0, 20) if is_walk else (0.0, 1.0, 20))))
     if not is_walk:

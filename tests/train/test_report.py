@@ -45,7 +45,7 @@ def test_the_report_is_self_contained_and_escaped(report):
     assert "i" not in names
     assert "<i>&amp;.npz" in page.text  # as the file is called
     images = [attributes for tag, attributes in page.tags if tag == "img"]
-    assert len(images) == 3
+    assert len(images) == 4
     assert all(attributes["src"].startswith("data:image/png;base64,") for attributes in images)
     assert "http" not in source
     for said in (

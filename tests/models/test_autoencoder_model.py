@@ -1,0 +1,91 @@
+"""The two halves of autoencoders: what shapes they take and give, and the options that say how."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from jaxgen import models
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (28, 20, 1), (5, 7, 3), (16, 16, 2), (8, 8, 1, 2)])
+@pytest.mark.parametrize("channels", [(4,), (4, 6), (4, 6, 5)])
+def test_convolutional_halves_take_images_of_any_size(shape, channels):
+    encoder = models.GaussianEncoder(3, (9,), channels=channels)
+    decoder = models.Decoder(shape, (9,), channels=channels[::-1])
+    (mean, log_var), variables = encoder.init_with_output(jax.random.key(0), jnp.zeros((2, *shape[:3])))
+    x, _ = decoder.init_with_output(jax.random.key(0), mean)
+
+    assert mean.shape == log_var.shape == (2, 3)
+    assert x.shape == (2, *shape)
+    small = [-(-size // 2 ** len(channels)) for size in shape[:2]]
+    assert variables["params"]["MLP_0"]["Dense_0"]["kernel"].shape[0] == small[0] * small[1] * channels[-1]
+
+
+def test_every_pixel_of_a_convolutional_decoder_depends_on_the_code():
+    decoder = models.Decoder((7, 6, 1), (), channels=(3, 2))
+    params = decoder.init(jax.random.key(0), jnp.zeros((1, 2)))
+    jacobian = jax.jacobian(lambda z: decoder.apply(params, z[None])[0])(jnp.array([0.3, -0.4]))
+
+    assert (np.abs(jacobian).sum(-1) > 0).all()
+
+
+def test_convolutions_refuse_what_is_no_image():
+    with pytest.raises(ValueError, match=r"needs images \[B, H, W, C\], got shape \(2, 9\)"):
+        models.Encoder(3, (), channels=(4,)).init(jax.random.key(0), jnp.zeros((2, 9)))
+    with pytest.raises(ValueError, match=r"needs images \[B, H, W, C\], got shape \(2, 9\)"):
+        models.Classifier(3, channels=(4,)).init(jax.random.key(0), jnp.zeros((2, 9)))
+
+
+def test_the_output_s_activation_and_bias():
+    bias = jnp.arange(6.0)
+    decoder = models.Decoder((2, 3), (4,), output_activation=jnp.square, bias_init=jax.nn.initializers.constant(bias))
+    params = decoder.init(jax.random.key(0), jnp.zeros((1, 2)))
+    params["params"]["output"]["kernel"] *= 0
+
+    np.testing.assert_array_equal(decoder.apply(params, jnp.ones((1, 2)))[0], np.arange(6.0).reshape(2, 3) ** 2)
+
+
+def test_the_initializer_reaches_every_kernel():
+    network = models.Autoencoder(
+        models.Encoder(2, (3,), channels=(4,), kernel_init=nn.initializers.constant(0.5)),
+        models.Decoder((4, 4, 1), (3,), channels=(4,), kernel_init=nn.initializers.constant(0.5)),
+    )
+    params = network.init(jax.random.key(0), jnp.zeros((1, 4, 4, 1)))
+    kernels = [leaf for leaf in jax.tree.leaves(params) if leaf.ndim > 1]
+
+    assert len(kernels) == 6
+    assert all((kernel == 0.5).all() for kernel in kernels)
+
+
+def test_a_classifier_without_layers_is_linear_in_x():
+    classifier = models.Classifier(3)
+    x = jnp.float32(np.random.default_rng(0).normal(size=(5, 2, 2)))
+    params = classifier.init(jax.random.key(0), x)
+    layer = jax.tree.map(np.asarray, params["params"]["logits"])
+
+    np.testing.assert_allclose(
+        classifier.apply(params, x), np.asarray(x).reshape(5, 4) @ layer["kernel"] + layer["bias"], rtol=1e-5
+    )
+    np.testing.assert_array_equal(classifier.apply(params, x, method="features"), np.asarray(x).reshape(5, 4))
+
+
+def test_features_are_what_the_logits_are_made_of():
+    classifier = models.Classifier(3, (6,), channels=(4, 5))
+    x = jnp.float32(np.random.default_rng(0).normal(size=(2, 9, 7, 1)))
+    params = classifier.init(jax.random.key(0), x)
+    features = np.asarray(classifier.apply(params, x, method="features"))
+    layer = jax.tree.map(np.asarray, params["params"]["logits"])
+
+    assert features.shape == (2, 6)
+    assert params["params"]["mlp"]["Dense_0"]["kernel"].shape == (3 * 2 * 5, 6)
+    np.testing.assert_allclose(classifier.apply(params, x), features @ layer["kernel"] + layer["bias"], rtol=1e-5)
+
+
+def test_a_hierarchy_whose_parts_do_not_fit_is_refused():
+    encoders = models.GaussianEncoder(4, (8,)), models.GaussianEncoder(2, (6,))
+    network = models.HierarchicalVAE(encoders, (models.GaussianEncoder(3, (6,)),), models.Decoder((5,), (8,)))
+
+    with pytest.raises(ValueError, match=r"priors of latent sizes \[4\]"):
+        network.init(jax.random.key(0), jnp.zeros((1, 5)))

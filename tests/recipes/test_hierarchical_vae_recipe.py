@@ -1,0 +1,106 @@
+"""The hierarchical VAE against integrals over both of its layers, and against the VAE where it has one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from scipy import special, stats
+
+from jaxgen import models, recipes
+
+D, B = 5, 3
+
+
+def network() -> models.HierarchicalVAE:
+    encoders = models.GaussianEncoder(1, (6,)), models.GaussianEncoder(1, (4,))
+    return models.HierarchicalVAE(encoders, (models.GaussianEncoder(1, (4,)),), models.Decoder((D,), (6,)))
+
+
+@pytest.fixture(scope="module")
+def x() -> jax.Array:
+    return jax.random.bernoulli(jax.random.key(1), 0.4, (B, D)).astype(jnp.float32)
+
+
+def apply(model, z, method, *more):
+    return jax.tree.map(np.float64, network().apply(model, jnp.float32(z), *more, method=method))
+
+
+def normal_log_pdf(gaussian, z):
+    return stats.norm.logpdf(z, gaussian.mean, np.exp(0.5 * gaussian.log_var))
+
+
+def likelihood_on_grid(model, x, z):
+    logits = apply(model, z[:, None], "decode")
+    return np.stack([stats.bernoulli.logpmf(np.asarray(row), special.expit(logits)).sum(-1) for row in x])
+
+
+def test_log_prob_approaches_the_integral_over_both_layers(x):
+    recipe = recipes.hierarchical_vae(network(), optax.sgd(0.1))
+    model = recipe.init(jax.random.key(0), {"x": x}).model
+    z = np.linspace(-9, 9, 901)
+    prior = apply(model, z[:, None], "generate", 0)  # of z_1, for every z_2
+    joint_of_z = stats.norm.logpdf(z)[:, None] + normal_log_pdf(prior, z[None, :])  # [z_2, z_1]
+    width = z[1] - z[0]
+    exact = special.logsumexp(joint_of_z[None] + likelihood_on_grid(model, x, z)[:, None], axis=(1, 2)) + 2 * np.log(
+        width
+    )
+
+    bound = recipe.log_prob(jax.random.key(2), model, x, num_samples=20000)
+
+    # The log-weights spread by less than a nat: 20,000 of them leave an error near 0.01.
+    np.testing.assert_allclose(bound, exact, atol=0.05)
+
+
+def test_evaluate_averages_to_the_elbo_by_quadrature(x):
+    recipe = recipes.hierarchical_vae(network(), optax.sgd(0.1))
+    model = recipe.init(jax.random.key(0), {"x": x}).model
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    weights = weights / weights.sum()
+    below = apply(model, x, "infer", 0)
+    expected = []
+    for row in range(B):
+        z1 = below.mean[row] + np.exp(0.5 * below.log_var[row]) * nodes
+        above = apply(model, z1[:, None], "infer", 1)
+        z2 = above.mean + np.exp(0.5 * above.log_var) * nodes[None, :]  # [z_1, node]
+        prior = apply(model, z2.reshape(-1, 1), "generate", 0)
+        log_p = stats.norm.logpdf(z2) + normal_log_pdf(prior, np.repeat(z1, 60)[:, None]).reshape(60, 60)
+        log_q = (
+            normal_log_pdf(above, z2)
+            + normal_log_pdf(models.Gaussian(below.mean[row], below.log_var[row]), z1)[:, None]
+        )
+        reconstruction = likelihood_on_grid(model, x[row][None], z1)[0]
+        expected.append(-weights @ (log_p - log_q + reconstruction[:, None]) @ weights)
+
+    draws = jax.vmap(lambda key: recipe.evaluate(key, model, {"x": x})["negative_elbo"])(
+        jax.random.split(jax.random.key(3), 4000)
+    )
+
+    margin = 4.5 * np.asarray(draws).std(0) / np.sqrt(4000)
+    assert (np.abs(np.asarray(draws).mean(0) - expected) < margin).all()
+
+
+def test_with_one_layer_its_bound_is_that_of_the_vae(x):
+    encoder, decoder = models.GaussianEncoder(2, (6,)), models.Decoder((D,), (6,))
+    deep = recipes.hierarchical_iwae(models.HierarchicalVAE((encoder,), (), decoder), optax.sgd(0.1), num_samples=3)
+    flat = recipes.iwae(models.VAE(encoder, decoder), optax.sgd(0.1), num_samples=3)
+    model = flat.init(jax.random.key(0), {"x": x}).model
+    params = {"encoders_0": model.params["params"]["encoder"], "decoder": model.params["params"]["decoder"]}
+
+    # The noise comes by other keys: both are means of 20,000 weights that spread by less than a nat.
+    found = deep.log_prob(jax.random.key(4), {"params": params}, x, num_samples=20000)
+    np.testing.assert_allclose(found, flat.log_prob(jax.random.key(5), model, x, num_samples=20000), atol=0.05)
+
+
+def test_samples_go_down_through_all_layers(x):
+    """The mean of p(x) by ancestral sampling is its mean by numerical integration."""
+    recipe = recipes.hierarchical_vae(network(), optax.sgd(0.1))
+    model = recipe.init(jax.random.key(0), {"x": x}).model
+    z = np.linspace(-9, 9, 901)
+    prior = apply(model, z[:, None], "generate", 0)
+    density = np.exp(stats.norm.logpdf(z)[:, None] + normal_log_pdf(prior, z[None, :])).sum(0) * (z[1] - z[0]) ** 2
+    expected = density @ special.expit(apply(model, z[:, None], "decode"))
+
+    samples = np.asarray(recipe.sample(jax.random.key(6), model, 40000))
+
+    assert (np.abs(samples.mean(0) - expected) < 4.5 * samples.std(0) / 200 + 1e-5).all()
