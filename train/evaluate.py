@@ -177,9 +177,14 @@ class Options(trained.Reading):
 
 def main(arguments: list[str]) -> None:
     """The command line."""
+    from train import report  # which reads what stands here
+
     with one_line_failures():
         options = trained.bind(Options, arguments, prog="python -m train.evaluate", description=__doc__)
-        for name, found in write(trained.open_run(options), options.num_samples).items():
+        run = trained.open_run(options)
+        estimates = write(run, options.num_samples)
+        report.write(run, estimates)
+        for name, found in estimates.items():
             print(line(name, found))
 
 

@@ -136,6 +136,21 @@ def save_walk(path: pathlib.Path, x: Array, alphas: Array, probabilities: Array 
     _close(figure, path)
 
 
+def save_rate_distortion(path: pathlib.Path, points: Sequence[tuple[str, float, float]], label: str) -> None:
+    """(value of `label`, rate, distortion) of several runs, and the line of the least negative ELBO among them."""
+    _, rates, distortions = zip(*points, strict=True)
+    figure, axes = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
+    best = min(rate + distortion for rate, distortion in zip(rates, distortions, strict=True))
+    axes.axline((0, best), slope=-1, color="gray", lw=1, ls="--", label=f"negative ELBO {best:.1f} nats")
+    axes.plot(rates, distortions, "o-")
+    for name, rate, distortion in points:
+        axes.annotate(f"{label} {name}", (rate, distortion), (5, 5), textcoords="offset points")
+    axes.set(xlabel="rate: KL, nats", ylabel="distortion: reconstruction, nats", xlim=(0, max(rates) * 1.15))
+    axes.set_ylim(min(distortions) * 0.9, max(distortions) * 1.05)
+    axes.legend()
+    _close(figure, path)
+
+
 def _scatter(axes: plt.Axes, points: Array, y: Array | None) -> None:
     if y is None:
         axes.scatter(points[:, 0], points[:, 1], s=4)

@@ -183,7 +183,8 @@ def interpolate(options: Options, run: Trained) -> list[pathlib.Path]:
     z, y = gallery.codes(run, test.prepared), test.prepared.get("y")
     if options.alphas is not None and options.alphas[2] < 1:
         raise InputError(f"--alphas {options.alphas[2]}: expected at least 1 of them, after the first and the last")
-    is_walk = any((options.source is not None, options.target is not None, options.source_rows, options.target_rows))
+    ends = (options.source, options.target, options.start, options.example)
+    is_walk = any(end is not None for end in ends) or bool(options.source_rows or options.target_rows)
     alphas = jnp.linspace(*(options.alphas or ((-3.0, 3.0, 20) if is_walk else (0.0, 1.0, 20))))
     if not is_walk:
         name, arrays = pairs(run, z, y, alphas)

@@ -108,6 +108,7 @@ def test_rows_are_a_direction_where_there_are_no_labels(train, tmp_path, tiny):
     ("options", "said"),
     [
         (["--source", "1"], "--target"),
+        (["--example", "1"], "--source"),
         (["--source", "1", "--target", "9"], "--target 9: expected a class"),
         (["--source", "1", "--target", "0", "--example", "13"], "--example 13: expected rows of the 13"),
         (["--source-rows", "13", "--target", "0"], "--source-rows 13: expected rows of the 13"),
