@@ -24,6 +24,7 @@ def usage() -> str:
         summary = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
         lines.append(f"  configs/{path.name:<24} {summary}")
     lines += ["", "of a run: python -m train.evaluate RUN, python -m train.sample RUN (--help lists their options)"]
+    lines += ["of data: python -m train.data prepare NAME --source DIR (makes tfds:NAME from the original files)"]
     return "\n".join(lines)
 
 

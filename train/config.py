@@ -26,7 +26,7 @@ class RunOptions:
     run_dir: str | None = None
     """Directory of the run, resumed where it exists; None: runs/<config name>."""
     data_dir: str | None = None
-    """Directory of data sets by name; None: the environment variable JAXGEN_DATA."""
+    """Directory of data sets by name; None: the environment variable JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR."""
     evaluate_every: int | None = None
     """Steps between evaluations on the validation set; None: the config's."""
     checkpoint_every: int | None = None

@@ -18,6 +18,11 @@ def warn(message: str) -> None:
     print(f"warning: {message}", file=sys.stderr, flush=True)
 
 
+def first_line(error: Exception) -> str:
+    """The type of an exception and the first line of what it says."""
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
 @contextlib.contextmanager
 def one_line_failures() -> Iterator[None]:
     """Turn the two failures above, and a disk that is full or fails, into a line on stderr and an exit code."""

@@ -3,7 +3,6 @@
 import functools
 import json
 import math
-import os
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from train import devices as available
 from train import evaluate, keys, provenance, report, run_directory, stopping, trained
 from train.checkpoint import Checkpoints
 from train.config import Config, RunOptions
-from train.data import Dataset, batch_rows
+from train.data import Dataset, batch_rows, directory_of
 from train.experiment import Experiment
 from train.failures import InputError, warn
 from train.loop import Hooks, Plan, is_evaluated, train
@@ -51,7 +50,8 @@ def run(config: Config, values: Mapping[str, Any], options: RunOptions, started:
         if is_complete(path, job.experiment.steps):
             console.print(f"{path} is complete: {job.experiment.steps} steps")
         else:
-            session = provenance.session(job.devices, steps_per_call, options.data_dir or os.environ.get("JAXGEN_DATA"))
+            data_dir = directory_of(job.experiment.data, options.data_dir)
+            session = provenance.session(job.devices, steps_per_call, data_dir)
             reached = train_job(job, path, session, started)
             if reached < job.experiment.steps:
                 console.print(f"stopped and saved at step {reached}; the same command goes on from there")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, get_type_hints
@@ -14,7 +13,7 @@ from jaxgen.recipe import PyTree, Recipe, State
 from train import config as configs
 from train import devices, run_directory
 from train.checkpoint import Checkpoints
-from train.data import Dataset, batch_rows, open_data, with_validation_rows
+from train.data import Dataset, batch_rows, directory_of, open_data, with_validation_rows
 from train.experiment import Experiment
 from train.failures import InputError
 from train.keys import Keys, of_seed
@@ -28,7 +27,7 @@ class Reading:
     run: tyro.conf.Positional[str]
     """Directory of the run."""
     data_dir: str | None = None
-    """Directory of data sets by name; None: the environment variable JAXGEN_DATA, else as in training."""
+    """Directory of data sets by name; None: JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR, else as in training."""
     platform: str | None = None
     """cpu, gpu or tpu; None: the best there is."""
     compilation_cache: str | None = None
@@ -103,7 +102,7 @@ def load(path: str, data_dir: str | None) -> Trained:
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in record["values"].items()}
     experiment = configs.build(config, values)
     trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
-    directory = data_dir or os.environ.get("JAXGEN_DATA") or next(reversed(trained_from), None)
+    directory = directory_of(experiment.data, data_dir) or next(reversed(trained_from), None)
     dataset = open_data_of(experiment, directory)
     if dataset.fingerprint != record["data_fingerprint"]:
         raise InputError(

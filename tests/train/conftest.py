@@ -1,16 +1,36 @@
 """A tiny real-looking data set, and the application called as a person calls it."""
 
 import pathlib
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import original_files
 import pytest
 
 from train.__main__ import main
+from train.data.originals import ORIGINALS
 
 CONFIG = "configs/vae_digits.py"
 TINY = ("--devices", "1", "--batch-size", "16", "--hidden", "8", "--latent-dim", "3", "--num-samples", "4",
         "--evaluate-every", "10", "--checkpoint-every", "10", "--steps-per-call", "5")  # fmt: skip
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    asked: list[tuple] = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: asked.append(address))
+    yield
+    assert asked == []
+
+
+@pytest.fixture
+def sources(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A directory of small original files for each data set, which count as the published ones."""
+    for name in original_files.NAMES:
+        (tmp_path / name).mkdir()
+        monkeypatch.setitem(ORIGINALS, name, original_files.write(tmp_path / name, name))
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

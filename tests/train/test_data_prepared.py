@@ -2,7 +2,6 @@
 
 import io
 import json
-import socket
 import sys
 
 import numpy as np
@@ -10,6 +9,8 @@ import pytest
 
 from train.data import open_data
 from train.failures import InputError
+
+pytestmark = pytest.mark.usefixtures("no_network")
 
 PIXELS = np.arange(20 * 4 * 5, dtype=np.uint8).reshape(20, 4, 5)
 
@@ -68,14 +69,6 @@ def data_dir(tmp_path_factory):
     return str(directory)
 
 
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch):
-    asked = []
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: asked.append(address))
-    yield
-    assert asked == []
-
-
 def refusal(source, data_dir):
     with pytest.raises(InputError) as caught:
         open_data(source, data_dir)
@@ -102,17 +95,33 @@ def test_a_prepared_data_set_is_read_in_silence(data_dir, capfd, caplog):
     assert "tensorflow" not in sys.modules
 
 
+def test_bits_are_read_as_black_and_white_and_greys_as_they_are(tmp_path):
+    prepare("binarized_mnist", {"train": PIXELS % 2, "test": PIXELS[:6] % 2}, tmp_path / "bits", labelled=False)
+    prepare("binarized_mnist", {"train": PIXELS, "test": PIXELS[:6]}, tmp_path / "greys", labelled=False)
+    for name, expected in {"bits": PIXELS[:6] % 2 * 255, "greys": PIXELS[:6]}.items():
+        found = open_data("tfds:binarized_mnist", str(tmp_path / name)).test["x"]
+        assert sorted(found[..., 0].tolist()) == sorted(expected.tolist())
+
+
 def test_a_validation_split_validates_and_labels_are_optional(data_dir):
     data = open_data("tfds:tiny_validated", data_dir)
     assert data.spec[:4] == ((4, 5, 1), None, 20, True)
     assert (data.valid_is, len(data.valid["x"]), len(data.test["x"])) == ("x_valid", 5, 6)
 
 
-@pytest.mark.parametrize("name", ["mnist", "tiny:2.0.0", "no_such_name", "no such name", "huggingface:mnist", ""])
+@pytest.mark.parametrize("name", ["cifar10", "tiny:2.0.0", "no_such_name", "no such name", "huggingface:mnist", ""])
 def test_what_is_not_prepared_is_refused(data_dir, name):
     assert refusal(f"tfds:{name}", data_dir) == (
         f"tfds:{name}: looked in {data_dir}, where it is not prepared; "
         f"expected what `tfds build {name} --file_format=array_record` (needs TensorFlow) makes, or npz:PATH"
+    )
+
+
+@pytest.mark.parametrize("name", ["mnist", "mnist:3.0.1", "fashion_mnist", "binarized_mnist"])
+def test_what_can_be_prepared_here_is_refused_with_the_command(tmp_path, name):
+    command = f"python -m train.data prepare {name.removesuffix(':3.0.1')} --source DIR --data-dir {tmp_path}"
+    assert refusal(f"tfds:{name}", str(tmp_path)) == (
+        f"tfds:{name}: looked in {tmp_path}, where it is not prepared; expected what `{command}` makes, or npz:PATH"
     )
 
 
@@ -136,7 +145,10 @@ def test_without_a_directory_the_default_one_is_looked_in(tmp_path, monkeypatch)
             "cannot be read (ValueError: all input arrays must have the same shape); expected images of one",
         ),
         ("tiny_damaged", "cannot be read ("),
-        ("tiny_tfrecord", "in the format that `tfds build tiny_tfrecord --file_format=array_record`"),
+        (
+            "tiny_tfrecord",
+            "expected images of one shape, as in what `tfds build tiny_tfrecord --file_format=array_record`",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_refused(data_dir, name, message, capfd):

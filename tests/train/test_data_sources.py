@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from train.data import from_arrays, open_data
+from train.data import directory_of, from_arrays, open_data
 from train.failures import InputError
 
 PIXELS = np.arange(20 * 4 * 5, dtype=np.uint8).reshape(20, 4, 5)
@@ -20,6 +20,16 @@ BITS = np.unpackbits(np.arange(98, dtype=np.uint8))  # one image of 28 x 28
 @pytest.fixture(autouse=True)
 def no_data_directory(monkeypatch):
     monkeypatch.delenv("JAXGEN_DATA", raising=False)
+
+
+@pytest.mark.parametrize(("source", "variable"), [("mnist", "JAXGEN_DATA"), ("tfds:mnist", "TFDS_DATA_DIR")])
+def test_each_kind_of_source_has_a_variable_of_its_own(monkeypatch, source, variable):
+    for name in ("JAXGEN_DATA", "TFDS_DATA_DIR"):
+        monkeypatch.setenv(name, f"{name} lies here")
+    assert directory_of(source, None) == f"{variable} lies here"
+    assert directory_of(source, "given") == "given"
+    monkeypatch.delenv(variable)
+    assert directory_of(source, None) is None
 
 
 def refusal(source, data_dir=None):

@@ -2,6 +2,14 @@
 
 from train.data.dataset import Dataset, from_arrays, with_validation_rows
 from train.data.order import batch_rows, steps_per_epoch
-from train.data.sources import open_data
+from train.data.sources import directory_of, open_data
 
-__all__ = ["Dataset", "batch_rows", "from_arrays", "open_data", "steps_per_epoch", "with_validation_rows"]
+__all__ = [
+    "Dataset",
+    "batch_rows",
+    "directory_of",
+    "from_arrays",
+    "open_data",
+    "steps_per_epoch",
+    "with_validation_rows",
+]

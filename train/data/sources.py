@@ -1,11 +1,9 @@
 """Data sets by name: embedded, in an .npz file, in a directory of such files, or prepared by TensorFlow Datasets."""
 
-import contextlib
 import difflib
-import logging
 import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +11,8 @@ import numpy as np
 
 from train.data import synthetic
 from train.data.dataset import ARRAY_NAMES, Arrays, Dataset, from_arrays
-from train.failures import InputError
+from train.data.prepared import read_prepared
+from train.failures import InputError, first_line
 
 
 def open_data(source: str, data_dir: str | None) -> Dataset:
@@ -37,11 +36,17 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
     if scheme == "npz":
         return from_arrays(source, _read(Path(os.path.expanduser(rest)), ARRAY_NAMES))
     if scheme == "tfds":
-        return from_arrays(source, _read_prepared(rest, data_dir))
+        return from_arrays(source, read_prepared(rest, data_dir))
     raise InputError(
         f"data {source!r}: no such scheme {scheme!r}; "
         f"expected npz:PATH, tfds:NAME, {', '.join(EMBEDDED)} or a bare NAME"
     )
+
+
+def directory_of(source: str, data_dir: str | None) -> str | None:
+    """The data directory that options and environment name for a source; None: they leave it to a default."""
+    given = data_dir or os.environ.get("TFDS_DATA_DIR" if source.startswith("tfds:") else "JAXGEN_DATA")
+    return os.path.expanduser(given) if given else None
 
 
 def _digits() -> Arrays:
@@ -96,7 +101,7 @@ def _read(path: Path, names: Iterable[str]) -> Arrays:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; {expected}") from error
     except Exception as error:  # zipfile, zlib and numpy each have errors of their own for a damaged file
-        raise InputError(f"{path}: cannot be read ({_first_line(error)}); {expected}") from error
+        raise InputError(f"{path}: cannot be read ({first_line(error)}); {expected}") from error
 
 
 class _Convention(NamedTuple):
@@ -146,54 +151,3 @@ def _read_named(path: Path) -> Arrays:
             found = f"{arrays[name].dtype} {arrays[name].shape}" if name in arrays else "missing"
             raise InputError(f"{path}: array {name} is {found}; expected uint8 {shape} of the published {path.stem}")
     return split(**arrays)
-
-
-def _read_prepared(name: str, data_dir: str | None) -> Arrays:
-    """Decode what TensorFlow Datasets has prepared, once, into arrays."""
-    import tensorflow_datasets
-    from tensorflow_datasets.core.read_only_builder import builder_from_files
-
-    looked = f"tfds:{name}: looked in {data_dir or tensorflow_datasets.core.constants.DATA_DIR}"
-    build = f"`tfds build {name} --file_format=array_record` (needs TensorFlow)"
-    parts = {"train": "train", "validation": "valid", "test": "test"}
-    features = {"image": "x", "label": "y"}
-    arrays = {}
-    with _quiet_absl():
-        try:
-            # Files alone: tensorflow_datasets.data_source runs builders, and that of huggingface:NAME asks the network.
-            builder = builder_from_files(name, data_dir=data_dir)
-        except ValueError as error:
-            raise InputError(f"{looked}, where it is not prepared; expected what {build} makes, or npz:PATH") from error
-        try:
-            for split in parts.keys() & builder.info.splits.keys():
-                examples = list(builder.as_data_source(split))
-                for feature in features.keys() & builder.info.features.keys():
-                    values = np.stack([example[feature] for example in examples])
-                    arrays[f"{features[feature]}_{parts[split]}"] = values
-        except Exception as error:  # other formats, damaged files, images of several shapes: errors of many libraries
-            raise InputError(
-                f"{looked}, which cannot be read ({_first_line(error)}); "
-                f"expected images of one shape, in the format that {build} makes"
-            ) from error
-    if not {"x_train", "x_test"} <= arrays.keys():
-        found = [", ".join(sorted(names)) for names in (builder.info.splits, builder.info.features)]
-        raise InputError(
-            f"{looked}, which has splits {found[0]} with features {found[1]}; "
-            "expected splits train and test with a feature image"
-        )
-    return arrays
-
-
-@contextlib.contextmanager
-def _quiet_absl() -> Iterator[None]:
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
