@@ -59,7 +59,7 @@ def test_what_is_written_reads_as_the_same_data(name, sources, tmp_path, capfd):
     expected = from_arrays("arrays", {leaf: array * 255 for leaf, array in arrays.items()} if is_bits else arrays)
     found = open_data(f"tfds:{name}", str(data_dir))
     assert found.fingerprint == expected.fingerprint
-    assert (found.spec, found.valid_is) == (expected.spec, expected.valid_is)
+    assert (found.spec[:4], found.valid_is) == (expected.spec[:4], expected.valid_is)
     for part, split in {"train": "train", "valid": "validation", "test": "test"}.items():
         if f"x_{part}" in arrays:
             examples = list(tfds.data_source(name, data_dir=data_dir, split=split))
