@@ -44,7 +44,9 @@ def data_dir(tmp_path_factory) -> pathlib.Path:
     random = np.random.default_rng(0)
     x = random.integers(0, 256, (50, 28, 28), dtype=np.uint8)
     for name in ("mnist", "fashion_mnist"):
-        np.savez(folder / f"{name}.npz", x_train=x, x_test=x[:20])
+        np.savez(
+            folder / f"{name}.npz", x_train=x, y_train=np.arange(50) % 10, x_test=x[:20], y_test=np.arange(20) % 10
+        )
     bits = random.integers(0, 256, (50000, 98), dtype=np.uint8)  # the published file's shape is asked for
     np.savez(folder / "binarized_mnist.npz", x_train=bits, x_valid=bits[:10000], x_test=bits[:10000])
     return folder
@@ -61,15 +63,16 @@ def call(command: str, *more: str, cwd: pathlib.Path, data_dir: pathlib.Path) ->
 
 
 def test_its_commands_run_one_after_the_other(tmp_path, data_dir):
-    """In one test, because the readers need the run of the last training command."""
+    """In one test, because the readers need the runs of the training commands."""
     for command in TRAINING:
         run_dir = tmp_path / "runs" / pathlib.Path(shlex.split(command)[3]).stem
         said = call(command, *SMALL, cwd=tmp_path, data_dir=data_dir)
         assert (run_dir / "report.html").exists()
         assert said.strip().endswith(f"report {run_dir.relative_to(tmp_path) / 'report.html'}")
-    evaluate, sample = READING
+    evaluate, sample, interpolate = READING
     assert call(evaluate, "--num-samples=2", cwd=tmp_path, data_dir=data_dir).startswith("negative_elbo ")
     assert "samples.png" in call(sample, cwd=tmp_path, data_dir=data_dir)
+    assert "interpolate_pairs.png" in call(interpolate, cwd=tmp_path, data_dir=data_dir)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "configs").glob("vae_*.py")))

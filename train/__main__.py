@@ -23,7 +23,11 @@ def usage() -> str:
     for path in sorted(folder.glob("*.py")):
         summary = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
         lines.append(f"  configs/{path.name:<24} {summary}")
-    lines += ["", "of a run: python -m train.evaluate RUN, python -m train.sample RUN (--help lists their options)"]
+    lines += [
+        "",
+        "of a run: python -m train.evaluate RUN, train.sample RUN, train.interpolate RUN (--help lists options)",
+    ]
+    lines += ["of several runs: python -m train.rate_distortion RUN RUN ..."]
     lines += ["of data: python -m train.data prepare NAME --source DIR (makes tfds:NAME from the original files)"]
     return "\n".join(lines)
 
