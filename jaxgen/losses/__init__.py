@@ -5,6 +5,19 @@ divergence is minimised; `importance_weighted_bound` alone is maximised. Logits 
 caller. Shapes and dtypes are checked when a function is traced, so that the checks cost nothing once it is compiled.
 """
 
+from jaxgen.losses.adversarial import (
+    gradient_penalty,
+    hinge_discriminator_loss,
+    hinge_generator_loss,
+    least_squares_discriminator_loss,
+    least_squares_generator_loss,
+    minimax_discriminator_loss,
+    minimax_generator_loss,
+    non_saturating_generator_loss,
+    wasserstein_critic_loss,
+    wasserstein_generator_loss,
+    zero_centered_penalty,
+)
 from jaxgen.losses.divergences import (
     gaussian_kl,
     gaussian_kl_between,
@@ -35,8 +48,19 @@ __all__ = [
     "gaussian_kl_between",
     "gaussian_kl_per_dim",
     "gaussian_nll",
+    "gradient_penalty",
+    "hinge_discriminator_loss",
+    "hinge_generator_loss",
     "importance_weighted_bound",
+    "least_squares_discriminator_loss",
+    "least_squares_generator_loss",
+    "minimax_discriminator_loss",
+    "minimax_generator_loss",
     "negative_elbo",
+    "non_saturating_generator_loss",
     "reparameterize",
     "squared_error",
+    "wasserstein_critic_loss",
+    "wasserstein_generator_loss",
+    "zero_centered_penalty",
 ]

@@ -30,6 +30,11 @@ def integers(bound, *shape):
     return jnp.asarray(RNG.integers(0, bound, shape))
 
 
+def critic(x):
+    # Its gradient differs from row to row, and vanishes where tanh has saturated.
+    return jnp.sum(jnp.square(jnp.tanh(x)), axis=(1, 2))
+
+
 LOSSES = {
     "bernoulli_nll": Case(losses.bernoulli_nll, (normal(B, 4, 2), jnp.float32(integers(2, B, 4, 2))), extreme=(0,)),
     "bits_per_dim": Case(functools.partial(losses.bits_per_dim, num_dims=7), (normal(B),), extreme=(0,)),
@@ -39,10 +44,27 @@ LOSSES = {
     "gaussian_kl_between": Case(losses.gaussian_kl_between, tuple(normal(4, B, Z)), extreme=(0, 2)),
     "gaussian_kl_per_dim": Case(losses.gaussian_kl_per_dim, (normal(B, Z), normal(B, Z)), extreme=(0,)),
     "gaussian_nll": Case(losses.gaussian_nll, tuple(normal(3, B, 4, 2)), extreme=(0, 2)),
+    "gradient_penalty": Case(functools.partial(losses.gradient_penalty, critic), (normal(B, 4, 2),), extreme=(0,)),
+    "hinge_discriminator_loss": Case(losses.hinge_discriminator_loss, tuple(normal(2, B)), extreme=(0, 1)),
+    "hinge_generator_loss": Case(losses.hinge_generator_loss, (normal(B),), extreme=(0,)),
     "importance_weighted_bound": Case(losses.importance_weighted_bound, (normal(K, B),), batch_axis=1, extreme=(0,)),
+    "least_squares_discriminator_loss": Case(
+        losses.least_squares_discriminator_loss, tuple(normal(2, B)), extreme=(0, 1)
+    ),
+    "least_squares_generator_loss": Case(losses.least_squares_generator_loss, (normal(B),), extreme=(0,)),
+    "minimax_discriminator_loss": Case(
+        functools.partial(losses.minimax_discriminator_loss, smoothing=0.1), tuple(normal(2, B)), extreme=(0, 1)
+    ),
+    "minimax_generator_loss": Case(losses.minimax_generator_loss, (normal(B),), extreme=(0,)),
     "negative_elbo": Case(functools.partial(losses.negative_elbo, beta=4.0), (normal(B), normal(B)), extreme=(0, 1)),
+    "non_saturating_generator_loss": Case(losses.non_saturating_generator_loss, (normal(B),), extreme=(0,)),
     "reparameterize": Case(losses.reparameterize, tuple(normal(3, B, Z)), extreme=(0, 2)),
     "squared_error": Case(losses.squared_error, tuple(normal(2, B, 4, 2)), extreme=(0, 1)),
+    "wasserstein_critic_loss": Case(losses.wasserstein_critic_loss, tuple(normal(2, B)), extreme=(0, 1)),
+    "wasserstein_generator_loss": Case(losses.wasserstein_generator_loss, (normal(B),), extreme=(0,)),
+    "zero_centered_penalty": Case(
+        functools.partial(losses.zero_centered_penalty, critic), (normal(B, 4, 2),), extreme=(0,)
+    ),
 }
 NOT_LOSSES = {"NegativeElbo"}  # what a loss returns
 NOT_PER_EXAMPLE = {"gaussian_kl_per_dim": (B, Z), "reparameterize": (B, Z)}  # the shape, where it is not [B]
