@@ -2,7 +2,8 @@
 
 `[B, ...]` in, `[B]` out, in nats, summed in float32; the caller takes the mean once. Every `*_loss`, `*_nll` and
 divergence is minimised; `importance_weighted_bound` alone is maximised. Logits at every boundary. Noise is drawn by the
-caller. Shapes and dtypes are checked when a function is traced, so that the checks cost nothing once it is compiled.
+caller. Losses of a set (`mmd_*`) give one value for all rows, in units of their kernel. Shapes and dtypes are checked
+when a function is traced, so that the checks cost nothing once it is compiled.
 """
 
 from jaxgen.losses.divergences import (
@@ -16,6 +17,12 @@ from jaxgen.losses.likelihoods import (
     categorical_nll,
     gaussian_nll,
     squared_error,
+)
+from jaxgen.losses.mmd import (
+    inverse_multiquadric,
+    mmd_biased,
+    mmd_unbiased,
+    rbf,
 )
 from jaxgen.losses.vae import (
     NegativeElbo,
@@ -36,7 +43,11 @@ __all__ = [
     "gaussian_kl_per_dim",
     "gaussian_nll",
     "importance_weighted_bound",
+    "inverse_multiquadric",
+    "mmd_biased",
+    "mmd_unbiased",
     "negative_elbo",
+    "rbf",
     "reparameterize",
     "squared_error",
 ]
