@@ -27,8 +27,11 @@ def experiment(
     std: Rate = 0.25,
     beta: Weight = 1.0,
 ) -> Experiment:
-    """A Gaussian of width `std` over grey values. 1,565 images are log 1,565 = 7.4 nats apart: where the KL is more than
-    that, as with `--latent-dim 8 --std 0.1`, codes leave holes in the prior, and its samples decode to noise."""
+    """A Gaussian of width `std` over grey values, and as much code as so few images can fill.
+
+    1,565 images are at most log 1,565 = 7.4 nats apart. Where the KL is more than that, as with `--latent-dim 8
+    --std 0.1`, codes leave holes in the prior, and samples from them decode to noise.
+    """
 
     def recipe(spec: DataSpec) -> Recipe:
         network = models.VAE(
