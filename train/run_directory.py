@@ -72,13 +72,18 @@ class RunDirectory:
         differing = [
             f"{name} is {before.get(name)} there and {now.get(name)} here"
             for name in sorted(before.keys() | now.keys())
-            if before.get(name) != now.get(name) and not (name == "steps" and now["steps"] > before["steps"])
+            if before.get(name) != now.get(name) and not (name == "steps" and _continues(before["steps"], now["steps"]))
         ]
         if differing:
             raise InputError(f"--run-dir {self.path}: expected a new directory or the same run; {'; '.join(differing)}")
         if now != before:
             write_json(self.path / "config.json", {**there, "values": record["values"]})
         return {**there, "values": record["values"]}
+
+
+def _continues(before: int | None, now: int | None) -> bool:
+    """Whether these steps continue those; None, which leaves them to the config, is continued by None alone."""
+    return before is not None and now is not None and now > before
 
 
 def _identity(record: Mapping[str, Any]) -> dict:

@@ -10,6 +10,8 @@ import pytest
 
 from train import evaluate, sample
 from train.__main__ import main
+from train.failures import InputError
+from train.run_directory import RunDirectory
 
 CONFIG = "configs/vae_digits.py"
 
@@ -174,3 +176,11 @@ def test_the_readers_of_a_run_name_what_is_wrong_with_it(train, tmp_path, capsys
     assert "is of another model" in said
     assert "latent_dim" not in said
     assert "[8, 4] there" in said or "[4] there" in said or "[4, 8] there" in said
+
+
+def test_steps_left_to_the_config_are_continued_by_no_number(tmp_path):
+    with RunDirectory(tmp_path / "run") as directory:
+        directory.claim("configs/x.py", {"steps": None}, "", 1)
+        directory.claim("configs/x.py", {"steps": None}, "", 1)
+        with pytest.raises(InputError, match="steps is None there and 5 here"):
+            directory.claim("configs/x.py", {"steps": 5}, "", 1)
