@@ -35,7 +35,7 @@ def hierarchy() -> models.HierarchicalVAE:
 
 
 def gan(generator, discriminator, **options) -> Recipe:
-    return recipes.gan(generator, discriminator, optax.sgd(0.05), optax.sgd(0.05), latent_dim=3, **options)
+    return recipes.gan(generator, discriminator, SGD, SGD, latent_dim=3, **options)
 
 
 GENERATOR = models.Generator(SHAPE, (8,), batch_norm=True)
@@ -59,17 +59,11 @@ RECIPES = {
     "gan_packed": gan(GENERATOR, models.Discriminator((6,), pieces=2), packing=2),
     "gan_conditional": gan(GENERATOR, DISCRIMINATOR, num_classes=NUM_CLASSES, game="hinge"),
     "dcgan": gan(*DCGAN),
-    "wgan_gp": gan(
-        DCGAN[0],
-        models.DCGANDiscriminator((4, 6), norm=None),
-        game="wasserstein",
-        critic_steps=3,
-        gradient_penalty=10.0,
-    ),
+    "wgan_gp": gan(GENERATOR, DISCRIMINATOR, game="wasserstein", critic_steps=3, gradient_penalty=10.0),
     "gan_spectral": gan(
-        DCGAN[0], models.DCGANDiscriminator((4, 6), norm="spectral"), game="least-squares", zero_centered_penalty=1.0
+        GENERATOR, models.DCGANDiscriminator((4,), norm="spectral"), game="least-squares", zero_centered_penalty=1.0
     ),
-    "gan_ema": recipes.with_ema(gan(*DCGAN), 0.9),
+    "gan_ema": recipes.with_ema(gan(GENERATOR, DISCRIMINATOR), 0.9),
     "with_ema": recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),
 }
 
