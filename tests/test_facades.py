@@ -48,7 +48,7 @@ def every_definition():
 
 
 def functions_of_arrays():
-    for name in ("likelihood", "losses", "preprocess", "sampling"):
+    for name in ("likelihood", "losses", "metrics", "preprocess", "sampling"):
         paths = submodules(name) if name in FACADES else [ROOT / f"{name}.py"]
         for node in (node for path in paths for node in public(path)):
             if isinstance(node, ast.FunctionDef):
@@ -56,7 +56,7 @@ def functions_of_arrays():
 
 
 def test_the_packages_are_found():
-    assert {"losses", "models", "recipes"} <= set(FACADES)
+    assert {"losses", "metrics", "models", "recipes"} <= set(FACADES)
     assert {"likelihood", "optimize", "preprocess", "recipe", "sampling"} <= set(MODULES)
     assert {"vae", "iwae"} <= exported("recipes")
 

@@ -160,6 +160,7 @@ def test_the_check_lets_pass_what_is_allowed(module, source):
     [
         ("import jaxgen", "jax chex flax optax tensorflow orbax numpy"),
         ("from jaxgen import losses", "flax optax tensorflow orbax"),
+        ("from jaxgen import metrics", "flax optax tensorflow orbax scipy.linalg sklearn"),
         ("from jaxgen import preprocess, sampling", "chex flax optax tensorflow orbax"),
     ],
 )

@@ -2,7 +2,8 @@
 
 `[B, ...]` in, `[B]` out, in nats, summed in float32; the caller takes the mean once. Every `*_loss`, `*_nll` and
 divergence is minimised; `importance_weighted_bound` alone is maximised. Logits at every boundary. Noise is drawn by the
-caller. Shapes and dtypes are checked when a function is traced, so that the checks cost nothing once it is compiled.
+caller. Losses of a set (`mmd_*`) give one value for all rows, in units of their kernel. Shapes and dtypes are checked
+when a function is traced, so that the checks cost nothing once it is compiled.
 """
 
 from jaxgen.losses.adversarial import (
@@ -30,6 +31,12 @@ from jaxgen.losses.likelihoods import (
     gaussian_nll,
     squared_error,
 )
+from jaxgen.losses.mmd import (
+    inverse_multiquadric,
+    mmd_biased,
+    mmd_unbiased,
+    rbf,
+)
 from jaxgen.losses.vae import (
     NegativeElbo,
     free_bits,
@@ -52,12 +59,16 @@ __all__ = [
     "hinge_discriminator_loss",
     "hinge_generator_loss",
     "importance_weighted_bound",
+    "inverse_multiquadric",
     "least_squares_discriminator_loss",
     "least_squares_generator_loss",
     "minimax_discriminator_loss",
     "minimax_generator_loss",
+    "mmd_biased",
+    "mmd_unbiased",
     "negative_elbo",
     "non_saturating_generator_loss",
+    "rbf",
     "reparameterize",
     "squared_error",
     "wasserstein_critic_loss",

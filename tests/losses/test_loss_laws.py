@@ -13,6 +13,7 @@ from jaxgen import losses
 
 B, Z, K = 5, 3, 4
 RNG = np.random.default_rng(4)
+KERNEL = losses.inverse_multiquadric([1.0, 4.0])
 
 
 class Case(NamedTuple):
@@ -56,6 +57,8 @@ LOSSES = {
         functools.partial(losses.minimax_discriminator_loss, smoothing=0.1), tuple(normal(2, B)), extreme=(0, 1)
     ),
     "minimax_generator_loss": Case(losses.minimax_generator_loss, (normal(B),), extreme=(0,)),
+    "mmd_biased": Case(functools.partial(losses.mmd_biased, kernel=KERNEL), tuple(normal(2, B, Z)), extreme=(0, 1)),
+    "mmd_unbiased": Case(functools.partial(losses.mmd_unbiased, kernel=KERNEL), tuple(normal(2, B, Z)), extreme=(0,)),
     "negative_elbo": Case(functools.partial(losses.negative_elbo, beta=4.0), (normal(B), normal(B)), extreme=(0, 1)),
     "non_saturating_generator_loss": Case(losses.non_saturating_generator_loss, (normal(B),), extreme=(0,)),
     "reparameterize": Case(losses.reparameterize, tuple(normal(3, B, Z)), extreme=(0, 2)),
@@ -66,11 +69,18 @@ LOSSES = {
         functools.partial(losses.zero_centered_penalty, critic), (normal(B, 4, 2),), extreme=(0,)
     ),
 }
-NOT_LOSSES = {"NegativeElbo"}  # what a loss returns
-NOT_PER_EXAMPLE = {"gaussian_kl_per_dim": (B, Z), "reparameterize": (B, Z)}  # the shape, where it is not [B]
-# Losses of a set, whose rows depend on each other, would be named here: there are none.
+NOT_LOSSES = {"NegativeElbo", "inverse_multiquadric", "rbf"}  # what a loss returns, or is given
+OF_A_SET = {"mmd_biased", "mmd_unbiased"}  # one value, to which every pair of rows adds; the sets may differ in size
+NOT_PER_EXAMPLE = {  # the shape, where it is not [B]
+    "gaussian_kl_per_dim": (B, Z),
+    "reparameterize": (B, Z),
+    **dict.fromkeys(OF_A_SET, ()),
+}
 
 every_loss = pytest.mark.parametrize("case", LOSSES.values(), ids=LOSSES)
+every_name = pytest.mark.parametrize("name", LOSSES)
+every_loss_of_a_row = pytest.mark.parametrize("name", sorted(set(LOSSES) - OF_A_SET))
+every_loss_of_a_set = pytest.mark.parametrize("name", sorted(OF_A_SET))
 
 
 def rows(case, index):
@@ -81,8 +91,8 @@ def test_every_loss_is_here():
     assert set(LOSSES) | NOT_LOSSES == set(losses.__all__)
 
 
-@pytest.mark.parametrize("name", LOSSES)
-def test_one_float32_value_per_example(name):
+@every_name
+def test_one_float32_value_per_example_or_set(name):
     case = LOSSES[name]
     for leaf in jax.tree.leaves(case.loss(*case.arguments)):
         assert leaf.shape == NOT_PER_EXAMPLE.get(name, (B,))
@@ -106,8 +116,9 @@ def test_jit_equals_plain(case):
     )
 
 
-@every_loss
-def test_row_of_a_batch_equals_the_loss_of_that_row_alone(case):
+@every_loss_of_a_row
+def test_row_of_a_batch_equals_the_loss_of_that_row_alone(name):
+    case = LOSSES[name]
     batch = case.loss(*case.arguments)
     for i in range(B):
         alone = case.loss(*rows(case, jnp.array([i])))
@@ -116,6 +127,14 @@ def test_row_of_a_batch_equals_the_loss_of_that_row_alone(case):
             batch,
             alone,
         )
+
+
+@every_loss_of_a_set
+def test_order_of_a_set_does_not_matter(name):
+    case = LOSSES[name]
+    first, second = rows(case, jnp.array([2, 0, 4, 1, 3])), rows(case, jnp.array([1, 2, 3, 4, 0]))
+    shuffled = case.loss(first[0], second[1])
+    np.testing.assert_allclose(shuffled, case.loss(*case.arguments), rtol=1e-6, atol=1e-6)
 
 
 @every_loss
@@ -146,11 +165,14 @@ def test_value_and_gradient_are_finite_at_extreme_arguments(case):
             assert np.isfinite(leaf).all()
 
 
-@every_loss
-def test_wrong_shapes_raise(case):
+@every_name
+def test_wrong_shapes_raise(name):
+    case = LOSSES[name]
     for position, argument in enumerate(case.arguments):
         if len(case.arguments) == 1:
             wrong = [argument[..., None], argument[..., 0]]
+        elif name in OF_A_SET:
+            wrong = [argument[..., None], argument[..., 0], argument[..., :1], argument[..., :-1], argument[None]]
         else:
             wrong = [argument[..., None], argument[..., 0], argument[:1], argument[:-1], argument[None]]
         for replacement in wrong:

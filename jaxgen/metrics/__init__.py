@@ -1,0 +1,34 @@
+"""Metrics of sets of samples: arrays in, values out.
+
+A set is `[N, F]`, its events flattened; images enter as features, or as pixels where the docstring allows it. A metric
+here belongs to the whole set: it is not the mean over batches, nor over devices, of its own values. All is computed in
+float32. Shapes and dtypes are checked when a function is traced. Compile what is called more than once.
+"""
+
+from jaxgen.metrics.coverage import (
+    ModeCoverage,
+    modes_covered,
+)
+from jaxgen.metrics.distances import (
+    frechet_distance,
+    kernel_distance,
+)
+from jaxgen.metrics.neighbours import (
+    PRDC,
+    nearest_neighbour_distances,
+    precision_recall_density_coverage,
+)
+from jaxgen.metrics.parzen import (
+    parzen_log_likelihood,
+)
+
+__all__ = [
+    "PRDC",
+    "ModeCoverage",
+    "frechet_distance",
+    "kernel_distance",
+    "modes_covered",
+    "nearest_neighbour_distances",
+    "parzen_log_likelihood",
+    "precision_recall_density_coverage",
+]
