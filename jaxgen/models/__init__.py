@@ -13,6 +13,17 @@ from jaxgen.models.classifier import (
 from jaxgen.models.convolution import (
     conv_general_dilated,
 )
+from jaxgen.models.gan import (
+    DCGANDiscriminator,
+    DCGANGenerator,
+    Discriminator,
+    Generator,
+    Maxout,
+    leaky_relu,
+    pack,
+    with_class,
+    with_minibatch_std,
+)
 from jaxgen.models.hierarchical_vae import (
     HierarchicalVAE,
 )
@@ -37,15 +48,24 @@ __all__ = [
     "Autoencoder",
     "ClassMoments",
     "Classifier",
+    "DCGANDiscriminator",
+    "DCGANGenerator",
     "Decoder",
+    "Discriminator",
     "Encoder",
     "Gaussian",
     "GaussianEncoder",
+    "Generator",
     "HierarchicalVAE",
+    "Maxout",
     "class_moments",
     "conv",
     "conv_general_dilated",
     "conv_transpose",
+    "leaky_relu",
     "merge",
+    "pack",
     "total_variance",
+    "with_class",
+    "with_minibatch_std",
 ]

@@ -10,6 +10,9 @@ from jaxgen.recipes.classifier import (
 from jaxgen.recipes.ema import (
     with_ema,
 )
+from jaxgen.recipes.gan import (
+    gan,
+)
 from jaxgen.recipes.hierarchical_vae import (
     hierarchical_iwae,
     hierarchical_vae,
@@ -27,6 +30,7 @@ __all__ = [
     "autoencoder",
     "bernoulli_naive_bayes",
     "gaussian_naive_bayes",
+    "gan",
     "hierarchical_iwae",
     "hierarchical_vae",
     "iwae",

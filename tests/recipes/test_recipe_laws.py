@@ -34,6 +34,13 @@ def hierarchy() -> models.HierarchicalVAE:
     return models.HierarchicalVAE(encoders, priors, models.Decoder(SHAPE, (8,)))
 
 
+def gan(generator, discriminator, **options) -> Recipe:
+    return recipes.gan(generator, discriminator, SGD, SGD, latent_dim=3, **options)
+
+
+GENERATOR = models.Generator(SHAPE, (8,), batch_norm=True)
+DISCRIMINATOR = models.Discriminator((6,))
+DCGAN = models.DCGANGenerator(SHAPE, (6, 4)), models.DCGANDiscriminator((4, 6))
 RECIPES = {
     "vae": recipes.vae(network(), SGD),
     "vae_knobs": recipes.vae(network(), SGD, beta=2.0, minimum_kl=0.1, warmup_steps=3, num_samples=2),
@@ -48,6 +55,15 @@ RECIPES = {
     "hierarchical_iwae": recipes.hierarchical_iwae(hierarchy(), SGD, num_samples=4),
     "gaussian_naive_bayes": recipes.gaussian_naive_bayes(SHAPE, NUM_CLASSES),
     "bernoulli_naive_bayes": recipes.bernoulli_naive_bayes(SHAPE, NUM_CLASSES),
+    "gan": gan(GENERATOR, DISCRIMINATOR),
+    "gan_packed": gan(GENERATOR, models.Discriminator((6,), pieces=2), packing=2),
+    "gan_conditional": gan(GENERATOR, DISCRIMINATOR, num_classes=NUM_CLASSES, game="hinge"),
+    "dcgan": gan(*DCGAN),
+    "wgan_gp": gan(GENERATOR, DISCRIMINATOR, game="wasserstein", critic_steps=3, gradient_penalty=10.0),
+    "gan_spectral": gan(
+        GENERATOR, models.DCGANDiscriminator((4,), norm="spectral"), game="least-squares", zero_centered_penalty=1.0
+    ),
+    "gan_ema": recipes.with_ema(gan(GENERATOR, DISCRIMINATOR), 0.9),
     "with_ema": recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),
 }
 
@@ -77,14 +93,19 @@ def run(recipe: Recipe, data: dict, *, devices: int = 1, seed: int = 0, seeds: i
     return compiled.call(keys.steps, state, placed, 0, rows)
 
 
+def drawn(recipe: Recipe, batch: dict) -> dict:
+    """The batch as `init` and `step` take it: with an axis of draws, where one step consumes several."""
+    return batch if recipe.draws == 1 else jax.tree.map(lambda leaf: jnp.stack([leaf] * recipe.draws), batch)
+
+
 def optimizes(state: State) -> bool:
     """Naive Bayes counts: it draws nothing, and has no rate."""
     return bool(jax.tree.leaves(state.train))
 
 
 def test_a_step_keeps_the_state_s_structure_and_gives_scalars(recipe, batch):
-    state = jax.eval_shape(recipe.init, jax.random.key(0), batch)
-    after, metrics = jax.eval_shape(recipe.step, jax.random.key(1), state, batch)
+    state = jax.eval_shape(recipe.init, jax.random.key(0), drawn(recipe, batch))
+    after, metrics = jax.eval_shape(recipe.step, jax.random.key(1), state, drawn(recipe, batch))
 
     chex.assert_trees_all_equal_shapes_and_dtypes(state, after)
     assert "loss" in metrics
@@ -93,7 +114,7 @@ def test_a_step_keeps_the_state_s_structure_and_gives_scalars(recipe, batch):
 
 
 def test_init_and_step_are_functions_of_their_key(recipe, batch):
-    init, step = jax.jit(recipe.init), jax.jit(recipe.step)
+    init, step, batch = jax.jit(recipe.init), jax.jit(recipe.step), drawn(recipe, batch)
     stepped = [step(jax.random.key(7), init(jax.random.key(seed), batch), batch)[0] for seed in (0, 0, 1)]
 
     chex.assert_trees_all_equal(stepped[0], stepped[1])
@@ -119,14 +140,14 @@ def test_a_seed_among_several_equals_the_seed_alone(recipe, data):
 
 
 def test_evaluate_is_per_example(recipe, batch):
-    model = jax.jit(recipe.init)(jax.random.key(0), batch).model
+    model = jax.jit(recipe.init)(jax.random.key(0), drawn(recipe, batch)).model
     evaluate = jax.jit(recipe.evaluate)
     values = evaluate(jax.random.key(1), model, batch)
-    fewer = evaluate(jax.random.key(1), model, jax.tree.map(lambda leaf: leaf[:5], batch))
+    fewer = evaluate(jax.random.key(1), model, jax.tree.map(lambda leaf: leaf[:4], batch))
 
     for name, value in values.items():
         assert value.shape == (16,)
-        np.testing.assert_allclose(fewer[name], value[:5], rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(fewer[name], value[:4], rtol=1e-5, atol=1e-5)
 
 
 def test_samples_have_the_shape_of_data_and_differ(recipe, data):
@@ -144,7 +165,7 @@ def test_samples_have_the_shape_of_data_and_differ(recipe, data):
 def test_encode_and_decode_fit(recipe, batch):
     if recipe.encode is None or recipe.decode is None:
         return
-    model = jax.jit(recipe.init)(jax.random.key(0), batch).model
+    model = jax.jit(recipe.init)(jax.random.key(0), drawn(recipe, batch)).model
     decode = jax.jit(recipe.decode)
     z = jax.jit(recipe.encode)(model, batch["x"], y=batch["y"])
     x = decode(model, z, y=batch["y"])
@@ -160,7 +181,7 @@ def test_log_prob_is_per_example_and_says_what_it_is(recipe, batch):
         assert recipe.log_prob_is is None
         return
     assert recipe.log_prob_is in ("exact", "lower bound")
-    model = jax.jit(recipe.init)(jax.random.key(0), batch).model
+    model = jax.jit(recipe.init)(jax.random.key(0), drawn(recipe, batch)).model
     log_prob = jax.jit(recipe.log_prob, static_argnames="num_samples")
     log_prob = functools.partial(log_prob, jax.random.key(1), model, y=batch["y"])
 

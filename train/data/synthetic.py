@@ -1,10 +1,27 @@
 """Data sets of points in the plane, made from a seed that never changes."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 Arrays = dict[str, np.ndarray]
+
+
+class Mixture(NamedTuple):
+    """A mixture of Gaussians of equal weight, each N(center, std^2 I)."""
+
+    centers: np.ndarray  # [M, 2]
+    std: float
+
+
+_ANGLES = 2 * np.pi * np.arange(8) / 8
+_STEPS = np.arange(-4.0, 5.0, 2.0)
+# As in Lin et al. 2018 (PacGAN), section 4.1.
+MIXTURES = {
+    "ring": Mixture(np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1), 0.01),
+    "grid": Mixture(np.stack(np.meshgrid(_STEPS, _STEPS), axis=-1).reshape(-1, 2), 0.05),
+}
 
 
 def blobs() -> Arrays:
@@ -16,10 +33,30 @@ def blobs() -> Arrays:
         y = random.permutation(np.arange(num) % 2)
         return (means[y] + stds[y] * random.normal(size=(num, 2))).astype(np.float32), y
 
+    return _in_parts(draw, train=1000, valid=1000, test=1000)
+
+
+def mixture(name: str) -> Arrays:
+    """100,000 points of a mixture to train on, 2,500 to validate and to test; the label is the mode."""
+    random = np.random.default_rng(0)
+    centers, std = MIXTURES[name]
+
+    def draw(num: int) -> tuple[np.ndarray, np.ndarray]:
+        y = random.integers(len(centers), size=num)
+        return (centers[y] + std * random.normal(size=(num, 2))).astype(np.float32), y
+
+    return _in_parts(draw, train=100_000, valid=2500, test=2500)
+
+
+def _in_parts(draw: Callable[[int], tuple[np.ndarray, np.ndarray]], **sizes: int) -> Arrays:
     arrays = {}
-    for part in ("train", "valid", "test"):
-        arrays[f"x_{part}"], arrays[f"y_{part}"] = draw(1000)
+    for part, num in sizes.items():
+        arrays[f"x_{part}"], arrays[f"y_{part}"] = draw(num)
     return arrays
 
 
-SOURCES: dict[str, Callable[[], Arrays]] = {"blobs": blobs}
+SOURCES: dict[str, Callable[[], Arrays]] = {
+    "blobs": blobs,
+    "ring": lambda: mixture("ring"),
+    "grid": lambda: mixture("grid"),
+}

@@ -1,0 +1,159 @@
+"""Generators and discriminators: MLP and maxout (Goodfellow et al. 2014), DCGAN (Radford et al. 2016).
+
+Batch norm takes its statistics over all devices of `axis_name`. `train` chooses between the statistics of the batch
+and the running ones.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxgen.models.layers import conv, conv_transpose
+
+Activation = Callable[[jax.Array], jax.Array]
+leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
+# Radford et al. 2016, section 3: weights from N(0, 0.02).
+_dcgan_init = nn.initializers.normal(0.02)
+
+
+class Maxout(nn.Module):
+    """The maximum of `pieces` dense layers: [B, D] -> [B, features]. Goodfellow et al. 2013."""
+
+    features: int
+    pieces: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """The largest piece of each feature."""
+        return jnp.max(nn.Dense(self.features * self.pieces)(x).reshape(len(x), self.features, self.pieces), axis=-1)
+
+
+class Generator(nn.Module):
+    """An MLP [B, Z] -> `[B, *shape]`, with batch norm between its layers or without."""
+
+    shape: Sequence[int]
+    hidden: Sequence[int]
+    activation: Activation = nn.relu
+    batch_norm: bool = False
+    output_activation: Activation | None = None
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
+        """What the discriminator takes for x."""
+        for features in self.hidden:
+            z = nn.Dense(features)(z)
+            if self.batch_norm:
+                z = nn.BatchNorm(use_running_average=not train, axis_name=self.axis_name)(z)
+            z = self.activation(z)
+        x = nn.Dense(math.prod(self.shape))(z).reshape(len(z), *self.shape)
+        return x if self.output_activation is None else self.output_activation(x)
+
+
+class Discriminator(nn.Module):
+    """An MLP [B, ...] -> logits [B], of maxout units where `pieces` is more than 1."""
+
+    hidden: Sequence[int]
+    activation: Activation = leaky_relu
+    pieces: int = 1
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """The logit of x being data; a critic's score."""
+        del train
+        x = x.reshape(len(x), -1)
+        for features in self.hidden:
+            x = self.activation(nn.Dense(features)(x)) if self.pieces == 1 else Maxout(features, self.pieces)(x)
+        return nn.Dense(1)(x)[:, 0]
+
+
+class DCGANGenerator(nn.Module):
+    """Transposed convolutions that double height and width, batch norm between them: [B, Z] -> `[B, *shape]`."""
+
+    shape: Sequence[int]
+    channels: Sequence[int] = (128, 64)
+    output_activation: Activation = nn.tanh
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
+        """Images in the range of the output's activation."""
+        norm = functools.partial(nn.BatchNorm, use_running_average=not train, axis_name=self.axis_name)
+        height, width, colours = self.shape
+        times = 2 ** len(self.channels)
+        small = (-(-height // times), -(-width // times), self.channels[0])
+        h = nn.Dense(math.prod(small), kernel_init=_dcgan_init, use_bias=False)(z).reshape(len(z), *small)
+        h = nn.relu(norm()(h))
+        for features in self.channels[1:]:
+            h = nn.relu(norm()(conv_transpose(features, (4, 4), 2, kernel_init=_dcgan_init, use_bias=False)(h)))
+        x = conv_transpose(colours, (4, 4), 2, kernel_init=_dcgan_init)(h)
+        return self.output_activation(x[:, :height, :width])
+
+
+class DCGANDiscriminator(nn.Module):
+    """Convolutions that halve height and width: [B, H, W, C] -> logits [B].
+
+    `norm` is "batch" (Radford et al. 2016), "spectral" (Miyato et al. 2018), or None, which a gradient penalty needs.
+    `minibatch_std` appends the standard deviation over the batch as a channel (Karras et al. 2018, section 3).
+    """
+
+    channels: Sequence[int] = (64, 128)
+    norm: str | None = "batch"
+    minibatch_std: bool = False
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """The logit of x being data; a critic's score."""
+        if x.ndim != 4:
+            raise ValueError(f"a convolutional discriminator needs images [B, H, W, C], got shape {x.shape}")
+        if self.norm not in ("batch", "spectral", None):
+            raise ValueError(f'norm must be "batch", "spectral" or None, got {self.norm!r}')
+        for index, features in enumerate(self.channels):
+            x = self._normalized(conv(features, (4, 4), 2, kernel_init=_dcgan_init), x, train=train)
+            if self.norm == "batch" and index > 0:  # not the first layer (Radford et al. 2016, section 3)
+                x = nn.BatchNorm(use_running_average=not train, axis_name=self.axis_name)(x)
+            x = leaky_relu(x)
+        if self.minibatch_std:
+            x = with_minibatch_std(x, axis_name=self.axis_name)
+        return self._normalized(nn.Dense(1, kernel_init=_dcgan_init), x.reshape(len(x), -1), train=train)[:, 0]
+
+    def _normalized(self, layer: nn.Module, x: jax.Array, *, train: bool) -> jax.Array:
+        return nn.SpectralNorm(layer)(x, update_stats=train) if self.norm == "spectral" else layer(x)
+
+
+def with_minibatch_std(x: jax.Array, *, axis_name: str | None = None) -> jax.Array:
+    """The mean over features of their standard deviation over the batch, as one more channel: [..., C] -> [..., C + 1].
+
+    Karras et al. 2018, section 3, with one group: the batch of all devices of `axis_name`.
+    """
+    mean, square = jnp.mean(x, axis=0, keepdims=True), jnp.mean(jnp.square(x), axis=0, keepdims=True)
+    if axis_name is not None:
+        mean, square = jax.lax.pmean((mean, square), axis_name)
+    std = jnp.mean(jnp.sqrt(jnp.maximum(square - jnp.square(mean), 0) + 1e-8))
+    return jnp.concatenate([x, jnp.broadcast_to(std, (*x.shape[:-1], 1))], axis=-1)
+
+
+def with_class(x: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
+    """The class of each example as K more channels, one of them 1 everywhere: [B, ..., C], [B] -> [B, ..., C + K].
+
+    Mirza & Osindero 2014.
+    """
+    one_hot = jax.nn.one_hot(y, num_classes, dtype=x.dtype).reshape(len(x), *[1] * (x.ndim - 2), num_classes)
+    return jnp.concatenate([x, jnp.broadcast_to(one_hot, (*x.shape[:-1], num_classes))], axis=-1)
+
+
+def pack(x: jax.Array, size: int) -> jax.Array:
+    """Consecutive rows as the channels of one: [B, ..., C] -> [B / size, ..., size C]. Lin et al. 2018 (PacGAN).
+
+    Raises ValueError unless size divides B.
+    """
+    if len(x) % size:
+        raise ValueError(f"packing {size} examples needs a batch that it divides, got {len(x)}")
+    grouped = x.reshape(len(x) // size, size, *x.shape[1:])
+    return jnp.moveaxis(grouped, 1, -2).reshape(len(grouped), *x.shape[1:-1], size * x.shape[-1])

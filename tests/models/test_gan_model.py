@@ -1,0 +1,89 @@
+"""Generators and discriminators: shapes, statistics, packing, and what goes from one example to another."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen import models
+
+RNG = np.random.default_rng(2)
+
+
+def normal(*shape):
+    return jnp.float32(RNG.normal(size=shape))
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (7, 5, 2)])
+def test_dcgan_takes_images_of_any_size(shape):
+    z = normal(4, 9)
+    x, _ = models.DCGANGenerator(shape, (8, 4)).init_with_output(jax.random.key(0), z, train=False)
+    assert x.shape == (4, *shape)
+    assert jnp.max(jnp.abs(x)) <= 1
+    for norm in ("batch", "spectral", None):
+        network = models.DCGANDiscriminator((4, 8), norm=norm)
+        logits, variables = network.init_with_output(jax.random.key(0), x, train=False)
+        assert logits.shape == (4,)
+        assert (set(variables) == {"params"}) == (norm is None)
+
+
+def test_an_unknown_norm_and_what_is_no_image_are_refused():
+    with pytest.raises(ValueError, match='norm must be "batch", "spectral" or None'):
+        models.DCGANDiscriminator(norm="layer").init(jax.random.key(0), normal(2, 8, 8, 1), train=False)
+    with pytest.raises(ValueError, match=r"needs images \[B, H, W, C\], got shape \(2, 8\)"):
+        models.DCGANDiscriminator().init(jax.random.key(0), normal(2, 8), train=False)
+
+
+def test_maxout_is_the_largest_piece():
+    x = normal(5, 3)
+    maxout = models.Maxout(4, 2)
+    params = maxout.init(jax.random.key(0), x)
+    layer = jax.tree.map(np.asarray, params["params"]["Dense_0"])
+    pieces = (np.asarray(x) @ layer["kernel"] + layer["bias"]).reshape(5, 4, 2)
+
+    np.testing.assert_allclose(maxout.apply(params, x), pieces.max(-1), rtol=1e-5)
+
+
+def test_spectral_norm_bounds_the_slope_of_every_layer():
+    network = models.DCGANDiscriminator((), norm="spectral")  # one dense layer
+    x = normal(2, 3, 3, 1)
+    variables = network.init(jax.random.key(0), x, train=False)
+    for _ in range(50):  # each call is one step of the power iteration
+        _, updated = network.apply(variables, x, train=True, mutable=["batch_stats"])
+        variables = {"params": variables["params"], **updated}
+    slope = jax.grad(lambda x: network.apply(variables, x[None], train=False)[0])(x[0])
+
+    np.testing.assert_allclose(jnp.linalg.norm(slope), 1, rtol=1e-4)
+
+
+def test_packs_are_consecutive_rows_side_by_side():
+    x = jnp.arange(4 * 2 * 3.0).reshape(4, 2, 3)
+    packed = np.asarray(models.pack(x, 2))
+
+    assert packed.shape == (2, 2, 6)
+    np.testing.assert_array_equal(packed[1, :, :3], x[2])
+    np.testing.assert_array_equal(packed[1, :, 3:], x[3])
+    np.testing.assert_array_equal(models.pack(x, 1), x)
+    with pytest.raises(ValueError, match="packing 3 examples needs a batch that it divides, got 4"):
+        models.pack(x, 3)
+
+
+def test_the_class_is_a_channel_of_ones():
+    x = normal(2, 3, 4, 1)
+    labelled = np.asarray(models.with_class(x, jnp.array([2, 0]), 3))
+
+    np.testing.assert_array_equal(labelled[..., :1], x)
+    np.testing.assert_array_equal(labelled[..., 1:].mean((1, 2)), [[0, 0, 1], [1, 0, 0]])
+    np.testing.assert_array_equal(models.with_class(normal(2, 5), jnp.array([2, 0]), 3)[:, 5:], [[0, 0, 1], [1, 0, 0]])
+
+
+def test_the_minibatch_s_standard_deviation_is_that_of_all_devices():
+    x = normal(8, 2, 2, 3)
+    expected = np.asarray(x, np.float64).std(axis=0).mean()
+    together = models.with_minibatch_std(x)
+    apart = jax.vmap(lambda part: models.with_minibatch_std(part, axis_name="device"), axis_name="device")(
+        x.reshape(4, 2, 2, 2, 3)
+    )
+
+    np.testing.assert_allclose(together[..., 3], expected, rtol=1e-5)
+    np.testing.assert_allclose(apart.reshape(8, 2, 2, 4), together, rtol=1e-5)

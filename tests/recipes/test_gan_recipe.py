@@ -1,0 +1,160 @@
+"""The game against what theory and hand calculation say of it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+
+from jaxgen import models, recipes
+
+FROZEN = optax.sgd(0.0)
+
+
+def gaussian_data(num: int) -> jax.Array:
+    return jax.random.normal(jax.random.key(1), (num, 1))
+
+
+class Shift(nn.Module):
+    """A generator z + 1: N(1, 1)."""
+
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
+        return z + self.param("shift", nn.initializers.ones, (1, 1))
+
+
+class Linear(nn.Module):
+    """A critic a x + b."""
+
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        return (
+            x * self.param("slope", nn.initializers.constant(0.5), (1, 1))
+            + self.param("bias", nn.initializers.zeros, (1, 1))
+        )[:, 0]
+
+
+def play(recipe, x: jax.Array, rounds: int, draws: int = 1) -> tuple:
+    batch = {"x": x if draws == 1 else jnp.stack([x] * draws)}
+    state = jax.jit(recipe.init)(jax.random.key(0), batch)
+    step = jax.jit(recipe.step)
+    for number in range(rounds):
+        state, metrics = step(jax.random.fold_in(jax.random.key(2), number), state, batch)
+    return state, metrics
+
+
+def test_the_best_discriminator_is_the_densities_ratio():
+    """Goodfellow et al. 2014, proposition 1: D* = p / (p + q), a logit of log p - log q = 1/2 - x for N(0, 1), N(1, 1).
+
+    So at the optimum D knows the ratio to the generator and not the data's density: no generative model in a sense.
+    """
+    recipe = recipes.gan(Shift(), Linear(), FROZEN, optax.adam(0.02), latent_dim=1)
+    state, metrics = play(recipe, gaussian_data(20000), 400)
+    found = {name: float(leaf[0, 0]) for name, leaf in state.model.discriminator.params.items()}
+
+    # Logistic regression on 20,000 of each: standard errors of about 0.012 for either number; Adam adds as much.
+    np.testing.assert_allclose(found["slope"], -1, atol=0.06)
+    np.testing.assert_allclose(found["bias"], 0.5, atol=0.06)
+    x = np.linspace(-12, 13, 20001)
+    p, q = (np.exp(-0.5 * (x - mean) ** 2) / np.sqrt(2 * np.pi) for mean in (0, 1))
+    value = np.sum(p * np.log(p / (p + q)) + q * np.log(q / (p + q))) * (x[1] - x[0])
+    assert abs(float(metrics["discriminator_loss"]) + value) < 4 * 0.7 / np.sqrt(20000)
+
+
+def test_where_the_generator_is_right_the_discriminator_is_at_a_half():
+    recipe = recipes.gan(Shift(), Linear(), FROZEN, optax.adam(0.02), latent_dim=1)
+    state, metrics = play(recipe, gaussian_data(20000) + 1, 300)
+    values = recipe.evaluate(jax.random.key(3), state.model, {"x": gaussian_data(500) + 1})
+
+    assert np.abs(values["real_logit"]).max() < 0.2
+    np.testing.assert_allclose(metrics["discriminator_loss"], np.log(4), atol=2e-3)
+    assert abs(float(metrics["discriminator_accuracy"]) - 0.5) < 0.03
+    assert abs(float(metrics["diversity"]) - 1) < 0.05
+
+
+@pytest.mark.parametrize("game", sorted(recipes.gan.__globals__["GAMES"]))
+def test_the_generator_finds_the_data(game):
+    """A shift by three; a penalty lets the game converge (Mescheder et al. 2018)."""
+    recipe = recipes.gan(
+        Shift(), Linear(), optax.sgd(0.05), optax.sgd(0.1), latent_dim=1, game=game, zero_centered_penalty=0.5
+    )
+    state, _ = play(recipe, gaussian_data(4000) - 2, 2000)
+
+    assert abs(float(state.model.generator.params["shift"][0, 0]) + 2) < 0.25
+
+
+def test_a_round_of_wgan_gp_by_hand():
+    """A linear critic's gradient is its slope a: the penalty is (|a| - 1)^2, and the losses are means of scores."""
+    recipe = recipes.gan(
+        Shift(), Linear(), optax.sgd(0.1), optax.sgd(0.1), latent_dim=1, game="wasserstein", gradient_penalty=10.0
+    )
+    x = gaussian_data(64) + 3
+    batch = {"x": x}
+    state = recipe.init(jax.random.key(0), batch)
+    after, metrics = recipe.step(jax.random.key(5), state, batch)
+
+    np.testing.assert_allclose(metrics["penalty"], 10 * (0.5 - 1) ** 2, rtol=1e-5)
+    # d/da: mean fake - mean real + 10 * 2 (a - 1), where the loss itself is a (mean fake - mean real).
+    distance = float(metrics["discriminator_loss"]) / 0.5
+    slope = 0.5 - 0.1 * (distance + 20 * (0.5 - 1))
+    np.testing.assert_allclose(after.model.discriminator.params["slope"][0, 0], slope, rtol=1e-4)
+    # The generator's score is a (z + shift): its gradient in the shift is -a of the new critic.
+    np.testing.assert_allclose(after.model.generator.params["shift"][0, 0], 1 + 0.1 * slope, rtol=1e-4)
+    np.testing.assert_allclose(metrics["generator_gradient_norm"], abs(slope), rtol=1e-4)
+
+
+def test_critic_steps_are_on_fresh_data():
+    """Two steps on two batches are two steps of a GAN whose generator rests, one on each."""
+    first, second = gaussian_data(32), gaussian_data(32) + 5
+    twice = recipes.gan(Shift(), Linear(), FROZEN, optax.sgd(0.1), latent_dim=1, game="wasserstein", critic_steps=2)
+    stacked = {"x": jnp.stack([first, second])}
+    state, _ = twice.step(jax.random.key(0), twice.init(jax.random.key(0), stacked), stacked)
+
+    # The slope moves by the rate times (mean real - mean fake) of each batch; fakes are means of 32 N(1, 1).
+    moved = float(state.model.discriminator.params["slope"][0, 0]) - 0.5
+    expected = 0.1 * float(first.mean() + second.mean() - 2)
+    assert abs(moved - expected) < 4.5 * 0.1 * np.sqrt(2 / 32)
+
+
+def test_a_conditional_gan_counts_labels_and_draws_them():
+    network = models.Generator((2,), (8,), batch_norm=True), models.Discriminator((8,))
+    recipe = recipes.gan(*network, optax.adam(1e-3), optax.adam(1e-3), latent_dim=3, num_classes=4)
+    batch = {"x": jnp.zeros((8, 2)), "y": jnp.array([0, 0, 0, 1, 1, 3, 3, 3])}
+    state = recipe.init(jax.random.key(0), batch)
+    for number in range(3):
+        state, _ = recipe.step(jax.random.key(number), state, batch)
+
+    np.testing.assert_array_equal(state.model.label_counts, [9, 6, 0, 9])
+    of_class = [recipe.sample(jax.random.key(0), state.model, 5, y=jnp.full(5, label)) for label in (0, 3)]
+    assert not np.allclose(*of_class)
+    assert recipe.sample(jax.random.key(0), state.model, 6).shape == (6, 2)
+    with pytest.raises(ValueError, match="y must be given"):
+        recipe.decode(state.model, jnp.zeros((2, 3)))
+
+
+def test_an_unknown_game_is_refused():
+    with pytest.raises(ValueError, match="game must be one of minimax, non-saturating"):
+        recipes.gan(Shift(), Linear(), FROZEN, FROZEN, latent_dim=1, game="chess")
+
+
+def test_a_gradient_penalty_goes_through_our_convolutions_twice():
+    """The gradient of a gradient, ours against that of Flax's own convolution."""
+    from jaxgen.losses import gradient_penalty
+
+    x = jax.random.normal(jax.random.key(0), (3, 6, 6, 2))
+
+    def penalty_gradient(layer):
+        params = layer.init(jax.random.key(1), x)
+
+        def loss(params):
+            return jnp.mean(gradient_penalty(lambda x: jnp.sum(jnp.tanh(layer.apply(params, x)), axis=(1, 2, 3)), x))
+
+        return jax.grad(loss)(params)
+
+    ours, flax_s = (penalty_gradient(make(4, (4, 4), 2)) for make in (models.conv, nn.Conv))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), ours, flax_s)
