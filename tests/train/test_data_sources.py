@@ -139,7 +139,7 @@ def test_slips_are_answered_with_a_suggestion(tmp_path):
     assert "did you mean digits?" in refusal("digts")
     assert "did you mean made?" in refusal("maed", str(tmp_path))
     assert "expected npz:some/made.npz" in refusal("some/made.npz", str(tmp_path))
-    assert "no such scheme 'foo'; expected npz:PATH, tfds:NAME, digits, blobs or a bare NAME" in refusal("foo:bar")
+    assert "no such scheme 'foo'; expected npz:PATH, tfds:NAME, digits, blobs, ring, grid or a bare NAME" in refusal("foo:bar")
 
 
 def test_binarized_mnist_is_unpacked_to_black_and_white(tmp_path):
@@ -198,3 +198,16 @@ def test_cifar10_4k_keeps_its_order(tmp_path):
 def test_a_published_name_with_other_content_is_refused(tmp_path, arrays, message):
     np.savez(tmp_path / "frey_faces.npz", **arrays)
     assert f"{tmp_path}/frey_faces.npz: {message}" in refusal("frey_faces", str(tmp_path))
+
+
+@pytest.mark.parametrize(("name", "modes", "std"), [("ring", 8, 0.01), ("grid", 25, 0.05)])
+def test_mixtures_lie_around_their_centers(name, modes, std):
+    data = open_data(name, None)
+    centers = synthetic.MIXTURES[name].centers
+
+    assert data.spec[:4] == ((2,), modes, 100_000, False)
+    assert len(data.test["x"]) == 2500
+    away = (data.train["x"] - centers[data.train["y"]]) / std
+    # 200,000 standard normal numbers: their mean is within 0.01 of 0 and their standard deviation of 1.
+    np.testing.assert_allclose([away.mean(), away.std() - 1], 0, atol=0.01)
+    np.testing.assert_allclose(np.bincount(data.train["y"]) / 100_000, 1 / modes, rtol=0.08)
