@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from train.data import directory_of, from_arrays, open_data
+from train.data import directory_of, from_arrays, open_data, synthetic
 from train.failures import InputError
 
 PIXELS = np.arange(20 * 4 * 5, dtype=np.uint8).reshape(20, 4, 5)
@@ -139,7 +139,8 @@ def test_slips_are_answered_with_a_suggestion(tmp_path):
     assert "did you mean digits?" in refusal("digts")
     assert "did you mean made?" in refusal("maed", str(tmp_path))
     assert "expected npz:some/made.npz" in refusal("some/made.npz", str(tmp_path))
-    assert "no such scheme 'foo'; expected npz:PATH, tfds:NAME, digits, blobs, ring, grid or a bare NAME" in refusal("foo:bar")
+    expected = "expected npz:PATH, tfds:NAME, digits, blobs, ring, grid or a bare NAME"
+    assert f"no such scheme 'foo'; {expected}" in refusal("foo:bar")
 
 
 def test_binarized_mnist_is_unpacked_to_black_and_white(tmp_path):

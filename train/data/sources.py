@@ -19,8 +19,8 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
     """Open a data set; nothing is ever downloaded.
 
     Args:
-        source: `digits` (8 x 8 digits, embedded in scikit-learn), `blobs`, `ring`, `grid` (points in the plane), `npz:PATH`,
-            `tfds:NAME` (prepared as array_record), or the NAME of a file NAME.npz in the data directory.
+        source: `digits` (8 x 8 digits, embedded in scikit-learn), `blobs`, `ring`, `grid` (points in the plane),
+            `npz:PATH`, `tfds:NAME` (prepared as array_record), or the NAME of a file NAME.npz in the data directory.
         data_dir: The data directory; None stands for the environment variable JAXGEN_DATA, and for tfds:NAME for the
             directory that TensorFlow Datasets takes by default.
 
