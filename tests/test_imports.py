@@ -30,7 +30,7 @@ ALLOWED = {
     "jaxgen.preprocess": "jax chex",
     "jaxgen.recipe": "jax",
     "jaxgen.recipes.__init__": "jaxgen.recipes",  # the facade; the recipes themselves do not import each other
-    "jaxgen.recipes": "jax chex optax "
+    "jaxgen.recipes": "jax chex flax optax "
     "jaxgen.recipe jaxgen.losses jaxgen.models jaxgen.sampling jaxgen.latent jaxgen.likelihood "
     "jaxgen.importance jaxgen.optimize",
     "jaxgen.sampling": "jax chex",

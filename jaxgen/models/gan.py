@@ -15,7 +15,7 @@ from flax import linen as nn
 from jaxgen.models.layers import conv, conv_transpose
 
 Activation = Callable[[jax.Array], jax.Array]
-leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
+_leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
 # Radford et al. 2016, section 3: weights from N(0, 0.02).
 _dcgan_init = nn.initializers.normal(0.02)
 
@@ -58,7 +58,7 @@ class Discriminator(nn.Module):
     """An MLP [B, ...] -> logits [B], of maxout units where `pieces` is more than 1."""
 
     hidden: Sequence[int]
-    activation: Activation = leaky_relu
+    activation: Activation = _leaky_relu
     pieces: int = 1
     axis_name: str | None = None
 
@@ -118,7 +118,7 @@ class DCGANDiscriminator(nn.Module):
             x = self._normalized(conv(features, (4, 4), 2, kernel_init=_dcgan_init), x, train=train)
             if self.norm == "batch" and index > 0:  # not the first layer (Radford et al. 2016, section 3)
                 x = nn.BatchNorm(use_running_average=not train, axis_name=self.axis_name)(x)
-            x = leaky_relu(x)
+            x = _leaky_relu(x)
         if self.minibatch_std:
             x = with_minibatch_std(x, axis_name=self.axis_name)
         return self._normalized(nn.Dense(1, kernel_init=_dcgan_init), x.reshape(len(x), -1), train=train)[:, 0]

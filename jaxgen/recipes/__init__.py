@@ -29,8 +29,8 @@ from jaxgen.recipes.vae import (
 __all__ = [
     "autoencoder",
     "bernoulli_naive_bayes",
-    "gaussian_naive_bayes",
     "gan",
+    "gaussian_naive_bayes",
     "hierarchical_iwae",
     "hierarchical_vae",
     "iwae",
