@@ -2,7 +2,9 @@
 
     JAXGEN_DATA=DIR python -m train configs/logistic_regression_mnist.py
 
-Trained on the last 55,000 images as the article on generative interpolation has it.
+Trained on the last 55,000 images as the article on generative interpolation has it. 2 CPU cores: 15 seconds. Reached:
+test accuracy 0.9206 [0.9151, 0.9256] (docs/results/logistic_regression_mnist.json; published: 0.9198), 0.9281 with
+`--classes multinomial`.
 """
 
 from typing import Literal

@@ -3,7 +3,9 @@
     JAXGEN_DATA=DIR python -m train configs/vae_faces.py
     JAXGEN_DATA=DIR python -m train configs/vae_faces.py --data olivetti_faces --latent-dim 8 --steps 1000
 
-Kingma & Welling 2014 trained on the first; the second holds out people, so that a walk goes between unseen faces.
+Kingma & Welling 2014 trained on the first. The second holds out people: 36 faces say little of another, as the
+reconstructions show. 2 CPU cores: 2 minutes. Reached on the first: negative ELBO -240.54 nats [-241.69, -239.24] of
+density (docs/results/vae_faces.json).
 """
 
 import jax

@@ -1,7 +1,9 @@
 """Convolutional VAE on Fashion-MNIST, a Gaussian of fixed width over grey values.
 
-JAXGEN_DATA=DIR python -m train configs/vae_fashion.py
+    JAXGEN_DATA=DIR python -m train configs/vae_fashion.py --num-samples 50
 
+2 CPU cores: 10 minutes, with other work beside it. Reached: negative ELBO -553.97 nats [-556.74, -551.27] of density,
+squared error 7.51 an image (docs/results/vae_fashion.json).
 """
 
 import jax
