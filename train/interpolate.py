@@ -69,23 +69,23 @@ def plan_walk(options: Options, z: np.ndarray, y: np.ndarray | None) -> Walk:
     if source is None or target is None:
         missing = "source" if source is None else "target"
         raise InputError(f"expected --{missing} or --{missing}-rows as well, for a walk")
-    names = ["rows" if label is None else str(label) for label in (options.source, options.target)]
-    label = options.source if options.start is None else options.start
     if options.example is not None:
         check_rows((options.example,), z, "--example")
-        start, of, label = (
-            z[options.example],
-            f"example{options.example}",
-            None if y is None else int(y[options.example]),
-        )
+        start, of = z[options.example], f"example {options.example}"
+        label = None if y is None else int(y[options.example])
     else:
-        rows = options.source_rows if options.start is None else ()
+        label, rows = (options.source, options.source_rows) if options.start is None else (options.start, ())
         found = center_of(z, y, label, rows, "--start", options.center)
         assert found is not None
-        start, of = found, "rows" if label is None else f"{options.center}{label}"
-    direction = jnp.asarray(target - source)
-    title = f"{of} along {names[0]} to {names[1]}"
-    return Walk(title.replace(" ", "_"), title, jnp.asarray(start), direction, label)
+        start, of = found, f"{options.center} {name_of(label, rows)}"
+    ends = name_of(options.source, options.source_rows), name_of(options.target, options.target_rows)
+    title = f"{of} along {ends[0]} to {ends[1]}"
+    return Walk(title.replace(" ", "_"), title, jnp.asarray(start), jnp.asarray(target - source), label)
+
+
+def name_of(label: int | None, rows: tuple[int, ...]) -> str:
+    """A class by its number, rows by the first of them and how many follow."""
+    return str(label) if not rows else f"row {rows[0]}" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
 
 
 def center_of(

@@ -62,7 +62,7 @@ def test_a_walk_with_a_classifier_of_its_own_which_is_kept(run, opened, capsys):
     found, z, y = opened
     options = ("--source", "1", "--target", "0", "--start", "2", "--center", "median", "--alphas", "-2", "2", "5")
     assert call(run, *options) == 0
-    saved = np.load(run / "figures" / "interpolate_median2_along_1_to_0.npz")
+    saved = np.load(run / "figures" / "interpolate_median_2_along_1_to_0.npz")
 
     direction = z[y == 0].mean(0) - z[y == 1].mean(0)
     expected = np.median(z[y == 2], axis=0) + np.linspace(-2, 2, 5)[:, None] * direction
@@ -77,16 +77,16 @@ def test_a_walk_with_a_classifier_of_its_own_which_is_kept(run, opened, capsys):
     assert call(run, *options, "--classifier", str(run / "classifier")) == 0
     assert call(run, *options) == 0
     assert "is complete" in capsys.readouterr().out
-    again = np.load(run / "figures" / "interpolate_median2_along_1_to_0.npz")
+    again = np.load(run / "figures" / "interpolate_median_2_along_1_to_0.npz")
     np.testing.assert_array_equal(again["probabilities"], saved["probabilities"])
-    assert "Interpolation: median2 along 1 to 0" in (run / "report.html").read_text()
+    assert "Interpolation: median 2 along 1 to 0" in (run / "report.html").read_text()
 
 
 def test_an_example_is_where_a_walk_starts(run, opened):
     _, z, _ = opened
     assert call(run, "--source", "1", "--target", "0", "--example", "3", "--alphas", "-1", "1", "3") == 0
 
-    saved = np.load(run / "figures" / "interpolate_example3_along_1_to_0.npz")
+    saved = np.load(run / "figures" / "interpolate_example_3_along_1_to_0.npz")
     np.testing.assert_allclose(saved["z"][1], z[3], rtol=1e-5, atol=1e-6)
 
 
@@ -97,7 +97,7 @@ def test_rows_are_a_direction_where_there_are_no_labels(train, tmp_path, tiny):
     assert train(run, "--data", f"npz:{tmp_path / 'bare.npz'}", "--steps", "10") == 0
     assert call(run, "--source-rows", "0", "1", "--target-rows", "2", "--alphas", "0", "1", "2") == 0
 
-    saved = np.load(run / "figures" / "interpolate_rows_along_rows_to_rows.npz")
+    saved = np.load(run / "figures" / "interpolate_mean_row_0_and_1_more_along_row_0_and_1_more_to_row_2.npz")
     assert "probabilities" not in saved
     assert saved["x"].shape == (2, 4, 4, 1)
     assert call(run) == 2
