@@ -15,7 +15,7 @@ def _check_at_least_two(real: jax.Array, fake: jax.Array) -> None:
 
 
 def frechet_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
-    """|m_r - m_f|^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2)), in squared units of the features: [N, F], [M, F] -> [].
+    """||m_r - m_f||^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2)), in squared units of the features: [N, F], [M, F] -> [].
 
     Dowson & Landau 1982; of Inception features it is the FID, squared as there (Heusel et al. 2017, eq. 6). Covariances
     are over n - 1. It is biased upwards by about 1/n: compare at equal sizes only. In float32 its error is about
