@@ -27,8 +27,12 @@ def experiment(
     data: str = "mnist",
     classes: Literal["one-vs-rest", "multinomial"] = "one-vs-rest",
     c: Weight = 1.0,
+    decay_steps: Size = 10000,
 ) -> Experiment:
-    """`c` is scikit-learn's inverse strength of the L2 penalty on the weights, 0 for no penalty at all."""
+    """`c` is scikit-learn's inverse strength of the L2 penalty on the weights, 0 for no penalty at all.
+
+    The rate falls to 0 over `decay_steps`.
+    """
 
     def recipe(spec: DataSpec) -> Recipe:
         if spec.num_classes is None:
@@ -36,7 +40,7 @@ def experiment(
         penalty = optax.add_decayed_weights(
             1 / (c * spec.num_train) if c else 0.0, mask=lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params)
         )
-        schedule = optax.cosine_decay_schedule(learning_rate, steps)
+        schedule = optax.cosine_decay_schedule(learning_rate, decay_steps)
         optimizer = optax.chain(penalty, optax.inject_hyperparams(optax.adam)(schedule))
         family = recipes.one_vs_rest_classifier if classes == "one-vs-rest" else recipes.multinomial_classifier
         return family(models.Classifier(spec.num_classes), optimizer)

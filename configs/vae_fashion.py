@@ -2,7 +2,7 @@
 
     JAXGEN_DATA=DIR python -m train configs/vae_fashion.py --num-samples 50
 
-2 CPU cores: 10 minutes, with other work beside it. Reached: negative ELBO -553.97 nats [-556.74, -551.27] of density,
+2 CPU cores: at most 10 minutes. Reached: negative ELBO -553.97 nats [-556.74, -551.27] of density,
 squared error 7.51 an image (docs/results/vae_fashion.json).
 """
 

@@ -146,7 +146,8 @@ def save_rate_distortion(path: pathlib.Path, points: Sequence[tuple[str, float, 
     for name, rate, distortion in points:
         axes.annotate(f"{label} {name}", (rate, distortion), (5, 5), textcoords="offset points")
     axes.set(xlabel="rate: KL, nats", ylabel="distortion: reconstruction, nats", xlim=(0, max(rates) * 1.15))
-    axes.set_ylim(min(distortions) * 0.9, max(distortions) * 1.05)
+    margin = 0.1 * float(np.ptp(distortions)) or 1.0
+    axes.set_ylim(min(distortions) - margin, max(distortions) + margin)
     axes.legend()
     _close(figure, path)
 

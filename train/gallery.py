@@ -85,13 +85,14 @@ def _latent_space(run: Trained, folder: pathlib.Path, test: Mapping[str, np.ndar
         return {}
     z = codes(run, test)
     plane, what = z, "the latent space"
-    if z.shape[1] != 2:
-        projection = PCA(2, svd_solver="full").fit(z) if z.shape[1] > 2 else None
-        plane = np.pad(z, ((0, 0), (0, 1))) if projection is None else projection.transform(z)
-        share = 1.0 if projection is None else projection.explained_variance_ratio_.sum()
-        what = f"the two principal components of the codes, {share:.0%} of their variance"
-    figures.save_scatter(folder / "latent.png", plane, y, "z" if z.shape[1] == 2 else "component")
-    drawn = {"Latent space": (folder / "latent.png", f"Codes (posterior means) of {len(z)} test examples in {what}.")}
+    if z.shape[1] == 1:
+        plane = np.pad(z, ((0, 0), (0, 1)))
+    elif z.shape[1] > 2:
+        projection = PCA(2, svd_solver="full").fit(z)
+        plane, share = projection.transform(z), projection.explained_variance_ratio_.sum()
+        what = f"the plane of their two principal components, {share:.0%} of their variance"
+    figures.save_scatter(folder / "latent.png", plane, y, "component" if z.shape[1] > 2 else "z")
+    drawn = {"Latent space": (folder / "latent.png", f"Codes of {len(z)} test examples in {what}.")}
     if z.shape[1] != 2 or recipe.decode is None:
         return drawn
     axis = np.linspace(-3, 3, 20, dtype=np.float32)

@@ -11,6 +11,7 @@ import dataclasses
 import pathlib
 import sys
 import time
+import zlib
 from typing import Literal, NamedTuple
 
 import jax
@@ -62,6 +63,18 @@ class Walk(NamedTuple):
     y: int | None  # the class that a conditional decoder is given
 
 
+def check_options(options: Options) -> bool:
+    """Whether a walk is asked for, rather than all pairs; InputError for options that exclude each other."""
+    for one, other in (("source", "source_rows"), ("target", "target_rows"), ("start", "example")):
+        first, second = getattr(options, one), getattr(options, other)
+        if first is not None and second not in (None, ()):
+            raise InputError(f"--{one} and --{other.replace('_', '-')} exclude each other; expected one of them")
+    if options.alphas is not None and options.alphas[2] < 1:
+        raise InputError(f"--alphas {options.alphas[2]}: expected at least 1 of them, after the first and the last")
+    ends = (options.source, options.target, options.start, options.example, options.classifier)
+    return any(end is not None for end in ends) or bool(options.source_rows or options.target_rows)
+
+
 def plan_walk(options: Options, z: np.ndarray, y: np.ndarray | None) -> Walk:
     """The walk that the options ask for, in codes z [N, Z] with labels y [N]; InputError for one that cannot be."""
     source = center_of(z, y, options.source, options.source_rows, "--source", "mean")
@@ -80,12 +93,15 @@ def plan_walk(options: Options, z: np.ndarray, y: np.ndarray | None) -> Walk:
         start, of = found, f"{options.center} {name_of(label, rows)}"
     ends = name_of(options.source, options.source_rows), name_of(options.target, options.target_rows)
     title = f"{of} along {ends[0]} to {ends[1]}"
-    return Walk(title.replace(" ", "_"), title, jnp.asarray(start), jnp.asarray(target - source), label)
+    name = title.replace(" ", "_")
+    if len(name) > 100:  # a file's name has an end
+        name = f"{name[:80]}_{zlib.crc32(name.encode()):08x}"
+    return Walk(name, title, jnp.asarray(start), jnp.asarray(target - source), label)
 
 
 def name_of(label: int | None, rows: tuple[int, ...]) -> str:
-    """A class by its number, rows by the first of them and how many follow."""
-    return str(label) if not rows else f"row {rows[0]}" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
+    """A class by its number, examples by their rows."""
+    return str(label) if not rows else f"rows {' '.join(map(str, rows))}"
 
 
 def center_of(
@@ -131,14 +147,17 @@ def pairs(run: Trained, z: np.ndarray, y: np.ndarray | None, alphas: jax.Array) 
 def decode(run: Trained, z: jax.Array, y: np.ndarray | None) -> np.ndarray:
     """All codes [N, Z] in one compiled call: x [N, ...]."""
     assert run.recipe.decode is not None
-    return np.asarray(jax.jit(run.recipe.decode)(run.models[0], z, y=y))
+    try:
+        return np.asarray(jax.jit(run.recipe.decode)(run.models[0], z, y=y))
+    except ValueError as error:  # a decoder that is conditional on a class, and a walk from rows that have none
+        raise InputError(f"{run.path}: {error}; expected --start or --example, which have a class") from error
 
 
 def open_classifier(options: Options, run: Trained) -> Trained | None:
     """The run whose `classify` judges a walk, trained now where none is given; None where the data has no labels."""
     if options.classifier is not None:
         judge = trained.load(options.classifier, options.data_dir)
-        if judge.recipe.classify is None or judge.dataset.spec.shape != run.dataset.spec.shape:
+        if judge.recipe.classify is None or judge.dataset.fingerprint != run.dataset.fingerprint:
             raise InputError(f"--classifier {options.classifier}: expected a classifier of the data of {run.path}")
         return judge
     if run.dataset.spec.num_classes is None:
@@ -148,10 +167,10 @@ def open_classifier(options: Options, run: Trained) -> Trained | None:
     batch_size = min(500, run.dataset.spec.num_train)
     values, run_options = configs.bind(config, ["--data", run.experiment.data, "--batch-size", str(batch_size)])
     run_options = dataclasses.replace(
-        run_options, run_dir=path, data_dir=options.data_dir, platform=options.platform, devices=1
+        run_options, run_dir=path, data_dir=run.data_dir, platform=options.platform, devices=1
     )
     train_run(config, values, run_options, time.perf_counter())
-    return trained.load(path, options.data_dir)
+    return trained.load(path, run.data_dir)
 
 
 def save(run: Trained, name: str, arrays: dict, alphas: jax.Array, caption: str) -> list[pathlib.Path]:
@@ -177,14 +196,11 @@ def save(run: Trained, name: str, arrays: dict, alphas: jax.Array, caption: str)
 
 def interpolate(options: Options, run: Trained) -> list[pathlib.Path]:
     """Walk, decode, judge and write: the files."""
+    is_walk = check_options(options)
     if run.recipe.encode is None or run.recipe.decode is None:
         raise InputError(f"{options.run} is of a family without a latent space that decodes")
     test: Examples = examples_of(run.keys[0].evaluate, run.experiment.prepare, run.dataset.test)
     z, y = gallery.codes(run, test.prepared), test.prepared.get("y")
-    if options.alphas is not None and options.alphas[2] < 1:
-        raise InputError(f"--alphas {options.alphas[2]}: expected at least 1 of them, after the first and the last")
-    ends = (options.source, options.target, options.start, options.example)
-    is_walk = any(end is not None for end in ends) or bool(options.source_rows or options.target_rows)
     alphas = jnp.linspace(*(options.alphas or ((-3.0, 3.0, 20) if is_walk else (0.0, 1.0, 20))))
     if not is_walk:
         name, arrays = pairs(run, z, y, alphas)

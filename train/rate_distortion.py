@@ -46,6 +46,9 @@ def main(arguments: list[str]) -> None:
     """The command line."""
     with one_line_failures():
         options = trained.bind(Options, arguments, prog="python -m train.rate_distortion", description=__doc__)
+        picture = pathlib.Path(options.picture)
+        if picture.suffix != ".png" or not picture.parent.is_dir():
+            raise InputError(f"--picture {picture}: expected a file ending in .png in a directory that is there")
         points = sorted((read_point(run, options.label) for run in options.runs), key=lambda point: point[1])
         if not points:
             raise InputError("expected at least one run")
@@ -54,8 +57,8 @@ def main(arguments: list[str]) -> None:
         )
         for value, rate, distortion in points:
             print(f"| {value} | {rate:.2f} | {distortion:.2f} | {rate + distortion:.2f} |")
-        figures.save_rate_distortion(pathlib.Path(options.picture), points, options.label)
-        print(f"\n{options.picture}")
+        figures.save_rate_distortion(picture, points, options.label)
+        print(f"\n{picture}")
 
 
 if __name__ == "__main__":

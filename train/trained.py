@@ -45,6 +45,7 @@ class Trained(NamedTuple):
     step: int
     models: list[PyTree]
     keys: list[Keys]
+    data_dir: str | None  # where the data was found
 
 
 def open_data_of(experiment: Experiment, data_dir: str | None) -> Dataset:
@@ -115,7 +116,9 @@ def load(path: str, data_dir: str | None) -> Trained:
     with Checkpoints(run_dir, read_only=True) as checkpoints:
         step, model = checkpoints.read_model(like)
     keys = [of_seed(seed) for seed in range(experiment.seed, experiment.seed + experiment.seeds)]
-    return Trained(run_dir, record, experiment, dataset, recipe, step, per_seed(model, experiment.seeds), keys)
+    return Trained(
+        run_dir, record, experiment, dataset, recipe, step, per_seed(model, experiment.seeds), keys, directory
+    )
 
 
 def _with_seeds(leaf: jax.ShapeDtypeStruct, seeds: int) -> jax.ShapeDtypeStruct:

@@ -147,7 +147,8 @@ def gradient_penalty(critic: Callable[[jax.Array], jax.Array], x: jax.Array) -> 
 
     Gulrajani et al. 2017 ("Improved training of Wasserstein GANs"), eq. 3, without its weight. The caller draws the
     points, there epsilon x + (1 - epsilon) G(z) with epsilon ~ U(0, 1) of each example. `critic` maps [B, ...] to
-    scores [B] and has no batch statistics: with them, score i depends on other rows and this is not its gradient.
+    scores [B] and has neither batch norm nor a standard deviation over the batch: with them, score i depends on other
+    rows and this is not its gradient.
     Where the norm is 0 the value is 1 and its gradient, which does not exist, is taken as 0. Raises AssertionError
     where x is not floating or the scores are not [B].
     """

@@ -19,12 +19,13 @@ class Game(NamedTuple):
 
     discriminator_loss: Callable[[jax.Array, jax.Array], jax.Array]  # (real, fake)
     generator_loss: Callable[[jax.Array], jax.Array]  # (fake)
+    threshold: float = 0.0  # above it a discriminator takes x for real; a critic's scores have no origin
 
 
 GAMES = {
     "minimax": Game(losses.minimax_discriminator_loss, losses.minimax_generator_loss),
     "non-saturating": Game(losses.minimax_discriminator_loss, losses.non_saturating_generator_loss),
-    "least-squares": Game(losses.least_squares_discriminator_loss, losses.least_squares_generator_loss),
+    "least-squares": Game(losses.least_squares_discriminator_loss, losses.least_squares_generator_loss, threshold=0.5),
     "hinge": Game(losses.hinge_discriminator_loss, losses.hinge_generator_loss),
     "wasserstein": Game(losses.wasserstein_critic_loss, losses.wasserstein_generator_loss),
 }
@@ -71,13 +72,15 @@ def gan(
     Both networks are called with `train=...` and have a field `axis_name`, as those of `jaxgen.models`. The
     discriminator takes `critic_steps` steps, each on fresh data, to the generator's one. `gradient_penalty` weighs
     WGAN-GP's, between real and generated points (Gulrajani et al. 2017), `zero_centered_penalty` R1's, at real ones
-    (Mescheder et al. 2018); either needs a discriminator without batch norm. With `packing` m the discriminator judges
-    m examples at once (Lin et al. 2018). With `num_classes` both see y (Mirza & Osindero 2014). Raises ValueError for
-    a `game` that is not in `GAMES`.
+    (Mescheder et al. 2018); either needs a discriminator without batch norm or minibatch standard deviation. With
+    `packing` m the discriminator judges m examples at once (Lin et al. 2018). With `num_classes` both see y (Mirza &
+    Osindero 2014). Raises ValueError for a `game` that is not in `GAMES`, or for counts that are not positive.
     """
     if game not in GAMES:
         raise ValueError(f"game must be one of {', '.join(GAMES)}, got {game!r}")
-    discriminator_loss, generator_loss = GAMES[game]
+    if critic_steps < 1 or packing < 1:
+        raise ValueError(f"critic_steps and packing must be positive, got {critic_steps} and {packing}")
+    discriminator_loss, generator_loss, threshold = GAMES[game]
 
     def labelled(inputs: jax.Array, y: jax.Array | None) -> jax.Array:
         if num_classes is None:
@@ -132,7 +135,7 @@ def gan(
 
             value = jnp.mean(discriminator_loss(real_logits, fake_logits))
             penalty = penalties(critic, key_mixing, real, fake, axis_name)
-            right = jnp.concatenate([real_logits > 0, fake_logits < 0]).astype(jnp.float32)
+            right = jnp.concatenate([real_logits > threshold, fake_logits < threshold]).astype(jnp.float32)
             metrics = {"discriminator_loss": value, "penalty": penalty, "discriminator_accuracy": jnp.mean(right)}
             return value + penalty, (statistics, metrics)
 

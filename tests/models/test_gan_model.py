@@ -27,6 +27,24 @@ def test_dcgan_takes_images_of_any_size(shape):
         assert (set(variables) == {"params"}) == (norm is None)
 
 
+def test_batch_norm_takes_in_all_devices():
+    networks = models.DCGANGenerator((8, 8, 1), (6, 4)), models.DCGANDiscriminator((4, 6))
+    for network, inputs in zip(networks, (normal(8, 3), normal(8, 8, 8, 1)), strict=True):
+        variables = network.init(jax.random.key(0), inputs, train=False)
+
+        def apply(inputs, axis_name=None, network=network, variables=variables):
+            network = network.clone(axis_name=axis_name)
+            return network.apply(variables, inputs, train=True, mutable=["batch_stats"])
+
+        whole, statistics = apply(inputs)
+        parts = inputs.reshape(4, 2, *inputs.shape[1:])
+        apart, of_devices = jax.vmap(lambda part: apply(part, "device"), axis_name="device")(parts)
+
+        np.testing.assert_allclose(apart.reshape(whole.shape), whole, rtol=1e-4, atol=1e-5)
+        for ours, theirs in zip(jax.tree.leaves(statistics), jax.tree.leaves(of_devices), strict=True):
+            np.testing.assert_allclose(np.broadcast_to(ours, theirs.shape), theirs, rtol=1e-4, atol=1e-5)
+
+
 def test_an_unknown_norm_and_what_is_no_image_are_refused():
     with pytest.raises(ValueError, match='norm must be "batch", "spectral" or None'):
         models.DCGANDiscriminator(norm="layer").init(jax.random.key(0), normal(2, 8, 8, 1), train=False)

@@ -137,6 +137,20 @@ def test_a_conditional_gan_counts_labels_and_draws_them():
         recipe.decode(state.model, jnp.zeros((2, 3)))
 
 
+def test_a_discriminator_of_least_squares_is_right_above_a_half():
+    """Its targets are 1 and 0: data far from the generator's is told apart."""
+    recipe = recipes.gan(Shift(), Linear(), FROZEN, optax.adam(0.02), latent_dim=1, game="least-squares")
+    _, metrics = play(recipe, gaussian_data(2000) + 7, 600)
+
+    assert float(metrics["discriminator_accuracy"]) > 0.99
+
+
+def test_no_critic_steps_and_empty_packs_are_refused():
+    for option in ("critic_steps", "packing"):
+        with pytest.raises(ValueError, match="must be positive"):
+            recipes.gan(Shift(), Linear(), FROZEN, FROZEN, latent_dim=1, **{option: 0})
+
+
 def test_an_unknown_game_is_refused():
     with pytest.raises(ValueError, match="game must be one of minimax, non-saturating"):
         recipes.gan(Shift(), Linear(), FROZEN, FROZEN, latent_dim=1, game="chess")

@@ -39,8 +39,6 @@ def gan(generator, discriminator, **options) -> Recipe:
 
 
 GENERATOR = models.Generator(SHAPE, (8,), batch_norm=True)
-DISCRIMINATOR = models.Discriminator((6,))
-DCGAN = models.DCGANGenerator(SHAPE, (6, 4)), models.DCGANDiscriminator((4, 6))
 RECIPES = {
     "vae": recipes.vae(network(), SGD),
     "vae_knobs": recipes.vae(network(), SGD, beta=2.0, minimum_kl=0.1, warmup_steps=3, num_samples=2),
@@ -51,19 +49,20 @@ RECIPES = {
     "autoencoder": recipes.autoencoder(models.Autoencoder(models.Encoder(3, (8,)), models.Decoder(SHAPE, (8,))), SGD),
     "multinomial_classifier": recipes.multinomial_classifier(models.Classifier(NUM_CLASSES, (8,), channels=(4,)), SGD),
     "one_vs_rest_classifier": recipes.one_vs_rest_classifier(models.Classifier(NUM_CLASSES), SGD),
-    "hierarchical_vae": recipes.hierarchical_vae(hierarchy(), SGD, num_samples=2),
     "hierarchical_iwae": recipes.hierarchical_iwae(hierarchy(), SGD, num_samples=4),
     "gaussian_naive_bayes": recipes.gaussian_naive_bayes(SHAPE, NUM_CLASSES),
     "bernoulli_naive_bayes": recipes.bernoulli_naive_bayes(SHAPE, NUM_CLASSES),
-    "gan": gan(GENERATOR, DISCRIMINATOR),
-    "gan_packed": gan(GENERATOR, models.Discriminator((6,), pieces=2), packing=2),
-    "gan_conditional": gan(GENERATOR, DISCRIMINATOR, num_classes=NUM_CLASSES, game="hinge"),
-    "dcgan": gan(*DCGAN),
-    "wgan_gp": gan(GENERATOR, DISCRIMINATOR, game="wasserstein", critic_steps=3, gradient_penalty=10.0),
-    "gan_spectral": gan(
-        GENERATOR, models.DCGANDiscriminator((4,), norm="spectral"), game="least-squares", zero_centered_penalty=1.0
+    "gan": recipes.with_ema(
+        gan(GENERATOR, models.Discriminator((6,), pieces=2), game="hinge", packing=2, num_classes=NUM_CLASSES), 0.9
     ),
-    "gan_ema": recipes.with_ema(gan(GENERATOR, DISCRIMINATOR), 0.9),
+    "wgan_gp": gan(
+        GENERATOR,
+        models.Discriminator((6,)),
+        game="wasserstein",
+        critic_steps=3,
+        gradient_penalty=10.0,
+        zero_centered_penalty=1.0,
+    ),
     "with_ema": recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),
 }
 

@@ -97,7 +97,7 @@ def test_rows_are_a_direction_where_there_are_no_labels(train, tmp_path, tiny):
     assert train(run, "--data", f"npz:{tmp_path / 'bare.npz'}", "--steps", "10") == 0
     assert call(run, "--source-rows", "0", "1", "--target-rows", "2", "--alphas", "0", "1", "2") == 0
 
-    saved = np.load(run / "figures" / "interpolate_mean_row_0_and_1_more_along_row_0_and_1_more_to_row_2.npz")
+    saved = np.load(run / "figures" / "interpolate_mean_rows_0_1_along_rows_0_1_to_rows_2.npz")
     assert "probabilities" not in saved
     assert saved["x"].shape == (2, 4, 4, 1)
     assert call(run) == 2
@@ -116,6 +116,11 @@ def test_rows_are_a_direction_where_there_are_no_labels(train, tmp_path, tiny):
         (["--source", "1", "--target", "0", "--alphas", "0", "1", "0"], "--alphas"),
         (["--source", "1", "--target", "0", "--classifier", "nowhere"], "nowhere"),
         (["--sauce", "1"], "--source"),
+        (["--source", "1", "--source-rows", "2", "--target", "0"], "--source and --source-rows exclude each other"),
+        (
+            ["--source", "1", "--target", "0", "--start", "2", "--example", "1"],
+            "--start and --example exclude each other",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(run, capsys, options, said):
@@ -148,3 +153,13 @@ def test_a_family_without_codes_says_so(tmp_path, capsys):
     assert "without a latent space" in capsys.readouterr().err
     added = tmp_path / "run" / "figures" / "added.json"
     assert not added.exists() or json.loads(added.read_text()) == {}
+
+
+def test_a_walk_finds_the_data_where_training_found_it(train, tmp_path, tiny, monkeypatch):
+    monkeypatch.delenv("JAXGEN_DATA", raising=False)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mine.npz").write_bytes(pathlib.Path(tiny.removeprefix("npz:")).read_bytes())
+    options = ("--data", "mine", "--data-dir", str(tmp_path / "data"), "--steps", "10")
+    assert train(tmp_path / "run", *options) == 0
+    assert call(tmp_path / "run", "--source", "1", "--target", "0", "--alphas", "0", "1", "2") == 0
+    assert (tmp_path / "run" / "classifier" / "evaluation.json").exists()

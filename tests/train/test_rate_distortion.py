@@ -27,6 +27,9 @@ def make_run(path, beta: float, kl: float, reconstruction: float) -> str:
 
 def test_a_sweep_is_a_table_and_a_picture(tmp_path, capsys):
     runs = [make_run(tmp_path / "a", 1.0, 20, 70), make_run(tmp_path / "b", 4.0, 10, 90.5)]
+    assert call(*runs, "--picture", str(tmp_path / "curve.xyz")) == 2
+    assert call(*runs, "--picture", str(tmp_path / "none" / "curve.png")) == 2
+    assert "expected a file ending in .png" in capsys.readouterr().err
     assert call(*runs, "--picture", str(tmp_path / "curve.png")) == 0
 
     lines = capsys.readouterr().out.splitlines()
