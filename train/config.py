@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 import io
 import os
@@ -35,6 +36,9 @@ class RunOptions:
     """Steps in one compiled call; None: the config's, else chosen for the device."""
     num_samples: int = 500
     """Importance samples for each test example in the last evaluation."""
+    features: str | None = None
+    """Run of a classifier in whose features samples are compared with data, or "x" for x itself; None: a classifier of
+    images with labels, trained once for a data set."""
     devices: int | None = None
     """Devices to train on; None: all that this process has."""
     platform: str | None = None
@@ -76,7 +80,7 @@ def load(path: str) -> Config:
     except Exception as error:
         raise InputError(f"{path} is no config: {type(error).__name__}: {_one_line(error)}") from error
     function = module.get("experiment")
-    if not inspect.isfunction(function) or any(
+    if not (inspect.isfunction(function) or isinstance(function, functools.partial)) or any(
         parameter.default is parameter.empty for parameter in inspect.signature(function).parameters.values()
     ):
         raise InputError(f"{path} is no config: expected a function `experiment` whose parameters all have defaults")
@@ -90,7 +94,8 @@ def load(path: str) -> Config:
 
 def bind(config: Config, arguments: Sequence[str]) -> tuple[dict, RunOptions]:
     """The hyper-parameters and run options that a command line gives; InputError in one line for a wrong one."""
-    hints = typing.get_type_hints(config.function, include_extras=True)
+    function = config.function.func if isinstance(config.function, functools.partial) else config.function
+    hints = typing.get_type_hints(function, include_extras=True)
     options = dataclasses.make_dataclass(
         config.name,
         [(name, hints[name], parameter.default) for name, parameter in config.parameters.items()],

@@ -22,6 +22,12 @@ def choose(platform: str | None, num_devices: int | None) -> list[jax.Device]:
     return devices[:num_devices]
 
 
+def cache_directory() -> pathlib.Path:
+    """Of this project in the user's cache directory: what can be made again at any time."""
+    cache_home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return pathlib.Path(cache_home) / "jaxgen"
+
+
 def use_compilation_cache(directory: str | None) -> None:
     """Keep compiled programs in `directory`; None: where JAX_COMPILATION_CACHE_DIR or the user's cache is; "off": not.
 
@@ -32,8 +38,7 @@ def use_compilation_cache(directory: str | None) -> None:
         return
     if directory is None and jax.config.jax_compilation_cache_dir:  # type: ignore[attr-defined]
         return
-    cache_home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    path = pathlib.Path(directory or os.path.join(cache_home, "jaxgen"))
+    path = pathlib.Path(directory) if directory else cache_directory()
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

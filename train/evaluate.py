@@ -1,6 +1,6 @@
 """The evaluation of a run on its test set.
 
-    python -m train.evaluate RUN [--num-samples 500]
+    python -m train.evaluate RUN [--num-samples 500] [--features RUN]
 
 Per example first, then averaged once over exactly the examples there are; an interval stands beside each mean.
 """
@@ -20,7 +20,7 @@ import numpy as np
 
 from jaxgen import losses, preprocess
 from jaxgen.recipe import PyTree, Recipe
-from train import intervals, run_directory, trained
+from train import features, intervals, run_directory, sample_metrics, trained
 from train.experiment import Size
 from train.failures import one_line_failures, warn
 from train.parallel import Prepare, over_examples, prepare_examples
@@ -42,6 +42,8 @@ UNITS = {
     "squared_error": "an example",
     "cross_entropy": "nats",
     "accuracy": "of 1",
+    "real_logit": "log-odds",
+    "fake_logit": "log-odds",
 }
 
 
@@ -81,8 +83,12 @@ def compile_validation(recipe: Recipe, valid: list[Examples]) -> Callable[[list[
     return validate
 
 
-def evaluate_run(run: Trained, num_samples: int) -> dict[str, Estimate]:
-    """Every metric of the test set that the run's recipe can give, in the order in which they are printed."""
+def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> dict[str, Estimate]:
+    """Every metric that the run's recipe can give, of the test set and of samples, in the order of printing."""
+    return _of_examples(run, num_samples) | _of_samples(run, given_features)
+
+
+def _of_examples(run: Trained, num_samples: int) -> dict[str, Estimate]:
     measures = [over_examples(run.recipe.evaluate, batch_size=_BATCH_SIZE)]
     if run.recipe.log_prob is not None:
         measures.append(over_examples(measure_nll(run.recipe, num_samples), batch_size=_LIKELIHOOD_BATCH_SIZE))
@@ -104,6 +110,20 @@ def evaluate_run(run: Trained, num_samples: int) -> dict[str, Estimate]:
     return {name: estimate(UNITS.get(name, "nats"), values[name]) for name in ordered}
 
 
+def _of_samples(run: Trained, given_features: str | None) -> dict[str, Estimate]:
+    if run.recipe.sample is None:
+        return {}
+    look = features.choose(run, given_features)
+    measured: dict[str, list[sample_metrics.Measured]] = {}
+    for keys, model in zip(run.keys, run.models, strict=True):
+        _, test = examples_of(keys.evaluate, run.experiment.prepare, run.dataset.test)
+        for name, found in sample_metrics.measure(run, model, keys.sample, test, look).items():
+            measured.setdefault(name, []).append(found)
+    return {
+        name: estimate(of_seeds[0].unit, [found.values for found in of_seeds]) for name, of_seeds in measured.items()
+    }
+
+
 def measure_nll(recipe: Recipe, num_samples: int) -> Callable[[jax.Array, PyTree, dict], dict[str, jax.Array]]:
     """(key, model, batch) -> {"nll": [B]}, or {"importance_weighted_nll": [B]} where log_prob is a lower bound."""
     log_prob = recipe.log_prob
@@ -121,8 +141,10 @@ def estimate(unit: str, values: list[np.ndarray]) -> Estimate:
         return Estimate(
             float(np.mean(means)), unit, *intervals.student_t(means), f"Student t, {len(means)} seeds", means
         )
-    low, high = intervals.bootstrap(values[0]) or (None, None)
-    return Estimate(means[0], unit, low, high, f"bootstrap, {len(values[0])} examples", means)
+    interval = intervals.bootstrap(values[0])
+    if interval is None:
+        return Estimate(means[0], unit, None, None, "one seed", means)
+    return Estimate(means[0], unit, *interval, f"bootstrap, {len(values[0])} examples", means)
 
 
 def discrete_shift(recipe: Recipe, prepare: Prepare, x: np.ndarray) -> float | None:
@@ -133,9 +155,9 @@ def discrete_shift(recipe: Recipe, prepare: Prepare, x: np.ndarray) -> float | N
     return 8.0 if prepare is preprocess.dequantize else None
 
 
-def write(run: Trained, num_samples: int) -> dict[str, Estimate]:
+def write(run: Trained, num_samples: int, given_features: str | None) -> dict[str, Estimate]:
     """Evaluate and write evaluation.json, with all that a reader needs to judge the numbers."""
-    estimates = evaluate_run(run, num_samples)
+    estimates = evaluate_run(run, num_samples, given_features)
     latest = run_directory.read_sessions(run.path)[-1:]
     result = {
         "config": run.record["config"],
@@ -173,6 +195,9 @@ class Options(trained.Reading):
 
     num_samples: Size = 500
     """Importance samples for each test example."""
+    features: str | None = None
+    """Run of a classifier in whose features samples are compared with data, or "x" for x itself; None: a classifier of
+    images with labels, trained once for a data set."""
 
 
 def main(arguments: list[str]) -> None:
@@ -182,7 +207,7 @@ def main(arguments: list[str]) -> None:
     with one_line_failures():
         options = trained.bind(Options, arguments, prog="python -m train.evaluate", description=__doc__)
         run = trained.open_run(options)
-        estimates = write(run, options.num_samples)
+        estimates = write(run, options.num_samples, options.features)
         report.write(run, estimates)
         for name, found in estimates.items():
             print(line(name, found))

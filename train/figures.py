@@ -74,6 +74,25 @@ def save_scatter(path: pathlib.Path, points: Array, y: Array | None, name: str) 
     _close(figure, path)
 
 
+def save_points(path: pathlib.Path, data: Array, of_seeds: Sequence[Array]) -> None:
+    """Samples [N, 2], a panel for each seed, over data [M, 2] in grey."""
+    columns = min(len(of_seeds), 5)
+    rows = -(-len(of_seeds) // columns)
+    side = 5.0 if columns == 1 else 2.6
+    figure, panels = plt.subplots(
+        rows, columns, figsize=(side * columns, side * rows), squeeze=False, sharex=True, sharey=True,
+        layout="constrained",
+    )  # fmt: skip
+    low, high = data.min(axis=0), data.max(axis=0)
+    margin = 0.15 * (high - low)
+    for axes, samples in zip(panels.flat, of_seeds, strict=False):
+        axes.scatter(data[:, 0], data[:, 1], s=14, color="0.8", linewidths=0)
+        axes.scatter(samples[:, 0], samples[:, 1], s=1, color="C0", linewidths=0)
+        axes.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
+        axes.set_aspect("equal")
+    _close(figure, path)
+
+
 def save_plane(
     path: pathlib.Path, points: Array, y: Array, classify: Callable[[Array], Array], densities: Callable | None
 ) -> None:

@@ -8,10 +8,11 @@ import jax
 import numpy as np
 from sklearn.decomposition import PCA
 
-from train import figures, metrics_log, run_directory
+from train import figures, metrics_log, run_directory, trained
 from train.evaluate import UNITS, examples_of
 from train.keys import of_seed
 from train.parallel import over_examples
+from train.sample_metrics import draw as draw_samples
 from train.trained import Trained
 
 Picture = tuple[pathlib.Path, str]  # a file, and its caption
@@ -53,19 +54,52 @@ def _curves(run: Trained, folder: pathlib.Path) -> dict[str, Picture]:
     log = metrics_log.read(run.path / "metrics.jsonl")
     if not log:
         return {}
+    if "discriminator_loss" in log[0]:
+        return _game(log, folder)
     validated = next((f"valid_{name}" for name in UNITS if any(f"valid_{name}" in entry for entry in log)), "loss")
     names = ["loss"] if validated == "valid_accuracy" else sorted({"loss", validated})
     figures.save_curves(folder / "curves.png", log, names)
     return {"Curves": (folder / "curves.png", "Training loss (mean of each compiled call) and validation, by step.")}
 
 
+def _game(log: list[dict], folder: pathlib.Path) -> dict[str, Picture]:
+    """Of two players: what either minimises, who wins, and how much each is told."""
+    captions = {
+        "losses": (("loss", "discriminator_loss"), "Loss of the generator and of the discriminator, by step."),
+        "balance": (
+            ("discriminator_accuracy", "diversity"),
+            "Share of examples that the discriminator tells apart, and variance of generated examples over that "
+            "of real ones, by step.",
+        ),
+        "gradients": (
+            ("generator_gradient_norm", "discriminator_gradient_norm"),
+            "Norm of the gradient that either player follows, by step.",
+        ),
+    }
+    drawn = {}
+    for name, (metrics, caption) in captions.items():
+        figures.save_curves(folder / f"{name}.png", log, [metric for metric in metrics if metric in log[0]])
+        drawn[name.capitalize()] = (folder / f"{name}.png", caption)
+    return drawn
+
+
 def _samples(run: Trained, folder: pathlib.Path) -> dict[str, Picture]:
     if run.recipe.sample is None:
         return {}
-    samples = np.asarray(run.recipe.sample(run.keys[0].sample, run.models[0], 64))
+    if run.dataset.spec.shape == (2,):
+        return _points(run, folder)
+    samples = trained.in_unit_interval(run, np.asarray(run.recipe.sample(run.keys[0].sample, run.models[0], 64)))
     if not figures.save_examples(folder / "samples.png", samples):
         return {}
     return {"Samples": (folder / "samples.png", "64 samples from the model, as drawn: none was left out.")}
+
+
+def _points(run: Trained, folder: pathlib.Path) -> dict[str, Picture]:
+    of_seeds = [draw_samples(run, model, keys.sample, 2500) for keys, model in zip(run.keys, run.models, strict=True)]
+    figures.save_points(folder / "samples.png", run.dataset.test["x"], of_seeds)
+    each = "" if len(of_seeds) == 1 else " of each seed"
+    caption = f"2,500 samples from the model{each}, as drawn, over test data in grey."
+    return {"Samples": (folder / "samples.png", caption)}
 
 
 def _reconstructions(run: Trained, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> dict[str, Picture]:

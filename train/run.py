@@ -15,6 +15,7 @@ from train import config as configs
 from train import devices as available
 from train import evaluate, keys, provenance, report, run_directory, stopping, trained
 from train.checkpoint import Checkpoints
+from train.collapse import CollapseWatch
 from train.config import Config, RunOptions
 from train.data import Dataset, batch_rows, directory_of
 from train.experiment import Experiment
@@ -41,7 +42,19 @@ class Job(NamedTuple):
 
 
 def run(config: Config, values: Mapping[str, Any], options: RunOptions, started: float) -> None:
-    """Do what is left to do of a run; `started` is when the process did, by `time.perf_counter`."""
+    """Do what is left to do of a run, and say what it reached."""
+    path = complete(config, values, options, started)
+    if path is not None:
+        for name, found in evaluate.read(path).items():
+            console.print(evaluate.line(name, found))
+        console.print(f"report {path / 'report.html'}")
+
+
+def complete(config: Config, values: Mapping[str, Any], options: RunOptions, started: float) -> pathlib.Path | None:
+    """Do what is left to do of a run: its directory, or None where it was asked to stop before its end.
+
+    `started` is when the process did, by `time.perf_counter`.
+    """
     path = pathlib.Path(options.run_dir or configs.default_run_dir(config))
     job = open_job(config, values, options, path)
     with run_directory.RunDirectory(path) as directory:
@@ -55,12 +68,10 @@ def run(config: Config, values: Mapping[str, Any], options: RunOptions, started:
             reached = train_job(job, path, session, started)
             if reached < job.experiment.steps:
                 console.print(f"stopped and saved at step {reached}; the same command goes on from there")
-                return
+                return None
             opened = trained.load(str(path), options.data_dir)
-            report.write(opened, evaluate.write(opened, options.num_samples))
-    for name, found in evaluate.read(path).items():
-        console.print(evaluate.line(name, found))
-    console.print(f"report {path / 'report.html'}")
+            report.write(opened, evaluate.write(opened, options.num_samples, options.features))
+    return path
 
 
 def open_job(config: Config, values: Mapping[str, Any], options: RunOptions, path: pathlib.Path) -> Job:
@@ -135,7 +146,7 @@ def train_job(job: Job, path: pathlib.Path, session: dict, started: float) -> in
         for difference in run_directory.append_session(path, session):
             warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
-        timing = Timing(started)
+        timing, watch = Timing(started), CollapseWatch(first)
         with (
             MetricsLog(path, first, evaluated=functools.partial(is_evaluated, plan)) as log,
             progress_bar(first, plan.last) as bar,
@@ -144,6 +155,7 @@ def train_job(job: Job, path: pathlib.Path, session: dict, started: float) -> in
 
             def show(step: int, metrics: Mapping[str, np.ndarray]) -> None:
                 timing.note_call()
+                watch(step, metrics)
                 bar(step, metrics)
 
             hooks = Hooks(rows, validation(job), show, timing.seconds, stop)

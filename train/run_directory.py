@@ -24,6 +24,15 @@ def write_text(path: pathlib.Path, text: str) -> None:
     temporary.replace(path)
 
 
+def publish(path: pathlib.Path, to: pathlib.Path) -> None:
+    """Let a finished run stand under its name, unless another process was faster."""
+    try:
+        path.rename(to)
+    except OSError:
+        if not to.is_dir():
+            raise
+
+
 class RunDirectory:
     """A directory held by this process until `close`, or until the process ends however it ends."""
 

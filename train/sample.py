@@ -1,6 +1,6 @@
 """Samples of a trained run, as a picture and as numbers.
 
-python -m train.sample RUN [--num 64]
+python -m train.sample RUN [--num 64] [--y 3]
 """
 
 import dataclasses
@@ -10,8 +10,9 @@ import jax
 import numpy as np
 
 from train import figures, trained
-from train.experiment import Seed, Size
+from train.experiment import Count, Seed, Size
 from train.failures import InputError, one_line_failures
+from train.trained import Trained
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -22,6 +23,17 @@ class Options(trained.Reading):
     """Number of samples."""
     seed: Seed = 0
     """Other seeds give other samples."""
+    y: tuple[Count, ...] = ()
+    """Classes to sample in equal shares, one after the other, of a conditional model; none: as often as in training."""
+
+
+def classes_of(options: Options, run: Trained) -> np.ndarray:
+    """The classes that are asked for; InputError for one that the data does not have."""
+    num_classes = run.dataset.spec.num_classes or 0
+    for y in options.y:
+        if y >= num_classes:
+            raise InputError(f"--y {y}: expected classes of the data, which has {num_classes}")
+    return np.array(options.y, np.int32)
 
 
 def main(arguments: list[str]) -> None:
@@ -32,7 +44,10 @@ def main(arguments: list[str]) -> None:
         if run.recipe.sample is None:
             raise InputError(f"{options.run} is of a family that cannot sample")
         key = jax.random.fold_in(run.keys[0].sample, options.seed)
-        x = np.asarray(run.recipe.sample(key, run.models[0], options.num))
+        y = np.repeat(classes_of(options, run), -(-options.num // max(len(options.y), 1)))[: options.num]
+        x = trained.in_unit_interval(
+            run, np.asarray(run.recipe.sample(key, run.models[0], options.num, y=y if options.y else None))
+        )
         picture, numbers = run.path / "samples.png", run.path / "samples.npz"
         drawn = figures.save_examples(picture, x)
         np.savez_compressed(numbers, x=x)

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, get_type_hints
 
 import jax
+import numpy as np
 import tyro
 
+from jaxgen import preprocess
 from jaxgen.recipe import PyTree, Recipe, State
 from train import config as configs
 from train import devices, run_directory
@@ -71,6 +73,11 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
         given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
         said = " ".join(str(error).split())[:300]
         raise InputError(f"{config.recorded_path()} cannot take {given}: {said}") from error
+
+
+def in_unit_interval(run: Trained, x: np.ndarray) -> np.ndarray:
+    """Images in the units of the run's model, as they are looked at: in [0, 1]."""
+    return (x + 1) / 2 if run.experiment.prepare is preprocess.scale_symmetric else x
 
 
 def per_seed(tree: PyTree, seeds: int) -> list[PyTree]:

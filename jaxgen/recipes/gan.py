@@ -19,7 +19,7 @@ class Game(NamedTuple):
 
     discriminator_loss: Callable[[jax.Array, jax.Array], jax.Array]  # (real, fake)
     generator_loss: Callable[[jax.Array], jax.Array]  # (fake)
-    threshold: float = 0.0  # above it a discriminator takes x for real; a critic's scores have no origin
+    threshold: float | None = 0.0  # above it a discriminator takes x for real; None: a critic's scores have no origin
 
 
 GAMES = {
@@ -27,7 +27,7 @@ GAMES = {
     "non-saturating": Game(losses.minimax_discriminator_loss, losses.non_saturating_generator_loss),
     "least-squares": Game(losses.least_squares_discriminator_loss, losses.least_squares_generator_loss, threshold=0.5),
     "hinge": Game(losses.hinge_discriminator_loss, losses.hinge_generator_loss),
-    "wasserstein": Game(losses.wasserstein_critic_loss, losses.wasserstein_generator_loss),
+    "wasserstein": Game(losses.wasserstein_critic_loss, losses.wasserstein_generator_loss, threshold=None),
 }
 
 
@@ -135,8 +135,10 @@ def gan(
 
             value = jnp.mean(discriminator_loss(real_logits, fake_logits))
             penalty = penalties(critic, key_mixing, real, fake, axis_name)
-            right = jnp.concatenate([real_logits > threshold, fake_logits < threshold]).astype(jnp.float32)
-            metrics = {"discriminator_loss": value, "penalty": penalty, "discriminator_accuracy": jnp.mean(right)}
+            metrics = {"discriminator_loss": value, "penalty": penalty}
+            if threshold is not None:
+                right = jnp.concatenate([real_logits > threshold, fake_logits < threshold])
+                metrics["discriminator_accuracy"] = jnp.mean(right, dtype=jnp.float32)
             return value + penalty, (statistics, metrics)
 
         gradients, (statistics, metrics) = jax.grad(loss, has_aux=True)(player.params)

@@ -3,10 +3,13 @@
 from train.data.dataset import Dataset, from_arrays, with_validation_rows
 from train.data.order import batch_rows, steps_per_epoch
 from train.data.sources import directory_of, open_data
+from train.data.synthetic import MIXTURES, digits_of_stacked
 
 __all__ = [
+    "MIXTURES",
     "Dataset",
     "batch_rows",
+    "digits_of_stacked",
     "directory_of",
     "from_arrays",
     "open_data",

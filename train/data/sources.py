@@ -20,7 +20,8 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
 
     Args:
         source: `digits` (8 x 8 digits, embedded in scikit-learn), `blobs`, `ring`, `grid` (points in the plane),
-            `npz:PATH`, `tfds:NAME` (prepared as array_record), or the NAME of a file NAME.npz in the data directory.
+            `stacked_mnist` (three digits of `mnist` as the colours of an image), `npz:PATH`, `tfds:NAME` (prepared as
+            array_record), or the NAME of a file NAME.npz in the data directory.
         data_dir: The data directory; None stands for the environment variable JAXGEN_DATA, and for tfds:NAME for the
             directory that TensorFlow Datasets takes by default.
 
@@ -29,6 +30,8 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
     """
     if source in EMBEDDED:
         return from_arrays(source, EMBEDDED[source]())
+    if source == "stacked_mnist":
+        return from_arrays(source, synthetic.stack_digits(_read_named(_find("mnist", data_dir))))
     scheme, colon, rest = source.partition(":")
     if not colon:
         path = _find(source, data_dir)

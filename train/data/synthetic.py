@@ -1,4 +1,4 @@
-"""Data sets of points in the plane, made from a seed that never changes."""
+"""Data sets made from a seed that never changes: points in the plane, and digits stacked as colours."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -46,6 +46,26 @@ def mixture(name: str) -> Arrays:
         return (centers[y] + std * random.normal(size=(num, 2))).astype(np.float32), y
 
     return _in_parts(draw, train=100_000, valid=2500, test=2500)
+
+
+def stack_digits(arrays: Arrays) -> Arrays:
+    """Three random digits as the colours of an image, labelled 0 ... 999: [N, 28, 28] of MNIST -> [M, 28, 28, 3].
+
+    128,000 to train on, 26,000 to test, each from the same part of MNIST, as in Lin et al. 2018 (PacGAN), section 4.2.
+    """
+    random = np.random.default_rng(0)
+    stacked = {}
+    for part, num in (("train", 128_000), ("test", 26_000)):
+        x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
+        rows = random.integers(len(x), size=(num, 3))
+        stacked[f"x_{part}"] = np.stack([x[rows[:, colour]] for colour in range(3)], axis=-1)
+        stacked[f"y_{part}"] = y[rows].astype(np.int64) @ np.array([100, 10, 1])
+    return stacked
+
+
+def digits_of_stacked(x: np.ndarray) -> list[np.ndarray]:
+    """The images of hundreds, tens and ones: [N, H, W, 3] -> three of [N, H, W, 1]."""
+    return np.split(x, 3, axis=-1)
 
 
 def _in_parts(draw: Callable[[int], tuple[np.ndarray, np.ndarray]], **sizes: int) -> Arrays:

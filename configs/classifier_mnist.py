@@ -1,0 +1,44 @@
+"""Convolutional classifier on MNIST, whose features compare samples with data.
+
+JAXGEN_DATA=DIR python -m train configs/classifier_mnist.py
+"""
+
+import optax
+
+from jaxgen import models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.experiment import DataSpec, Experiment, Rate, Seed, Size
+
+
+def experiment(
+    *,
+    seed: Seed = 0,
+    seeds: Size = 1,
+    steps: Size = 2000,
+    batch_size: Size = 128,
+    learning_rate: Rate = 2e-3,
+    data: str = "mnist",
+    channels: tuple[Size, ...] = (16, 32),
+    hidden: tuple[Size, ...] = (128,),
+    decay_steps: Size = 2000,
+) -> Experiment:
+    """Two convolutions and one hidden layer, which is what its features are. The rate falls to 0 over `decay_steps`."""
+
+    def recipe(spec: DataSpec) -> Recipe:
+        if spec.num_classes is None:
+            raise ValueError("a classifier needs labels")
+        schedule = optax.cosine_decay_schedule(learning_rate, decay_steps)
+        network = models.Classifier(spec.num_classes, hidden, channels=channels)
+        return recipes.multinomial_classifier(network, optax.inject_hyperparams(optax.adam)(schedule))
+
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.scale,
+        data=data,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=500,
+        checkpoint_every=1000,
+    )

@@ -1,0 +1,10 @@
+"""DCGAN on Fashion-MNIST: `configs/dcgan_mnist.py`, its options and its budget, on other data.
+
+JAXGEN_DATA=DIR python -m train configs/dcgan_fashion.py
+"""
+
+import functools
+
+from configs.dcgan_mnist import experiment as on_mnist
+
+experiment = functools.partial(on_mnist, data="fashion_mnist")

@@ -1,0 +1,71 @@
+"""DCGAN on MNIST: convolutions and batch norm on either side (Radford et al. 2016).
+
+JAXGEN_DATA=DIR python -m train configs/dcgan_mnist.py
+"""
+
+from typing import Literal
+
+import optax
+
+from jaxgen import models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.experiment import DataSpec, Experiment, Fraction, Rate, Seed, Size, Weight
+
+
+def experiment(
+    *,
+    seed: Seed = 0,
+    seeds: Size = 1,
+    steps: Size = 10000,
+    batch_size: Size = 64,
+    learning_rate: Rate = 2e-4,
+    beta1: Fraction = 0.5,
+    beta2: Fraction = 0.999,
+    data: str = "mnist",
+    latent_dim: Size = 100,
+    channels: tuple[Size, ...] = (32, 64),
+    norm: Literal["batch", "spectral", "none"] = "batch",
+    minibatch_std: bool = False,
+    game: str = "non-saturating",
+    critic_steps: Size = 1,
+    gradient_penalty: Weight = 0.0,
+    zero_centered_penalty: Weight = 0.0,
+    packing: Size = 1,
+    conditional: bool = False,
+    ema_decay: Fraction = 0.0,
+) -> Experiment:
+    """`channels` are the discriminator's, from the image on; the generator has them in reverse.
+
+    `norm` is the discriminator's too. `ema_decay` averages the generator that is sampled from.
+    """
+
+    def recipe(spec: DataSpec) -> Recipe:
+        spec.require_unit_interval("a tanh")
+        if conditional and spec.num_classes is None:
+            raise ValueError("a conditional GAN needs labels")
+        family = recipes.gan(
+            models.DCGANGenerator(spec.shape, channels[::-1]),
+            models.DCGANDiscriminator(channels, None if norm == "none" else norm, minibatch_std),
+            optax.inject_hyperparams(optax.adam)(learning_rate, b1=beta1, b2=beta2),
+            optax.adam(learning_rate, b1=beta1, b2=beta2),
+            latent_dim=latent_dim,
+            game=game,
+            critic_steps=critic_steps,
+            gradient_penalty=gradient_penalty,
+            zero_centered_penalty=zero_centered_penalty,
+            packing=packing,
+            num_classes=spec.num_classes if conditional else None,
+        )
+        return recipes.with_ema(family, ema_decay) if ema_decay else family
+
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.scale_symmetric,
+        data=data,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=1000,
+        checkpoint_every=1000,
+    )

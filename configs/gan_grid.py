@@ -1,0 +1,10 @@
+"""GAN on a grid of 25 Gaussians: `configs/gan_ring.py`, its options and its protocol, on other data.
+
+python -m train configs/gan_grid.py --seeds 10
+"""
+
+import functools
+
+from configs.gan_ring import experiment as on_ring
+
+experiment = functools.partial(on_ring, data="grid")

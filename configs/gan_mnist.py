@@ -1,0 +1,57 @@
+"""GAN on MNIST with the networks of the first paper: MLP against maxout (Goodfellow et al. 2014, section 5).
+
+    JAXGEN_DATA=DIR python -m train configs/gan_mnist.py
+
+The paper trains with SGD, momentum and dropout until a validation score stops rising; here it is Adam without dropout.
+"""
+
+import optax
+from flax import linen as nn
+
+from jaxgen import models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.experiment import DataSpec, Experiment, Fraction, Rate, Seed, Size, Weight
+
+
+def experiment(
+    *,
+    seed: Seed = 0,
+    seeds: Size = 1,
+    steps: Size = 12000,
+    batch_size: Size = 100,
+    learning_rate: Rate = 2e-4,
+    beta1: Fraction = 0.5,
+    data: str = "mnist",
+    latent_dim: Size = 100,
+    hidden: tuple[Size, ...] = (1200, 1200),
+    discriminator_hidden: tuple[Size, ...] = (240, 240),
+    pieces: Size = 5,
+    batch_norm: bool = True,
+    game: str = "non-saturating",
+    zero_centered_penalty: Weight = 0.0,
+) -> Experiment:
+    """Two hidden layers on either side, pixels from a sigmoid."""
+
+    def recipe(spec: DataSpec) -> Recipe:
+        spec.require_unit_interval("a sigmoid")
+        return recipes.gan(
+            models.Generator(spec.shape, hidden, batch_norm=batch_norm, output_activation=nn.sigmoid),
+            models.Discriminator(discriminator_hidden, pieces=pieces),
+            optax.inject_hyperparams(optax.adam)(learning_rate, b1=beta1),
+            optax.adam(learning_rate, b1=beta1),
+            latent_dim=latent_dim,
+            game=game,
+            zero_centered_penalty=zero_centered_penalty,
+        )
+
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.scale,
+        data=data,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=1000,
+        checkpoint_every=1000,
+    )

@@ -1,0 +1,62 @@
+"""GAN on a ring of 8 Gaussians, under the protocol of PacGAN (Lin et al. 2018, section 4.1).
+
+    python -m train configs/gan_ring.py --seeds 10
+
+The paper's budget is 400,000 rounds. Variants of the table in docs/results/gans.md: `--packing 2` (PacGAN2), `--game
+wasserstein --critic-steps 5 --gradient-penalty 10` (WGAN-GP), and VEEGAN's small network `--hidden 128 128
+--discriminator-hidden 128 128 --pieces 1 --no-batch-norm --latent-dim 254 --batch-size 500 --learning-rate 1e-3 --beta1
+0.5`.
+"""
+
+import optax
+
+from jaxgen import models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.experiment import DataSpec, Experiment, Fraction, Rate, Seed, Size, Weight
+
+
+def experiment(
+    *,
+    seed: Seed = 0,
+    seeds: Size = 1,
+    steps: Size = 40000,
+    batch_size: Size = 100,
+    learning_rate: Rate = 1e-4,
+    beta1: Fraction = 0.8,
+    data: str = "ring",
+    latent_dim: Size = 2,
+    hidden: tuple[Size, ...] = (400, 400, 400, 400),
+    batch_norm: bool = True,
+    discriminator_hidden: tuple[Size, ...] = (200, 200, 200),
+    pieces: Size = 5,
+    game: str = "non-saturating",
+    critic_steps: Size = 1,
+    gradient_penalty: Weight = 0.0,
+    packing: Size = 1,
+) -> Experiment:
+    """A generator with batch norm and ReLU against a discriminator of maxout units; `packing` points judged at once."""
+
+    def recipe(spec: DataSpec) -> Recipe:
+        return recipes.gan(
+            models.Generator(spec.shape, hidden, batch_norm=batch_norm),
+            models.Discriminator(discriminator_hidden, pieces=pieces),
+            optax.inject_hyperparams(optax.adam)(learning_rate, b1=beta1),
+            optax.adam(learning_rate, b1=beta1),
+            latent_dim=latent_dim,
+            game=game,
+            critic_steps=critic_steps,
+            gradient_penalty=gradient_penalty,
+            packing=packing,
+        )
+
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.scale,
+        data=data,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=1000,
+        checkpoint_every=1000,
+    )

@@ -1,0 +1,13 @@
+"""DCGAN on stacked MNIST, three digits as the colours of one image: 1,000 modes (Srivastava et al. 2017, section 4.2).
+
+    JAXGEN_DATA=DIR python -m train configs/gan_stacked_mnist.py --packing 2
+
+The networks are those of `configs/dcgan_mnist.py`. The protocol of PacGAN (Lin et al. 2018, section 4.2) is 50 epochs,
+100,000 rounds.
+"""
+
+import functools
+
+from configs.dcgan_mnist import experiment as dcgan
+
+experiment = functools.partial(dcgan, data="stacked_mnist")

@@ -1,0 +1,23 @@
+"""WGAN-GP on MNIST: a critic without batch norm, its gradient held near 1 (Gulrajani et al. 2017, algorithm 1).
+
+    JAXGEN_DATA=DIR python -m train configs/wgan_gp_mnist.py
+
+The networks are those of `configs/dcgan_mnist.py`; five critic steps to one of the generator, penalty weight 10, Adam
+1e-4 with beta1 0 and beta2 0.9 as in the paper, whose budget for images is 200,000 generator steps.
+"""
+
+import functools
+
+from configs.dcgan_mnist import experiment as dcgan
+
+experiment = functools.partial(
+    dcgan,
+    steps=4000,
+    game="wasserstein",
+    norm="none",
+    critic_steps=5,
+    gradient_penalty=10.0,
+    learning_rate=1e-4,
+    beta1=0.0,
+    beta2=0.9,
+)

@@ -1,0 +1,113 @@
+"""What samples of a model are worth beside data: every metric of sets that the run's data allows."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen import metrics
+from jaxgen.recipe import PyTree
+from train.data import MIXTURES
+from train.features import Features
+from train.parallel import prepare_examples
+from train.trained import Trained
+
+_MOST = 10_000  # examples on either side; what compares all pairs takes time with their square
+_NEIGHBOURS = 5
+_PER_CALL = 500
+_STDS = np.logspace(-1, 0, 10)  # of the Parzen window, those of Goodfellow et al. 2014 and Breuleux et al. 2011
+
+
+class Measured(NamedTuple):
+    """A value of the whole set [1], or one for each of its members [N]."""
+
+    values: np.ndarray
+    unit: str
+
+
+def draw(run: Trained, model: PyTree, key: jax.Array, num: int) -> np.ndarray:
+    """`num` samples [num, ...], some at a time, so that any number of them fits."""
+    assert run.recipe.sample is not None
+    sample = jax.jit(run.recipe.sample, static_argnums=2)
+    size = min(_PER_CALL, num)
+    calls = [sample(jax.random.fold_in(key, call), model, size) for call in range(-(-num // size))]
+    return np.concatenate([np.asarray(part) for part in calls])[:num]
+
+
+def measure(
+    run: Trained, model: PyTree, key: jax.Array, test: Mapping[str, np.ndarray], features: Features
+) -> dict[str, Measured]:
+    """All of them on as many samples as there are test examples; those that compare pairs on at most 10,000."""
+    key_draw, key_train, key_valid = jax.random.split(key, 3)
+    samples = draw(run, model, key_draw, len(test["x"]))
+    found = _modes(run, samples) | _classes(run, samples, features)
+    if len(samples) <= _NEIGHBOURS:
+        return found
+    fake, real = samples[:_MOST], test["x"][:_MOST]
+    rows = np.linspace(0, len(run.dataset.train["x"]) - 1, len(real)).astype(int)  # as many, from all over
+    train = prepare_examples(run.experiment.prepare, key_train, {"x": run.dataset.train["x"][rows]})["x"]
+    found |= _distances(features.embed(real), features.embed(fake), features.embed(train), features.name)
+    if run.recipe.log_prob is None and run.dataset.spec.unit_interval and real.min() >= 0:
+        valid = prepare_examples(run.experiment.prepare, key_valid, {"x": run.dataset.valid["x"][:1000]})["x"]
+        found |= _parzen(*(jnp.asarray(x.reshape(len(x), -1)) for x in (real, valid, fake)))
+    return found
+
+
+def _modes(run: Trained, samples: np.ndarray) -> dict[str, Measured]:
+    """Modes of a mixture, as Lin et al. 2018 and Srivastava et al. 2017 count them."""
+    if run.dataset.source not in MIXTURES:
+        return {}
+    centers, std = MIXTURES[run.dataset.source]
+    found = jax.jit(metrics.modes_covered)(samples, jnp.asarray(centers, jnp.float32), std)
+    return {
+        "modes": _value(found.modes, f"of {len(centers)}"),
+        "high_quality": _value(found.high_quality, "of 1"),
+        "mode_reverse_kl": _value(found.reverse_kl, "nats"),
+    }
+
+
+def _classes(run: Trained, samples: np.ndarray, features: Features) -> dict[str, Measured]:
+    """Which classes a classifier sees in samples, and KL(samples || training data) over them."""
+    num_classes = run.dataset.spec.num_classes
+    if features.classify is None or num_classes is None:
+        return {}
+    of_samples = np.bincount(features.classify(samples), minlength=num_classes) / len(samples)
+    of_data = np.bincount(run.dataset.train["y"], minlength=num_classes) / len(run.dataset.train["y"])
+    seen = of_samples > 0
+    with np.errstate(divide="ignore"):
+        reverse_kl = np.sum(of_samples[seen] * np.log(of_samples[seen] / of_data[seen]))
+    return {
+        "classes": _value(seen.sum(), f"of {num_classes}, {features.name}"),
+        "class_reverse_kl": _value(reverse_kl, "nats"),
+    }
+
+
+def _distances(real: np.ndarray, fake: np.ndarray, train: np.ndarray, name: str) -> dict[str, Measured]:
+    """How far samples are from test data, with that of training data beside it; and whether they are copies."""
+    frechet = jax.jit(metrics.frechet_distance)
+    found = {
+        "frechet_distance": _value(frechet(real, fake), name),
+        "frechet_distance_of_training_data": _value(frechet(real, train), name),
+        "kernel_distance": _value(jax.jit(metrics.kernel_distance)(real, fake), name),
+    }
+    prdc = jax.jit(metrics.precision_recall_density_coverage, static_argnames="k")(real, fake, k=_NEIGHBOURS)
+    found |= {quantity: _value(value, name) for quantity, value in prdc._asdict().items()}
+    nearest = jax.jit(metrics.nearest_neighbour_distances)
+    return found | {
+        "nearest_training_example": Measured(np.asarray(nearest(fake, train)), name),
+        "nearest_test_example": Measured(np.asarray(nearest(fake, real)), name),
+    }
+
+
+def _parzen(test: jax.Array, valid: jax.Array, samples: jax.Array) -> dict[str, Measured]:
+    """The window's width is chosen on validation data."""
+    of_stds = jax.vmap(lambda std: jnp.mean(metrics.parzen_log_likelihood(valid, samples, std=std)))
+    std = _STDS[int(jnp.argmax(jax.jit(of_stds)(jnp.asarray(_STDS, jnp.float32))))]
+    found = jax.jit(metrics.parzen_log_likelihood)(test, samples, std=jnp.float32(std))
+    return {"parzen_log_likelihood": Measured(np.asarray(found), f"nats, a poor measure, window {std:.3f}")}
+
+
+def _value(value: jax.typing.ArrayLike, unit: str) -> Measured:
+    return Measured(np.asarray(value, np.float64).reshape(1), unit)
