@@ -103,9 +103,10 @@ def _distances(real: np.ndarray, fake: np.ndarray, train: np.ndarray, name: str)
 
 def _parzen(test: jax.Array, valid: jax.Array, samples: jax.Array) -> dict[str, Measured]:
     """The window's width is chosen on validation data."""
-    of_stds = jax.vmap(lambda std: jnp.mean(metrics.parzen_log_likelihood(valid, samples, std=std)))
-    std = _STDS[int(jnp.argmax(jax.jit(of_stds)(jnp.asarray(_STDS, jnp.float32))))]
-    found = jax.jit(metrics.parzen_log_likelihood)(test, samples, std=jnp.float32(std))
+    window = jax.jit(metrics.parzen_log_likelihood)
+    means = [window(valid, samples, std=jnp.float32(std)).mean() for std in _STDS]
+    std = _STDS[int(np.argmax(means))]
+    found = window(test, samples, std=jnp.float32(std))
     return {"parzen_log_likelihood": Measured(np.asarray(found), f"nats, a poor measure, window {std:.3f}")}
 
 
