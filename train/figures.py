@@ -171,6 +171,25 @@ def save_rate_distortion(path: pathlib.Path, points: Sequence[tuple[str, float, 
     _close(figure, path)
 
 
+def save_minmax(path: pathlib.Path, x: Array, optimum: dict, steps: Array, way: dict, bound: dict) -> None:
+    """Densities and D over x [G], gradient norms over steps [P]; arrays begin with an axis of seeds."""
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    for name, known, found in (("p", "p", "implied_p"), ("D", "optimal_d", "d")):
+        color = "C0" if name == "p" else "C1"
+        left.plot(x, optimum[found].T, color=color, lw=0.5, alpha=0.6)
+        left.plot(x, optimum[known][0], color=color, ls="--", lw=2, label=f"{name}, known")
+    left.set(xlabel="x", title="q D / (1 - D) and D at the optimum", xlim=(-4, 4), ylim=(-0.02, 1.02))
+    middle.set(xlabel="steps of the discriminator", title="gradient of the generator's loss", yscale="log")
+    right.set(xlabel="steps of the critic", title="gradient of the critic", yscale="log")
+    for axes, curves in ((middle, way), (right, bound)):
+        for number, (name, values) in enumerate(curves.items()):
+            axes.plot(steps, values.T, color=f"C{number}", lw=0.7)
+            axes.plot([], color=f"C{number}", label=name.replace("_", " "))
+    for axes in (left, middle, right):
+        axes.legend()
+    _close(figure, path)
+
+
 def _scatter(axes: plt.Axes, points: Array, y: Array | None) -> None:
     if y is None:
         axes.scatter(points[:, 0], points[:, 1], s=4)

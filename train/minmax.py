@@ -1,0 +1,210 @@
+"""The game of two players on a line, where its optimum is known: what a discriminator learns, and what it tells.
+
+    python -m train.minmax [--out runs/minmax]
+
+1. Against a fixed generator the discriminator reaches D* = p / (p + q), and with it knows the density of the data,
+   q D / (1 - D): it is "a generative model in a sense" (Goodfellow et al. 2014, proposition 1).
+2. As it gets better, the gradient of log(1 - D(G(z))) vanishes and that of -log D(G(z)) does not (section 3 there;
+   Arjovsky & Bottou 2017, theorems 2.4 and 2.6).
+3. The gradient of a critic that nothing holds explodes; a penalty keeps its norm near 1 (Gulrajani et al. 2017).
+"""
+
+import dataclasses
+import functools
+import pathlib
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.scipy.stats import norm
+
+from jaxgen import losses, models
+from jaxgen.recipe import PyTree
+from train import evaluate, figures, run_directory, trained
+from train.experiment import Size
+from train.failures import InputError, one_line_failures
+
+_NETWORK = models.Discriminator((64, 64))
+_BATCH = 512
+_PROBES = 50
+_GRID = jnp.linspace(-6, 6, 2401)
+_SPACING = float(_GRID[1] - _GRID[0])
+
+
+class Gaussian(NamedTuple):
+    """N(mean, std^2): the generator mean + std z, or the data."""
+
+    mean: float
+    std: float
+
+    def draw(self, key: jax.Array) -> jax.Array:
+        """A batch [B, 1]."""
+        return self.mean + self.std * jax.random.normal(key, (_BATCH, 1))
+
+    def density(self, x: jax.Array) -> jax.Array:
+        """Of points [...]."""
+        return norm.pdf(x, self.mean, self.std)
+
+
+def logits(params: PyTree, x: jax.Array) -> jax.Array:
+    """What the discriminator says of points: [N, 1] -> [N]."""
+    return _NETWORK.apply(params, x, train=True)
+
+
+def fit(
+    key: jax.Array,
+    loss: Callable[[PyTree, jax.Array, jax.Array, jax.Array], jax.Array],  # (params, key, real, fake) -> [B]
+    draw: Callable[[jax.Array], tuple[jax.Array, jax.Array]],
+    probe: Callable[[PyTree], PyTree],
+    steps: int,
+) -> tuple[PyTree, PyTree]:
+    """Train a discriminator against a generator that stands still: its parameters, and 50 probes on the way."""
+    key_init, key_steps = jax.random.split(key)
+    optimizer = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
+    params = _NETWORK.init(key_init, jnp.zeros((1, 1)), train=True)
+
+    def step(carry: tuple[PyTree, PyTree], index: jax.Array) -> tuple[tuple[PyTree, PyTree], None]:
+        params, opt_state = carry
+        key_draw, key_loss = jax.random.split(jax.random.fold_in(key_steps, index))
+        gradients = jax.grad(lambda params: jnp.mean(loss(params, key_loss, *draw(key_draw))))(params)
+        updates, opt_state = optimizer.update(gradients, opt_state, params)
+        return (optax.apply_updates(params, updates), opt_state), None
+
+    def stretch(carry: tuple[PyTree, PyTree], first: jax.Array) -> tuple[tuple[PyTree, PyTree], PyTree]:
+        carry, _ = jax.lax.scan(step, carry, first + jnp.arange(steps // _PROBES))
+        return carry, probe(carry[0])
+
+    (params, _), probes = jax.lax.scan(
+        stretch, (params, optimizer.init(params)), jnp.arange(_PROBES) * (steps // _PROBES)
+    )
+    return params, probes
+
+
+def minimax(params: PyTree, key: jax.Array, real: jax.Array, fake: jax.Array) -> jax.Array:
+    """The discriminator's loss."""
+    del key
+    return losses.minimax_discriminator_loss(logits(params, real), logits(params, fake))
+
+
+def critic(params: PyTree, key: jax.Array, real: jax.Array, fake: jax.Array, *, penalty: float) -> jax.Array:
+    """The critic's loss, its gradient penalised between real and generated points."""
+    share = jax.random.uniform(key, (len(real), 1))
+    held = losses.gradient_penalty(functools.partial(logits, params), share * real + (1 - share) * fake)
+    return losses.wasserstein_critic_loss(logits(params, real), logits(params, fake)) + penalty * held
+
+
+def at_the_optimum(key: jax.Array, steps: int) -> dict[str, jax.Array]:
+    """D and the density that it implies, on a grid, beside D* and p; the value V beside 2 JSD - log 4."""
+    left, right, generator = Gaussian(-1.5, 0.4), Gaussian(1.0, 0.7), Gaussian(0.0, 1.8)
+
+    def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        key_left, key_right, key_which, key_fake = jax.random.split(key, 4)
+        is_left = jax.random.bernoulli(key_which, 0.5, (_BATCH, 1))
+        return jnp.where(is_left, left.draw(key_left), right.draw(key_right)), generator.draw(key_fake)
+
+    params, _ = fit(key, minimax, draw, lambda _: None, steps)
+    found = logits(params, _GRID[:, None])
+    p, q = 0.5 * (left.density(_GRID) + right.density(_GRID)), generator.density(_GRID)
+    implied = q * jnp.exp(found)
+    implied = implied / (jnp.sum(implied) * _SPACING)
+    optimum = p / (p + q)
+
+    def value(d: jax.Array) -> jax.Array:
+        return jnp.sum(p * jnp.log(d) + q * jnp.log1p(-d)) * _SPACING
+
+    return {
+        "d": jax.nn.sigmoid(found),
+        "optimal_d": optimum,
+        "p": p,
+        "implied_p": implied,
+        "value": value(jnp.clip(jax.nn.sigmoid(found), 1e-7, 1 - 1e-7)),
+        "optimal_value": value(jnp.clip(optimum, 1e-7, 1 - 1e-7)),
+        "kl": jnp.sum(jax.scipy.special.xlogy(p, p / implied)) * _SPACING,
+    }
+
+
+def on_the_way(key: jax.Array, steps: int) -> dict[str, jax.Array]:
+    """Norm of the gradient in (mean, std) of a generator that is far off, of either loss: [50] each."""
+    data, generator = Gaussian(0.0, 0.3), Gaussian(3.0, 0.3)
+    z = jax.random.normal(jax.random.key(0), (4096, 1))
+
+    def probe(params: PyTree) -> dict[str, jax.Array]:
+        def gradient_norm(loss: Callable[[jax.Array], jax.Array]) -> jax.Array:
+            gradient = jax.grad(lambda at: jnp.mean(loss(logits(params, at[0] + at[1] * z))))(jnp.array(generator))
+            return jnp.linalg.norm(gradient)
+
+        return {
+            "saturating": gradient_norm(losses.minimax_generator_loss),
+            "non_saturating": gradient_norm(losses.non_saturating_generator_loss),
+        }
+
+    def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        key_real, key_fake = jax.random.split(key)
+        return data.draw(key_real), generator.draw(key_fake)
+
+    return fit(key, minimax, draw, probe, steps)[1]
+
+
+def without_a_bound(key: jax.Array, steps: int) -> dict[str, jax.Array]:
+    """Mean norm of the critic's gradient at generated points, free and under a penalty: [50] each."""
+    data, generator = Gaussian(0.0, 0.3), Gaussian(3.0, 0.3)
+    points = generator.draw(jax.random.key(0))
+
+    def probe(params: PyTree) -> jax.Array:
+        return jnp.mean(jnp.abs(jax.grad(lambda x: jnp.sum(logits(params, x)))(points)))
+
+    def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        key_real, key_fake = jax.random.split(key)
+        return data.draw(key_real), generator.draw(key_fake)
+
+    held = {"free": 0.0, "penalised": 10.0}
+    return {
+        name: fit(key, functools.partial(critic, penalty=weight), draw, probe, steps)[1]
+        for name, weight in held.items()
+    }
+
+
+@dataclasses.dataclass(kw_only=True)
+class Options:
+    """How long, how often, and where to."""
+
+    steps: Size = 2000
+    """Steps of the discriminator, a multiple of 50."""
+    seeds: Size = 10
+    """Trainings of each, in one compile."""
+    out: str = "runs/minmax"
+    """Directory of the numbers and the picture."""
+
+
+def main(arguments: list[str]) -> None:
+    """The command line."""
+    with one_line_failures():
+        options = trained.bind(Options, arguments, prog="python -m train.minmax", description=__doc__)
+        if options.steps % _PROBES:
+            raise InputError(f"--steps {options.steps}: expected a multiple of {_PROBES}")
+        out = pathlib.Path(options.out)
+        out.mkdir(parents=True, exist_ok=True)
+        keys = jax.random.split(jax.random.key(0), options.seeds)
+        of_seeds = [
+            jax.jit(jax.vmap(functools.partial(part, steps=options.steps)))(keys)
+            for part in (at_the_optimum, on_the_way, without_a_bound)
+        ]
+        optimum, way, bound = (jax.tree.map(np.asarray, part) for part in of_seeds)
+        at = (np.arange(_PROBES) + 1) * (options.steps // _PROBES)
+        figures.save_minmax(out / "minmax.png", np.asarray(_GRID), optimum, at, way, bound)
+        last = {name: values[:, -1] for name, values in {**way, **bound}.items()}
+        scalars = {name: optimum[name] for name in ("value", "kl")} | last
+        run_directory.write_json(out / "minmax.json", {name: values.tolist() for name, values in scalars.items()})
+        print(f"optimal_value {optimum['optimal_value'][0]:.4f}, known")
+        for name, values in scalars.items():
+            found = evaluate.estimate("", [value[None] for value in values])
+            print(evaluate.line(name, found))
+        print(out / "minmax.png")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
