@@ -5,10 +5,10 @@
 Beside it: the same step as one `jit` call each, and the step's matrix products with nothing around them.
 """
 
-import functools
 from collections.abc import Callable
 
 import alternate
+import compiled
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,9 +16,7 @@ import optax
 import torch
 
 from jaxgen import models, preprocess, recipes
-from train.data import batch_rows
-from train.keys import of_seed
-from train.parallel import Prepare, compile_steps
+from train.parallel import Prepare
 
 BATCH, STEPS, STEPS_PER_CALL = 128, 200, 50
 HIDDEN, LATENT, PIXELS = 400, 20, 784
@@ -29,17 +27,7 @@ def ours(prepare: Prepare, steps_per_call: int = STEPS_PER_CALL) -> Callable[[],
     """What `python -m train` runs: rows from the host, all else in compiled calls."""
     network = models.VAE(models.GaussianEncoder(LATENT, (HIDDEN,)), models.Decoder((28, 28, 1), (HIDDEN,)))
     recipe = recipes.vae(network, optax.inject_hyperparams(optax.adam)(1e-3))
-    steps = compile_steps(recipe, prepare, jax.local_devices()[:1], batch_size=BATCH, seeds=1)
-    rows = functools.partial(batch_rows, 0, len(IMAGES), BATCH, 1)
-    keys, data = of_seed(0), steps.put({"x": IMAGES})
-    state = [steps.init(keys.init, data, rows(0, 1)[0])]
-
-    def run() -> None:
-        for first in range(0, STEPS, steps_per_call):
-            state[0], metrics = steps.call(keys.steps, state[0], data, first, rows(first, steps_per_call))
-            jax.tree.map(np.asarray, metrics)
-
-    return run
+    return compiled.steps_of(recipe, prepare, IMAGES, batch_size=BATCH, num=STEPS, steps_per_call=steps_per_call)
 
 
 def products() -> Callable[[], None]:
