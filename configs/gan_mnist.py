@@ -5,8 +5,8 @@
 The paper trains with SGD, momentum and dropout until a validation score stops rising; here it is Adam without dropout.
 """
 
+import jax
 import optax
-from flax import linen as nn
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
@@ -35,7 +35,7 @@ def experiment(
     def recipe(spec: DataSpec) -> Recipe:
         spec.require_unit_interval("a sigmoid")
         return recipes.gan(
-            models.Generator(spec.shape, hidden, batch_norm=batch_norm, output_activation=nn.sigmoid),
+            models.Generator(spec.shape, hidden, batch_norm=batch_norm, output_activation=jax.nn.sigmoid),
             models.Discriminator(discriminator_hidden, pieces=pieces),
             optax.inject_hyperparams(optax.adam)(learning_rate, b1=beta1),
             optax.adam(learning_rate, b1=beta1),

@@ -84,15 +84,13 @@ def compile_validation(recipe: Recipe, valid: list[Examples]) -> Callable[[list[
 
 
 def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> dict[str, Estimate]:
-    """Every metric that the run's recipe can give, of the test set and of samples, in the order of printing."""
-    return _of_examples(run, num_samples) | _of_samples(run, given_features)
-
-
-def _of_examples(run: Trained, num_samples: int) -> dict[str, Estimate]:
+    """Every metric that the run's recipe can give, of test examples and of samples, in the order of printing."""
     measures = [over_examples(run.recipe.evaluate, batch_size=_BATCH_SIZE)]
     if run.recipe.log_prob is not None:
         measures.append(over_examples(measure_nll(run.recipe, num_samples), batch_size=_LIKELIHOOD_BATCH_SIZE))
+    look = None if run.recipe.sample is None else features.choose(run, given_features)
     values: dict[str, list[np.ndarray]] = {}
+    units = dict(UNITS)
     for keys, model in zip(run.keys, run.models, strict=True):
         key, test = examples_of(keys.evaluate, run.experiment.prepare, run.dataset.test)
         found: dict[str, np.ndarray] = {}
@@ -102,26 +100,14 @@ def _of_examples(run: Trained, num_samples: int) -> dict[str, Estimate]:
         nll = found.get("nll", found.get("importance_weighted_nll"))
         if nll is not None and shift is not None:
             found["bits_per_dim"] = shift + np.asarray(losses.bits_per_dim(jnp.asarray(nll), test["x"][0].size))
-        for name, value in found.items():
+        of_samples = {} if look is None else sample_metrics.measure(run, model, keys.compare, test, look)
+        units |= {name: measured.unit for name, measured in of_samples.items()}
+        for name, value in (found | {name: measured.values for name, measured in of_samples.items()}).items():
             values.setdefault(name, []).append(value)
     if run.recipe.discrete and "bits_per_dim" not in values:
         warn("the test data is not binary: a Bernoulli nll of it is a cross-entropy, which compares with no likelihood")
-    ordered = [name for name in UNITS if name in values] + sorted(values.keys() - UNITS.keys())
-    return {name: estimate(UNITS.get(name, "nats"), values[name]) for name in ordered}
-
-
-def _of_samples(run: Trained, given_features: str | None) -> dict[str, Estimate]:
-    if run.recipe.sample is None:
-        return {}
-    look = features.choose(run, given_features)
-    measured: dict[str, list[sample_metrics.Measured]] = {}
-    for keys, model in zip(run.keys, run.models, strict=True):
-        _, test = examples_of(keys.evaluate, run.experiment.prepare, run.dataset.test)
-        for name, found in sample_metrics.measure(run, model, keys.sample, test, look).items():
-            measured.setdefault(name, []).append(found)
-    return {
-        name: estimate(of_seeds[0].unit, [found.values for found in of_seeds]) for name, of_seeds in measured.items()
-    }
+    ordered = [name for name in UNITS if name in values] + [name for name in values if name not in UNITS]
+    return {name: estimate(units.get(name, "nats"), values[name]) for name in ordered}
 
 
 def measure_nll(recipe: Recipe, num_samples: int) -> Callable[[jax.Array, PyTree, dict], dict[str, jax.Array]]:
@@ -143,7 +129,7 @@ def estimate(unit: str, values: list[np.ndarray]) -> Estimate:
         )
     interval = intervals.bootstrap(values[0])
     if interval is None:
-        return Estimate(means[0], unit, None, None, "one seed", means)
+        return Estimate(means[0], unit, None, None, "a single value", means)
     return Estimate(means[0], unit, *interval, f"bootstrap, {len(values[0])} examples", means)
 
 

@@ -37,7 +37,7 @@ def choose(run: Trained, given: str | None) -> Features:
 
     `given` is the run of a classifier, "x" for x itself, or None: a classifier of images with labels, which is trained
     once for a data set and kept in the user's cache, and x itself for all other data. InputError where the classifier
-    is of other data.
+    takes examples of another shape.
     """
     labelled_images = len(run.dataset.spec.shape) == 3 and run.dataset.spec.num_classes is not None
     if given == "x" or (given is None and not labelled_images):
@@ -77,7 +77,7 @@ def _of_stacked(run: Trained, judge: Trained) -> Features:
 def _name(judge: Trained) -> str:
     accuracy = json.loads((judge.path / "evaluation.json").read_text())["metrics"]["accuracy"]["value"]
     config = pathlib.Path(judge.record["config"]).stem
-    return f"on features of {config} (accuracy {accuracy:.4f})"
+    return f"on features of {config} ({judge.dataset.source}, accuracy {accuracy:.4f})"
 
 
 def _apply(judge: Trained, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -96,9 +96,12 @@ def _open(given: str, run: Trained) -> Trained:
     judge = trained.load(given, run.data_dir)
     if judge.recipe.features is None or judge.recipe.classify is None:
         raise InputError(f"--features {given}: expected the run of a classifier")
-    expected = "mnist" if run.dataset.source == "stacked_mnist" else run.dataset.source
-    if judge.dataset.fingerprint != run.dataset.fingerprint and judge.dataset.source != expected:
-        raise InputError(f"--features {given}: expected a classifier of {expected}; this one is of other data")
+    *size, colours = run.dataset.spec.shape
+    shape = (*size, 1) if run.dataset.source == "stacked_mnist" else (*size, colours)
+    if judge.dataset.spec.shape != shape:
+        raise InputError(
+            f"--features {given}: expected a classifier of examples {shape}, not {judge.dataset.spec.shape}"
+        )
     return judge
 
 

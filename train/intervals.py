@@ -19,5 +19,5 @@ def bootstrap(values: np.ndarray, *, level: float = 0.95, num_resamples: int = 1
 
 def student_t(values: Sequence[float], *, level: float = 0.95) -> tuple[float, float]:
     """Interval of the mean over seeds, S - 1 degrees of freedom."""
-    low, high = stats.t.interval(level, len(values) - 1, loc=np.mean(values), scale=stats.sem(values))
-    return float(low), float(high)
+    half = stats.t.ppf(0.5 + level / 2, len(values) - 1) * stats.sem(values)
+    return float(np.mean(values) - half), float(np.mean(values) + half)

@@ -14,6 +14,7 @@ class Keys(NamedTuple):
     evaluate: jax.Array  # on the test set
     sample: jax.Array
     validate: jax.Array
+    compare: jax.Array  # samples that are held against data
 
 
 def of_seed(seed: int | jax.Array) -> Keys:

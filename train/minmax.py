@@ -161,10 +161,10 @@ def without_a_bound(key: jax.Array, steps: int) -> dict[str, jax.Array]:
         key_real, key_fake = jax.random.split(key)
         return data.draw(key_real), generator.draw(key_fake)
 
-    held = {"free": 0.0, "penalised": 10.0}
+    key_free, key_penalised = jax.random.split(key)
     return {
-        name: fit(key, functools.partial(critic, penalty=weight), draw, probe, steps)[1]
-        for name, weight in held.items()
+        "free": fit(key_free, functools.partial(critic, penalty=0.0), draw, probe, steps)[1],
+        "penalised": fit(key_penalised, functools.partial(critic, penalty=10.0), draw, probe, steps)[1],
     }
 
 
@@ -188,10 +188,10 @@ def main(arguments: list[str]) -> None:
             raise InputError(f"--steps {options.steps}: expected a multiple of {_PROBES}")
         out = pathlib.Path(options.out)
         out.mkdir(parents=True, exist_ok=True)
-        keys = jax.random.split(jax.random.key(0), options.seeds)
+        keys = jax.random.split(jax.random.key(0), (3, options.seeds))
         of_seeds = [
-            jax.jit(jax.vmap(functools.partial(part, steps=options.steps)))(keys)
-            for part in (at_the_optimum, on_the_way, without_a_bound)
+            jax.jit(jax.vmap(functools.partial(part, steps=options.steps)))(key)
+            for part, key in zip((at_the_optimum, on_the_way, without_a_bound), keys, strict=True)
         ]
         optimum, way, bound = (jax.tree.map(np.asarray, part) for part in of_seeds)
         at = (np.arange(_PROBES) + 1) * (options.steps // _PROBES)

@@ -14,7 +14,10 @@ from train.features import Features
 from train.parallel import prepare_examples
 from train.trained import Trained
 
-_MOST = 10_000  # examples on either side; what compares all pairs takes time with their square
+# Examples on either side; what compares all pairs takes time with their square, and with the number of features.
+_MOST = 10_000
+_MOST_OF_MANY_FEATURES = 2500
+_MANY_FEATURES = 512
 _NEIGHBOURS = 5
 _PER_CALL = 500
 _STDS = np.logspace(-1, 0, 10)  # of the Parzen window, those of Goodfellow et al. 2014 and Breuleux et al. 2011
@@ -39,19 +42,25 @@ def draw(run: Trained, model: PyTree, key: jax.Array, num: int) -> np.ndarray:
 def measure(
     run: Trained, model: PyTree, key: jax.Array, test: Mapping[str, np.ndarray], features: Features
 ) -> dict[str, Measured]:
-    """All of them on as many samples as there are test examples; those that compare pairs on at most 10,000."""
+    """All of them on as many samples as there are test examples.
+
+    Those that compare pairs take at most 10,000 of either, or 2,500 where there are more than 512 features.
+    """
     key_draw, key_train, key_valid = jax.random.split(key, 3)
     samples = draw(run, model, key_draw, len(test["x"]))
     found = _modes(run, samples) | _classes(run, samples, features)
     if len(samples) <= _NEIGHBOURS:
         return found
-    fake, real = samples[:_MOST], test["x"][:_MOST]
+    num_features = features.embed(samples[:1]).shape[1]
+    most = _MOST if num_features <= _MANY_FEATURES else _MOST_OF_MANY_FEATURES
+    fake, real = samples[:most], test["x"][:most]
     rows = np.linspace(0, len(run.dataset.train["x"]) - 1, len(real)).astype(int)  # as many, from all over
     train = prepare_examples(run.experiment.prepare, key_train, {"x": run.dataset.train["x"][rows]})["x"]
     found |= _distances(features.embed(real), features.embed(fake), features.embed(train), features.name)
     if run.recipe.log_prob is None and run.dataset.spec.unit_interval and real.min() >= 0:
         valid = prepare_examples(run.experiment.prepare, key_valid, {"x": run.dataset.valid["x"][:1000]})["x"]
-        found |= _parzen(*(jnp.asarray(x.reshape(len(x), -1)) for x in (real, valid, fake)))
+        test_x, samples = test["x"][:_MOST], samples[:_MOST]
+        found |= _parzen(*(jnp.asarray(x.reshape(len(x), -1)) for x in (test_x, valid, samples)))
     return found
 
 

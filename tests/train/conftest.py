@@ -13,7 +13,7 @@ from train.data.originals import ORIGINALS
 
 CONFIG = "configs/vae_digits.py"
 TINY = ("--devices", "1", "--batch-size", "16", "--hidden", "8", "--latent-dim", "3", "--num-samples", "4",
-        "--evaluate-every", "10", "--checkpoint-every", "10", "--steps-per-call", "5")  # fmt: skip
+        "--evaluate-every", "10", "--checkpoint-every", "10", "--steps-per-call", "5", "--features", "x")  # fmt: skip
 
 
 @pytest.fixture

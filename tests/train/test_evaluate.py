@@ -48,6 +48,7 @@ def test_student_t_is_scipy_s_one_sample_interval():
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
 
     np.testing.assert_allclose(intervals.student_t(values), (expected.low, expected.high))
+    assert intervals.student_t([8.0, 8.0]) == (8.0, 8.0)
 
 
 @pytest.fixture(scope="module")
@@ -57,18 +58,19 @@ def run(tmp_path_factory, tiny):
     path = tmp_path_factory.mktemp("runs") / "run"
     main(
         ["configs/vae_digits.py", "--data", tiny, "--run-dir", str(path), "--devices", "1", "--batch-size", "16",
-         "--hidden", "8", "--latent-dim", "2", "--steps", "10", "--num-samples", "4"]
+         "--features", "x", "--hidden", "8", "--latent-dim", "2", "--steps", "10", "--num-samples", "4"]
     )  # fmt: skip
     return path
 
 
 def test_evaluate_prints_a_line_a_metric_and_writes_them(run, capsys):
-    evaluate.main([str(run), "--num-samples", "100"])
+    evaluate.main([str(run), "--num-samples", "100", "--features", "x"])
 
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [
-        "negative_elbo", "reconstruction", "kl", "importance_weighted_nll", "bits_per_dim",
-        "squared_error",
+        "negative_elbo", "reconstruction", "kl", "importance_weighted_nll", "bits_per_dim", "squared_error",
+        "frechet_distance", "frechet_distance_of_training_data", "kernel_distance", "precision", "recall", "density",
+        "coverage", "nearest_training_example", "nearest_test_example",
     ]  # fmt: skip
     assert re.match(r"negative_elbo \d+\.\d\d nats  95 % \[", lines[0])
     assert re.match(r"bits_per_dim \d\.\d{4} bits/dim  ", lines[4])
@@ -86,7 +88,7 @@ def test_evaluate_prints_a_line_a_metric_and_writes_them(run, capsys):
 
 def test_more_importance_samples_tighten_the_bound(run, capsys):
     def nll(num_samples: int) -> float:
-        evaluate.main([str(run), "--num-samples", str(num_samples)])
+        evaluate.main([str(run), "--num-samples", str(num_samples), "--features", "x"])
         capsys.readouterr()
         return json.loads((run / "evaluation.json").read_text())["metrics"]["importance_weighted_nll"]["value"]
 
@@ -96,7 +98,7 @@ def test_more_importance_samples_tighten_the_bound(run, capsys):
 def test_the_same_run_evaluates_to_the_same_numbers(run, capsys):
     said = []
     for _ in range(2):
-        evaluate.main([str(run), "--num-samples", "7"])
+        evaluate.main([str(run), "--num-samples", "7", "--features", "x"])
         said.append(capsys.readouterr().out)
 
     assert said[0] == said[1]
@@ -135,7 +137,7 @@ def test_grey_data_under_a_bernoulli_likelihood_is_warned_of(tiny, tmp_path, cap
     from train.__main__ import main
 
     call = ["configs/vae_mnist_static.py", "--data", tiny, "--run-dir", str(tmp_path / "run"), "--devices=1"]
-    main([*call, "--batch-size=16", "--steps=1", "--seeds=2", "--num-samples=1"])
+    main([*call, "--batch-size=16", "--steps=1", "--seeds=2", "--num-samples=1", "--features=x"])
 
     said = capsys.readouterr()
     assert said.err.count("which compares with no likelihood") == 1
@@ -145,5 +147,5 @@ def test_grey_data_under_a_bernoulli_likelihood_is_warned_of(tiny, tmp_path, cap
 def test_one_example_has_no_interval():
     found = evaluate.estimate("nats", [np.array([3.0])])
 
-    assert evaluate.line("kl", found) == "kl 3.00 nats  no interval, bootstrap, 1 examples"
+    assert evaluate.line("kl", found) == "kl 3.00 nats  no interval, a single value"
     assert json.loads(json.dumps(found._asdict(), allow_nan=False))["low"] is None

@@ -1,0 +1,35 @@
+"""The game on a line ends where its theory says."""
+
+import json
+
+import numpy as np
+import pytest
+
+from train import minmax
+
+
+def test_every_claim_can_be_seen(tmp_path, capsys):
+    minmax.main(["--steps", "500", "--seeds", "2", "--out", str(tmp_path / "out")])
+
+    found = {
+        name: np.array(values) for name, values in json.loads((tmp_path / "out" / "minmax.json").read_text()).items()
+    }
+    printed = capsys.readouterr().out
+    optimal = float(printed.split("optimal_value ")[1].split(",")[0])
+    # V is largest at D*, and at a short training's end not far below.
+    assert (found["value"] <= optimal + 1e-4).all()
+    assert (found["value"] > optimal - 0.1).all()
+    assert (found["kl"] < 0.1).all()
+    assert (found["saturating"] < 0.1 * found["non_saturating"]).all()
+    # Along a line of length 3 the penalised critic minimises -3 g + 10 (g - 1)^2, so that g = 1 + 3 / 20.
+    np.testing.assert_allclose(found["penalised"], 1.15, atol=0.1)
+    assert (found["free"] > 100 * found["penalised"]).all()
+    assert (tmp_path / "out" / "minmax.png").stat().st_size > 10_000
+
+
+def test_steps_that_do_not_divide_are_refused(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        minmax.main(["--steps", "120", "--out", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    assert "--steps 120: expected a multiple of 50" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
