@@ -33,7 +33,18 @@ def classes_of(options: Options, run: Trained) -> np.ndarray:
     for y in options.y:
         if y >= num_classes:
             raise InputError(f"--y {y}: expected classes of the data, which has {num_classes}")
+    if options.y and not depends_on_class(run, num_classes):
+        raise InputError(f"--y {options.y[0]}: expected a run whose model is conditional on a class")
     return np.array(options.y, np.int32)
+
+
+def depends_on_class(run: Trained, num_classes: int) -> bool:
+    """Whether the first and the last class give different samples from the same noise."""
+    assert run.recipe.sample is not None
+    first, last = (
+        run.recipe.sample(jax.random.key(0), run.models[0], 2, y=np.full(2, y, np.int32)) for y in (0, num_classes - 1)
+    )
+    return not np.array_equal(first, last)
 
 
 def main(arguments: list[str]) -> None:

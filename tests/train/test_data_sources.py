@@ -57,6 +57,24 @@ def test_digits_are_embedded():
     np.testing.assert_array_equal(labels, load_digits().target[order])
 
 
+def test_stacked_mnist_is_made_of_three_digits(tmp_path, monkeypatch):
+    # Each digit's image is of its label alone, so that the colours of an image tell its number.
+    y = np.arange(30) % 10
+    x = np.broadcast_to(y[:, None, None] * 20, (30, 28, 28)).astype(np.uint8)
+    np.savez(tmp_path / "mnist.npz", x_train=x, y_train=y, x_test=x[:20], y_test=y[:20])
+    whole = synthetic.stack_digits
+    monkeypatch.setattr(synthetic, "stack_digits", lambda arrays: whole(arrays, sizes={"train": 5000, "test": 50}))
+    data = open_data("stacked_mnist", str(tmp_path))
+
+    assert data.train["x"].shape[1:] == (28, 28, 3)
+    assert data.spec.num_classes <= 1000
+    for part in (data.train, data.valid, data.test):
+        read = [digits[:, 0, 0, 0].astype(int) // 20 for digits in synthetic.digits_of_stacked(part["x"])]
+        np.testing.assert_array_equal(100 * read[0] + 10 * read[1] + read[2], part["y"])
+    assert len(np.unique(np.concatenate([data.train["y"], data.valid["y"]]))) > 950  # of 1,000, all but 7 expected
+    assert "expected --data-dir or JAXGEN_DATA" in refusal("stacked_mnist")
+
+
 def test_an_npz_file_anywhere(tmp_path, monkeypatch):
     further = {"notes": np.array([{"any": "object"}], object)}
     np.savez_compressed(tmp_path / "made.npz", **GOOD, **further)

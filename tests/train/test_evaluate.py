@@ -149,3 +149,39 @@ def test_one_example_has_no_interval():
 
     assert evaluate.line("kl", found) == "kl 3.00 nats  no interval, a single value"
     assert json.loads(json.dumps(found._asdict(), allow_nan=False))["low"] is None
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory, tiny):
+    from train.__main__ import main
+
+    path = tmp_path_factory.mktemp("runs") / "gan"
+    main(
+        ["configs/conditional_gan_mnist.py", "--data", tiny, "--run-dir", str(path), "--devices", "1", "--batch-size",
+         "16", "--channels", "4", "--steps", "10", "--features", "x"]
+    )  # fmt: skip
+    return path
+
+
+def test_classes_are_sampled_in_equal_shares_and_seen_in_the_unit_interval(conditional, capsys):
+    sample.main([str(conditional), "--num", "7", "--y", "2", "0"])
+    x = np.load(conditional / "samples.npz", allow_pickle=False)["x"]
+    assert x.shape == (7, 4, 4, 1)
+    assert 0 <= x.min() < x.max() <= 1  # of a tanh's -1 to 1
+
+    sample.main([str(conditional), "--num", "7", "--y", "2"])
+    again = np.load(conditional / "samples.npz", allow_pickle=False)["x"]
+    np.testing.assert_array_equal(again[:4], x[:4])
+    assert (again[4:] != x[4:]).any()
+
+    with pytest.raises(SystemExit) as stop:
+        sample.main([str(conditional), "--y", "3"])
+    assert stop.value.code == 2
+    assert "--y 3: expected classes of the data, which has 3" in capsys.readouterr().err
+
+
+def test_classes_of_a_model_that_knows_none_are_refused(run, capsys):
+    with pytest.raises(SystemExit) as stop:
+        sample.main([str(run), "--y", "1"])
+    assert stop.value.code == 2
+    assert "--y 1: expected a run whose model is conditional on a class" in capsys.readouterr().err

@@ -40,6 +40,26 @@ def test_classifiers_of_the_plane(tmp_path, family, expected):
     assert names(run) == expected
 
 
+def test_a_game_on_the_plane_shows_both_players_and_every_seed(tmp_path):
+    run = tmp_path / "run"
+    small = [
+        "--hidden",
+        "8",
+        "--discriminator-hidden",
+        "8",
+        "--steps",
+        "20",
+        "--evaluate-every",
+        "10",
+        "--devices",
+        "1",
+    ]
+    main(["configs/gan_ring.py", "--run-dir", str(run), "--seeds", "2", "--checkpoint-every", "10", *small])
+
+    assert names(run) == ["Losses", "Balance", "Gradients", "Samples"]
+    assert "of each seed" in gallery.draw(trained.load(str(run), None))["Samples"][1]
+
+
 def test_pictures_that_were_added_stay(train, tmp_path):
     run = tmp_path / "run"
     assert train(run, "--steps", "10") == 0

@@ -1,6 +1,6 @@
 """Data sets made from a seed that never changes: points in the plane, and digits stacked as colours."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -48,14 +48,17 @@ def mixture(name: str) -> Arrays:
     return _in_parts(draw, train=100_000, valid=2500, test=2500)
 
 
-def stack_digits(arrays: Arrays) -> Arrays:
+_STACKED = {"train": 128_000, "test": 26_000}
+
+
+def stack_digits(arrays: Arrays, sizes: Mapping[str, int] = _STACKED) -> Arrays:
     """Three random digits as the colours of an image, labelled 0 ... 999: [N, 28, 28] of MNIST -> [M, 28, 28, 3].
 
-    128,000 to train on, 26,000 to test, each from the same part of MNIST, as in Lin et al. 2018 (PacGAN), section 4.2.
+    As many as in Lin et al. 2018 (PacGAN), section 4.2, each from the same part of MNIST.
     """
     random = np.random.default_rng(0)
     stacked = {}
-    for part, num in (("train", 128_000), ("test", 26_000)):
+    for part, num in sizes.items():
         x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
         rows = random.integers(len(x), size=(num, 3))
         stacked[f"x_{part}"] = np.stack([x[rows[:, colour]] for colour in range(3)], axis=-1)
