@@ -100,7 +100,7 @@ def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> 
         nll = found.get("nll", found.get("importance_weighted_nll"))
         if nll is not None and shift is not None:
             found["bits_per_dim"] = shift + np.asarray(losses.bits_per_dim(jnp.asarray(nll), test["x"][0].size))
-        of_samples = {} if look is None else sample_metrics.measure(run, model, keys.compare, test, look)
+        of_samples = {} if look is None else sample_metrics.measure(run, model, keys.compare, look)
         units |= {name: measured.unit for name, measured in of_samples.items()}
         for name, value in (found | {name: measured.values for name, measured in of_samples.items()}).items():
             values.setdefault(name, []).append(value)

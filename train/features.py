@@ -28,7 +28,7 @@ class Features(NamedTuple):
     """How examples are looked at. `name` stands beside every number that is measured so."""
 
     name: str
-    embed: Callable[[np.ndarray], np.ndarray]  # x [N, ...], in the units of the run's model -> [N, F]
+    embed: Callable[[np.ndarray], np.ndarray]  # x [N, ...], images in [0, 1] -> [N, F]
     classify: Callable[[np.ndarray], np.ndarray] | None  # x -> labels [N]; None where there is no classifier
 
 
@@ -45,24 +45,18 @@ def choose(run: Trained, given: str | None) -> Features:
         return Features(name, lambda x: x.reshape(len(x), -1), None)
     stacked = run.dataset.source == "stacked_mnist"
     judge = _classifier_of("mnist" if stacked else run.experiment.data, run) if given is None else _open(given, run)
-    return _of_stacked(run, judge) if stacked else _of_classifier(run, judge)
+    return _of_stacked(judge) if stacked else _of_classifier(judge)
 
 
-def _of_classifier(run: Trained, judge: Trained) -> Features:
-    def embed(x: np.ndarray) -> np.ndarray:
-        return _apply(judge, trained.in_unit_interval(run, x))[0]
-
-    def classify(x: np.ndarray) -> np.ndarray:
-        return _apply(judge, trained.in_unit_interval(run, x))[1]
-
-    return Features(_name(judge), embed, classify)
+def _of_classifier(judge: Trained) -> Features:
+    return Features(_name(judge), lambda x: _apply(judge, x)[0], lambda x: _apply(judge, x)[1])
 
 
-def _of_stacked(run: Trained, judge: Trained) -> Features:
+def _of_stacked(judge: Trained) -> Features:
     """A classifier of digits looks at each colour of an image of three."""
 
     def each(x: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        return [_apply(judge, colour) for colour in digits_of_stacked(trained.in_unit_interval(run, x))]
+        return [_apply(judge, colour) for colour in digits_of_stacked(x)]
 
     def embed(x: np.ndarray) -> np.ndarray:
         return np.concatenate([features for features, _ in each(x)], axis=1)

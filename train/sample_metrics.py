@@ -1,17 +1,16 @@
 """What samples of a model are worth beside data: every metric of sets that the run's data allows."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen import metrics
+from jaxgen import metrics, preprocess
 from jaxgen.recipe import PyTree
+from train import trained
 from train.data import MIXTURES
 from train.features import Features
-from train.parallel import prepare_examples
 from train.trained import Trained
 
 # Examples on either side; what compares all pairs takes time with their square, and with the number of features.
@@ -31,36 +30,38 @@ class Measured(NamedTuple):
 
 
 def draw(run: Trained, model: PyTree, key: jax.Array, num: int) -> np.ndarray:
-    """`num` samples [num, ...], some at a time, so that any number of them fits."""
+    """`num` samples [num, ...], images in [0, 1]; some at a time, so that any number of them fits."""
     assert run.recipe.sample is not None
     sample = jax.jit(run.recipe.sample, static_argnums=2)
     size = min(_PER_CALL, num)
     calls = [sample(jax.random.fold_in(key, call), model, size) for call in range(-(-num // size))]
-    return np.concatenate([np.asarray(part) for part in calls])[:num]
+    return trained.in_unit_interval(run, np.concatenate([np.asarray(part) for part in calls])[:num])
 
 
-def measure(
-    run: Trained, model: PyTree, key: jax.Array, test: Mapping[str, np.ndarray], features: Features
-) -> dict[str, Measured]:
-    """All of them on as many samples as there are test examples.
+def stored(x: np.ndarray) -> np.ndarray:
+    """Examples of a data set as float32, images in [0, 1]."""
+    return np.asarray(preprocess.scale(jax.random.key(0), jnp.asarray(x)))
+
+
+def measure(run: Trained, model: PyTree, key: jax.Array, features: Features) -> dict[str, Measured]:
+    """All of them on as many samples as there are test examples, which are taken as they were stored: not binarized.
 
     Those that compare pairs take at most 10,000 of either, or 2,500 where there are more than 512 features.
     """
-    key_draw, key_train, key_valid = jax.random.split(key, 3)
-    samples = draw(run, model, key_draw, len(test["x"]))
+    test = run.dataset.test["x"]
+    samples = draw(run, model, key, len(test))
     found = _modes(run, samples) | _classes(run, samples, features)
     if len(samples) <= _NEIGHBOURS:
         return found
     num_features = features.embed(samples[:1]).shape[1]
     most = _MOST if num_features <= _MANY_FEATURES else _MOST_OF_MANY_FEATURES
-    fake, real = samples[:most], test["x"][:most]
+    fake, real = samples[:most], stored(test[:most])
     rows = np.linspace(0, len(run.dataset.train["x"]) - 1, len(real)).astype(int)  # as many, from all over
-    train = prepare_examples(run.experiment.prepare, key_train, {"x": run.dataset.train["x"][rows]})["x"]
+    train = stored(run.dataset.train["x"][rows])
     found |= _distances(features.embed(real), features.embed(fake), features.embed(train), features.name)
-    if run.recipe.log_prob is None and run.dataset.spec.unit_interval and real.min() >= 0:
-        valid = prepare_examples(run.experiment.prepare, key_valid, {"x": run.dataset.valid["x"][:1000]})["x"]
-        test_x, samples = test["x"][:_MOST], samples[:_MOST]
-        found |= _parzen(*(jnp.asarray(x.reshape(len(x), -1)) for x in (test_x, valid, samples)))
+    if run.recipe.log_prob is None and run.dataset.spec.unit_interval:
+        sets = stored(test[:_MOST]), stored(run.dataset.valid["x"][:1000]), samples[:_MOST]
+        found |= _parzen(*(jnp.asarray(x.reshape(len(x), -1)) for x in sets))
     return found
 
 
