@@ -28,6 +28,7 @@ class Recipe(NamedTuple):
     sample: Callable[..., jax.Array] | None = None  # (key, model, num, *, y=None) -> x [N, ...]
     complete: Callable[..., jax.Array] | None = None  # (key, model, x, mask, *, y=None) -> x [B, ...]
     encode: Callable[..., jax.Array] | None = None  # (model, x, *, y=None) -> z [B, Z], the posterior mean
+    draw_code: Callable[..., jax.Array] | None = None  # (key, model, x, *, y=None) -> z [B, Z], drawn from q(z | x)
     decode: Callable[..., jax.Array] | None = None  # (model, z, *, y=None) -> x [B, ...], the mean, in data units
     classify: Callable[..., jax.Array] | None = None  # (key, model, x) -> log-probabilities [B, K]
     features: Callable[..., jax.Array] | None = None  # (model, x) -> [B, F], for distances between sets

@@ -107,6 +107,11 @@ class Autoencoder(nn.Module):
     encoder: nn.Module
     decoder: nn.Module
 
+    @property
+    def latent_dim(self) -> int:
+        """Z."""
+        return self.encoder.latent_dim
+
     def encode(self, x: jax.Array) -> jax.Array:
         """The code: [B, ...] -> [B, Z]."""
         return self.encoder(x)

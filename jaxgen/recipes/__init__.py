@@ -2,6 +2,7 @@
 
 from jaxgen.recipes.autoencoder import (
     autoencoder,
+    rae,
 )
 from jaxgen.recipes.classifier import (
     multinomial_classifier,
@@ -25,6 +26,10 @@ from jaxgen.recipes.vae import (
     iwae,
     vae,
 )
+from jaxgen.recipes.wae import (
+    wae_gan,
+    wae_mmd,
+)
 
 __all__ = [
     "autoencoder",
@@ -36,6 +41,9 @@ __all__ = [
     "iwae",
     "multinomial_classifier",
     "one_vs_rest_classifier",
+    "rae",
     "vae",
+    "wae_gan",
+    "wae_mmd",
     "with_ema",
 ]

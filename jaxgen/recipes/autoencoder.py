@@ -1,6 +1,10 @@
-"""The deterministic autoencoder (Hinton & Salakhutdinov 2006): codes without a prior, so nothing to sample from."""
+"""Deterministic autoencoders: codes without a prior, so that what is to be sampled from is fitted to them afterwards.
+
+The plain one (Hinton & Salakhutdinov 2006) and the regularised one (Ghosh et al. 2020).
+"""
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from jaxgen import losses
@@ -14,9 +18,20 @@ def autoencoder(
     network: Autoencoder, optimizer: optax.GradientTransformation, *, likelihood: Likelihood = bernoulli
 ) -> Recipe:
     """Minimise the reconstruction's negative log-likelihood: squared error / 2 + constant under `fixed_gaussian()`."""
+    return rae(network, optimizer, code_weight=0.0, likelihood=likelihood)
 
-    def reconstruction(model: PyTree, x: jax.Array) -> jax.Array:
-        return likelihood.nll(network.apply(model, x), x)
+
+def rae(
+    network: Autoencoder,
+    optimizer: optax.GradientTransformation,
+    *,
+    code_weight: float,
+    likelihood: Likelihood = bernoulli,
+) -> Recipe:
+    """Add `code_weight` (beta) times ||z||^2 / 2, so that codes stay together (Ghosh et al. 2020, section 3).
+
+    Their decoder is held smooth as well; by a penalty on its weights (RAE-L2) where the optimizer decays them.
+    """
 
     def init(key: jax.Array, batch: dict) -> State:
         params = network.init(key, batch["x"])
@@ -26,7 +41,10 @@ def autoencoder(
         del key
 
         def loss(params: PyTree) -> tuple[jax.Array, dict]:
-            return reconstruction(params, batch["x"]), {}
+            z = encode(params, batch["x"])
+            code_norm = 0.5 * jnp.sum(jnp.square(z.astype(jnp.float32)), axis=1)
+            nll = likelihood.nll(network.apply(params, z, method="decode"), batch["x"])
+            return nll + code_weight * code_norm, {"reconstruction": nll, "code_norm": code_norm}
 
         params, opt_state, metrics = minimize(optimizer, loss, state.model, state.train, axis_name)
         return State(params, opt_state), metrics
@@ -34,8 +52,9 @@ def autoencoder(
     def evaluate(key: jax.Array, model: PyTree, batch: dict) -> dict[str, jax.Array]:
         del key
         x = batch["x"]
-        squared_error = losses.squared_error(decode(model, encode(model, x)), x)
-        return {"reconstruction": reconstruction(model, x), "squared_error": squared_error}
+        output = network.apply(model, x)
+        squared_error = losses.squared_error(likelihood.mean(output), x)
+        return {"reconstruction": likelihood.nll(output, x), "squared_error": squared_error}
 
     def encode(model: PyTree, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         del y

@@ -137,7 +137,7 @@ def _family(
     def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
         x, y = batch["x"], batch.get("y")
         mean, log_var = network.apply(model.params, x, y, method="encode")
-        z = losses.reparameterize(mean, log_var, draw_noise(key, len(x), 1)[0])
+        z = draw_code(key, model, x, y=y)
         reconstruction = likelihood.nll(network.apply(model.params, z, y, method="decode"), x)
         elbo = losses.negative_elbo(reconstruction, losses.gaussian_kl(mean, log_var))
         squared_error = losses.squared_error(decode(model, mean, y=y), x)
@@ -160,6 +160,10 @@ def _family(
     def encode(model: Model, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         return network.apply(model.params, x, y, method="encode").mean
 
+    def draw_code(key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
+        mean, log_var = network.apply(model.params, x, y, method="encode")
+        return losses.reparameterize(mean, log_var, draw_noise(key, len(x), 1)[0])
+
     def decode(model: Model, z: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         return likelihood.mean(network.apply(model.params, z, y, method="decode"))
 
@@ -177,6 +181,7 @@ def _family(
         evaluate,
         sample,
         encode=encode,
+        draw_code=draw_code,
         decode=decode,
         log_prob=log_prob,
         log_prob_is="lower bound",

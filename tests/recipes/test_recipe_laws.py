@@ -24,6 +24,10 @@ def network(parameters: tuple[int, ...] = (), num_classes: int | None = None) ->
     return models.VAE(models.GaussianEncoder(3, (8,)), models.Decoder((*SHAPE, *parameters), (8,)), num_classes)
 
 
+def autoencoder() -> models.Autoencoder:
+    return models.Autoencoder(models.Encoder(3, (8,)), models.Decoder(SHAPE, (8,)))
+
+
 def convolutional() -> models.VAE:
     return models.VAE(models.GaussianEncoder(3, (), channels=(4, 6)), models.Decoder(SHAPE, (), channels=(6, 4)))
 
@@ -46,7 +50,10 @@ RECIPES = {
     "vae_conditional": recipes.vae(network(num_classes=NUM_CLASSES), SGD),
     "iwae": recipes.iwae(network(), SGD, num_samples=4),
     "vae_convolutional": recipes.vae(convolutional(), SGD),
-    "autoencoder": recipes.autoencoder(models.Autoencoder(models.Encoder(3, (8,)), models.Decoder(SHAPE, (8,))), SGD),
+    "autoencoder": recipes.autoencoder(autoencoder(), SGD),
+    "rae": recipes.rae(autoencoder(), SGD, code_weight=0.1),
+    "wae_mmd": recipes.wae_mmd(autoencoder(), SGD, cost_weight=0.05),
+    "wae_gan": recipes.wae_gan(network(), models.Discriminator((6,)), SGD, SGD, weight=2.0, cost="bernoulli"),
     "multinomial_classifier": recipes.multinomial_classifier(models.Classifier(NUM_CLASSES, (8,), channels=(4,)), SGD),
     "one_vs_rest_classifier": recipes.one_vs_rest_classifier(models.Classifier(NUM_CLASSES), SGD),
     "hierarchical_iwae": recipes.hierarchical_iwae(hierarchy(), SGD, num_samples=4),
@@ -170,6 +177,8 @@ def test_encode_and_decode_fit(recipe, batch):
     x = decode(model, z, y=batch["y"])
 
     assert z.ndim == 2
+    if recipe.draw_code is not None:
+        assert recipe.draw_code(jax.random.key(1), model, batch["x"], y=batch["y"]).shape == z.shape
     assert x.shape == batch["x"].shape
     row = decode(model, z[3:4], y=batch["y"][3:4])
     np.testing.assert_allclose(row, x[3:4], rtol=1e-5, atol=1e-5)

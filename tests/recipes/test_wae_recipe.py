@@ -1,0 +1,135 @@
+"""The Wasserstein autoencoder: its objective term by term, and that codes come to be like the prior."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxgen import losses, models, recipes
+from jaxgen.sampling import standard_normal
+
+SGD = optax.inject_hyperparams(optax.sgd)(0.1)
+
+
+def network(latent_dim=2) -> models.Autoencoder:
+    return models.Autoencoder(models.Encoder(latent_dim, (16,)), models.Decoder((6,), (16,)))
+
+
+@pytest.fixture(scope="module")
+def batch():
+    random = np.random.default_rng(0)
+    x = random.normal(size=(64, 2)) @ random.normal(size=(2, 6)) + 3  # codes begin far from the prior
+    return {"x": jnp.asarray(x, jnp.float32)}
+
+
+def test_the_loss_is_weighted_cost_plus_lambda_times_mmd_under_the_authors_kernel(batch):
+    recipe = recipes.wae_mmd(network(), SGD, weight=7.0, cost_weight=0.05)
+    state = recipe.init(jax.random.key(0), batch)
+    _, metrics = jax.jit(recipe.step)(jax.random.key(1), state, batch)
+
+    z = np.asarray(recipe.encode(state.model, batch["x"]), np.float64)
+    _, key_prior = jax.random.split(jax.random.key(1))
+    prior = np.asarray(standard_normal(key_prior, 64, (2,)), np.float64)
+
+    def mean_kernel(a, b, itself):
+        d2 = ((a[:, None] - b[None]) ** 2).sum(-1)
+        k = sum(c / (c + d2) for c in [4 * s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10)])
+        return (k.sum() - itself * np.trace(k)) / (len(a) * (len(b) - itself))
+
+    mmd = mean_kernel(z, z, 1) + mean_kernel(prior, prior, 1) - 2 * mean_kernel(z, prior, 0)
+    x = np.asarray(batch["x"], np.float64)
+    cost = ((np.asarray(recipe.decode(state.model, jnp.asarray(z, jnp.float32))) - x) ** 2).sum(1).mean()
+    np.testing.assert_allclose(metrics["mmd"], mmd, rtol=1e-4)
+    np.testing.assert_allclose(metrics["reconstruction"], 0.05 * cost, rtol=1e-4)
+    np.testing.assert_allclose(metrics["loss"], 0.05 * cost + 7 * mmd, rtol=1e-4)
+
+
+def test_one_step_of_wae_gan_is_algorithm_1(batch):
+    judge = models.Discriminator((5,))
+    recipe = recipes.wae_gan(network(), judge, SGD, SGD, weight=3.0)
+    state = recipe.init(jax.random.key(0), batch)
+    after, metrics = jax.jit(recipe.step)(jax.random.key(1), state, batch)
+
+    _, key_prior = jax.random.split(jax.random.key(1))
+    prior = standard_normal(key_prior, 64, (2,))
+
+    def logits(params, z):
+        return judge.apply(params, z, train=True)
+
+    def of_judge(params):
+        z = network().apply(state.model, batch["x"], method="encode")
+        return 3 * jnp.mean(jax.nn.softplus(-logits(params, prior)) + jax.nn.softplus(logits(params, z)))
+
+    taught = jax.tree.map(
+        lambda p, g: p - 0.1 * g, state.train.discriminator, jax.grad(of_judge)(state.train.discriminator)
+    )
+
+    def of_network(params):
+        z = network().apply(params, batch["x"], method="encode")
+        cost = jnp.sum((network().apply(params, z, method="decode") - batch["x"]) ** 2, axis=1)
+        return jnp.mean(cost + 3 * jax.nn.softplus(-logits(taught, z)))
+
+    value, gradient = jax.value_and_grad(of_network)(state.model)
+    expected = jax.tree.map(lambda p, g: p - 0.1 * g, state.model, gradient)
+    np.testing.assert_allclose(metrics["loss"], value, rtol=1e-5)
+    for found, wanted in zip(
+        jax.tree.leaves((after.train.discriminator, after.model)), jax.tree.leaves((taught, expected)), strict=True
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["mmd", "gan"])
+def test_codes_come_to_be_like_the_prior(family, batch):
+    adam = optax.adam(3e-3)
+    if family == "mmd":
+        recipe = recipes.wae_mmd(network(), adam, weight=20.0)
+    else:
+        recipe = recipes.wae_gan(network(), models.Discriminator((32,)), optax.adam(1e-3), adam, weight=5.0)
+    state = recipe.init(jax.random.key(0), batch)
+    kernel = losses.inverse_multiquadric([4.0])
+    prior = jax.random.normal(jax.random.key(9), (2000, 2))
+
+    def distance(model):
+        return float(losses.mmd_biased(recipe.encode(model, batch["x"]), prior, kernel))
+
+    def cost(model):
+        return float(recipe.evaluate(jax.random.key(2), model, batch)["squared_error"].mean())
+
+    @jax.jit
+    def train(state):
+        return jax.lax.scan(
+            lambda s, i: recipe.step(jax.random.fold_in(jax.random.key(3), i), s, batch), state, jnp.arange(1500)
+        )
+
+    trained, _ = train(state)
+    # 64 codes that are draws from the prior have a biased MMD of about (k(0) - E k) / 64 < 0.016.
+    assert distance(trained.model) < 0.03
+    assert distance(state.model) > 5 * distance(trained.model)
+    assert cost(trained.model) < 0.1 * cost(state.model)
+
+
+def test_a_gaussian_encoder_s_codes_are_drawn(batch):
+    gaussian = models.VAE(models.GaussianEncoder(2, (8,)), models.Decoder((6,), (8,)))
+    recipe = recipes.wae_mmd(gaussian, SGD)
+    model = recipe.init(jax.random.key(0), batch).model
+    one, other = (recipe.draw_code(jax.random.key(seed), model, batch["x"]) for seed in (0, 1))
+    mean, log_var = gaussian.apply(model, batch["x"], method="encode")
+    assert not np.allclose(one, other)
+    # 128 standard deviations of a draw: their mean square is 1 within 4 sqrt(2 / 128).
+    assert abs(np.mean(np.square((one - mean) / np.exp(0.5 * log_var))) - 1) < 4 * np.sqrt(2 / 128)
+    np.testing.assert_array_equal(recipe.encode(model, batch["x"]), mean)
+
+
+def test_an_unknown_cost_is_refused():
+    with pytest.raises(ValueError, match="cost must be one of squared, bernoulli, got 'l1'"):
+        recipes.wae_mmd(network(), SGD, cost="l1")
+
+
+def test_the_regularised_autoencoder_pays_for_long_codes(batch):
+    free, held = (recipes.rae(network(), SGD, code_weight=weight) for weight in (0.0, 0.5))
+    state = free.init(jax.random.key(0), batch)
+    (_, metrics_free), (_, metrics_held) = (recipe.step(jax.random.key(1), state, batch) for recipe in (free, held))
+    code_norm = 0.5 * np.square(free.encode(state.model, batch["x"])).sum(1).mean()
+    np.testing.assert_allclose(metrics_held["code_norm"], code_norm, rtol=1e-5)
+    np.testing.assert_allclose(metrics_held["loss"], metrics_free["loss"] + 0.5 * code_norm, rtol=1e-5)
