@@ -42,8 +42,8 @@ UNITS = {
     "squared_error": "an example",
     "cross_entropy": "nats",
     "accuracy": "of 1",
-    "real_logit": "log-odds",
-    "fake_logit": "log-odds",
+    "real_logit": "logit or score",
+    "fake_logit": "logit or score",
 }
 
 

@@ -9,6 +9,9 @@ from jaxgen.metrics.coverage import (
     ModeCoverage,
     modes_covered,
 )
+from jaxgen.metrics.density_weights import (
+    density_weights,
+)
 from jaxgen.metrics.distances import (
     frechet_distance,
     kernel_distance,
@@ -21,12 +24,19 @@ from jaxgen.metrics.neighbours import (
 from jaxgen.metrics.parzen import (
     parzen_log_likelihood,
 )
+from jaxgen.metrics.two_sample import (
+    TwoSampleTest,
+    mmd_permutation_test,
+)
 
 __all__ = [
     "PRDC",
     "ModeCoverage",
+    "TwoSampleTest",
+    "density_weights",
     "frechet_distance",
     "kernel_distance",
+    "mmd_permutation_test",
     "modes_covered",
     "nearest_neighbour_distances",
     "parzen_log_likelihood",

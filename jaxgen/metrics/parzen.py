@@ -1,11 +1,9 @@
 """The log-likelihood of data under a kernel density estimate of a model's samples."""
 
-import math
-
 import jax
-import jax.numpy as jnp
 
-from jaxgen.metrics._pairwise import check_sets, over_rows
+from jaxgen.metrics._density import log_density
+from jaxgen.metrics._pairwise import check_sets
 
 
 def parzen_log_likelihood(x: jax.Array, samples: jax.Array, *, std: float | jax.Array) -> jax.Array:
@@ -19,5 +17,4 @@ def parzen_log_likelihood(x: jax.Array, samples: jax.Array, *, std: float | jax.
     """
     check_sets(x, samples)
 
-    exponents = over_rows(lambda distances: jax.nn.logsumexp(-0.5 * distances / jnp.square(std)), x, samples)
-    return exponents - math.log(len(samples)) - x.shape[1] * (0.5 * math.log(2 * math.pi) + jnp.log(std))
+    return log_density(x, samples, std)

@@ -1,0 +1,40 @@
+"""The permutation test: right as often as it says where there is no difference, and sharp where there is one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen import losses, metrics
+
+KERNEL = losses.inverse_multiquadric([4.0])
+
+
+def test_its_estimate_is_the_unbiased_mmd():
+    x, y = jax.random.normal(jax.random.key(0), (2, 50, 3))
+    found = metrics.mmd_permutation_test(jax.random.key(1), x, y + 1, KERNEL, num_permutations=3)
+    np.testing.assert_allclose(found.mmd, losses.mmd_unbiased(x, y + 1, KERNEL), rtol=1e-4)
+
+
+def test_under_no_difference_the_p_value_is_uniform():
+    def p_value(key):
+        key_x, key_y, key_test = jax.random.split(key, 3)
+        x, y = jax.random.normal(key_x, (30, 2)), jax.random.normal(key_y, (30, 2))
+        return metrics.mmd_permutation_test(key_test, x, y, KERNEL, num_permutations=99).p_value
+
+    found = np.asarray(jax.jit(jax.vmap(p_value))(jax.random.split(jax.random.key(0), 400)))
+    for level in (0.05, 0.5):
+        margin = 4 * np.sqrt(level * (1 - level) / 400)
+        assert abs(np.mean(found <= level) - level) < margin
+
+
+def test_a_difference_is_seen():
+    x, y = jax.random.normal(jax.random.key(0), (2, 200, 2))
+    found = metrics.mmd_permutation_test(jax.random.key(1), x, 1.5 * y, KERNEL, num_permutations=199)
+    assert found.p_value == 1 / 200
+
+
+@pytest.mark.parametrize(("n", "m"), [(5, 6), (1, 1)])
+def test_sets_of_unlike_size_are_refused(n, m):
+    with pytest.raises(ValueError, match=f"got {n} and {m}"):
+        metrics.mmd_permutation_test(jax.random.key(0), jnp.zeros((n, 2)), jnp.zeros((m, 2)), KERNEL)
