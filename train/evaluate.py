@@ -20,7 +20,7 @@ import numpy as np
 
 from jaxgen import losses, preprocess
 from jaxgen.recipe import PyTree, Recipe
-from train import features, intervals, run_directory, sample_metrics, trained
+from train import features, intervals, latent_metrics, run_directory, sample_metrics, trained
 from train.experiment import Size
 from train.failures import one_line_failures, warn
 from train.parallel import Prepare, over_examples, prepare_examples
@@ -39,6 +39,7 @@ UNITS = {
     "nll": "nats",
     "importance_weighted_nll": "nats",
     "bits_per_dim": "bits/dim",
+    "cost": "weighted, an example",
     "squared_error": "an example",
     "cross_entropy": "nats",
     "accuracy": "of 1",
@@ -88,7 +89,8 @@ def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> 
     measures = [over_examples(run.recipe.evaluate, batch_size=_BATCH_SIZE)]
     if run.recipe.log_prob is not None:
         measures.append(over_examples(measure_nll(run.recipe, num_samples), batch_size=_LIKELIHOOD_BATCH_SIZE))
-    look = None if run.recipe.sample is None else features.choose(run, given_features)
+    has_codes = run.recipe.encode is not None and run.recipe.decode is not None
+    look = features.choose(run, given_features) if run.recipe.sample is not None or has_codes else None
     values: dict[str, list[np.ndarray]] = {}
     units = dict(UNITS)
     for keys, model in zip(run.keys, run.models, strict=True):
@@ -100,7 +102,7 @@ def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> 
         nll = found.get("nll", found.get("importance_weighted_nll"))
         if nll is not None and shift is not None:
             found["bits_per_dim"] = shift + np.asarray(losses.bits_per_dim(jnp.asarray(nll), test["x"][0].size))
-        of_samples = {} if look is None else sample_metrics.measure(run, model, keys.compare, look)
+        of_samples = {} if look is None else _of_samples(run, model, keys.compare, look)
         units |= {name: measured.unit for name, measured in of_samples.items()}
         for name, value in (found | {name: measured.values for name, measured in of_samples.items()}).items():
             values.setdefault(name, []).append(value)
@@ -108,6 +110,16 @@ def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> 
         warn("the test data is not binary: a Bernoulli nll of it is a cross-entropy, which compares with no likelihood")
     ordered = [name for name in UNITS if name in values] + [name for name in values if name not in UNITS]
     return {name: estimate(units.get(name, "nats"), values[name]) for name in ordered}
+
+
+def _of_samples(
+    run: Trained, model: PyTree, key: jax.Array, look: features.Features
+) -> dict[str, sample_metrics.Measured]:
+    key_samples, key_codes = jax.random.split(key)
+    found = {} if run.recipe.sample is None else sample_metrics.measure(run, model, key_samples, look)
+    if look.classify is not None and run.recipe.encode is not None and run.recipe.decode is not None:
+        found |= latent_metrics.measure(run, model, key_codes, look)
+    return found
 
 
 def measure_nll(recipe: Recipe, num_samples: int) -> Callable[[jax.Array, PyTree, dict], dict[str, jax.Array]]:

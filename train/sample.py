@@ -1,15 +1,16 @@
 """Samples of a trained run, as a picture and as numbers.
 
-python -m train.sample RUN [--num 64] [--y 3]
+python -m train.sample RUN [--num 64] [--y 3] [--prior gmm]
 """
 
 import dataclasses
 import sys
+from typing import Literal
 
 import jax
 import numpy as np
 
-from train import figures, trained
+from train import figures, latent_density, trained
 from train.experiment import Count, Seed, Size
 from train.failures import InputError, one_line_failures
 from train.trained import Trained
@@ -23,6 +24,9 @@ class Options(trained.Reading):
     """Number of samples."""
     seed: Seed = 0
     """Other seeds give other samples."""
+    prior: Literal["normal", "gaussian", "gmm"] = "normal"
+    """Where codes come from: the model's own prior, or a Gaussian or a 10-component mixture fitted to those of the
+    training data."""
     y: tuple[Count, ...] = ()
     """Classes to sample in equal shares, one after the other, of a conditional model; none: as often as in training."""
 
@@ -40,11 +44,29 @@ def classes_of(options: Options, run: Trained) -> np.ndarray:
 
 def depends_on_class(run: Trained, num_classes: int) -> bool:
     """Whether the first and the last class give different samples from the same noise."""
-    assert run.recipe.sample is not None
+    if run.recipe.sample is None:
+        return False
     first, last = (
         run.recipe.sample(jax.random.key(0), run.models[0], 2, y=np.full(2, y, np.int32)) for y in (0, num_classes - 1)
     )
     return not np.array_equal(first, last)
+
+
+def draw(run: Trained, options: Options) -> np.ndarray:
+    """Samples [num, ...], images in [0, 1]."""
+    key = jax.random.fold_in(run.keys[0].sample, options.seed)
+    y = np.repeat(classes_of(options, run), -(-options.num // max(len(options.y), 1)))[: options.num]
+    if options.prior == "normal":
+        if run.recipe.sample is None:
+            instead = "" if run.recipe.decode is None else "; expected --prior gaussian or gmm"
+            raise InputError(f"{options.run} is of a family that cannot sample{instead}")
+        x = run.recipe.sample(key, run.models[0], options.num, y=y if options.y else None)
+        return trained.in_unit_interval(run, np.asarray(x))
+    if run.recipe.encode is None or run.recipe.decode is None:
+        raise InputError(f"--prior {options.prior}: expected a run of a family that encodes and decodes")
+    codes = latent_density.of_training_data(run, run.models[0], key)
+    z, labels = latent_density.fit(options.prior, codes, options.seed)(options.num)
+    return latent_density.decode(run, run.models[0], z, y if options.y else labels)
 
 
 def main(arguments: list[str]) -> None:
@@ -52,13 +74,7 @@ def main(arguments: list[str]) -> None:
     with one_line_failures():
         options = trained.bind(Options, arguments, prog="python -m train.sample", description=__doc__)
         run = trained.open_run(options)
-        if run.recipe.sample is None:
-            raise InputError(f"{options.run} is of a family that cannot sample")
-        key = jax.random.fold_in(run.keys[0].sample, options.seed)
-        y = np.repeat(classes_of(options, run), -(-options.num // max(len(options.y), 1)))[: options.num]
-        x = trained.in_unit_interval(
-            run, np.asarray(run.recipe.sample(key, run.models[0], options.num, y=y if options.y else None))
-        )
+        x = draw(run, options)
         picture, numbers = run.path / "samples.png", run.path / "samples.npz"
         drawn = figures.save_examples(picture, x)
         np.savez_compressed(numbers, x=x)

@@ -72,9 +72,9 @@ def _modes(run: Trained, samples: np.ndarray) -> dict[str, Measured]:
     centers, std = MIXTURES[run.dataset.source]
     found = jax.jit(metrics.modes_covered)(samples, jnp.asarray(centers, jnp.float32), std)
     return {
-        "modes": _value(found.modes, f"of {len(centers)}"),
-        "high_quality": _value(found.high_quality, "of 1"),
-        "mode_reverse_kl": _value(found.reverse_kl, "nats"),
+        "modes": value(found.modes, f"of {len(centers)}"),
+        "high_quality": value(found.high_quality, "of 1"),
+        "mode_reverse_kl": value(found.reverse_kl, "nats"),
     }
 
 
@@ -89,8 +89,8 @@ def _classes(run: Trained, samples: np.ndarray, features: Features) -> dict[str,
     with np.errstate(divide="ignore"):
         reverse_kl = np.sum(of_samples[seen] * np.log(of_samples[seen] / of_data[seen]))
     return {
-        "classes": _value(seen.sum(), f"of {num_classes}, {features.name}"),
-        "class_reverse_kl": _value(reverse_kl, "nats"),
+        "classes": value(seen.sum(), f"of {num_classes}, {features.name}"),
+        "class_reverse_kl": value(reverse_kl, "nats"),
     }
 
 
@@ -98,12 +98,12 @@ def _distances(real: np.ndarray, fake: np.ndarray, train: np.ndarray, name: str)
     """How far samples are from test data, with that of training data beside it; and whether they are copies."""
     frechet = jax.jit(metrics.frechet_distance)
     found = {
-        "frechet_distance": _value(frechet(real, fake), name),
-        "frechet_distance_of_training_data": _value(frechet(real, train), name),
-        "kernel_distance": _value(jax.jit(metrics.kernel_distance)(real, fake), name),
+        "frechet_distance": value(frechet(real, fake), name),
+        "frechet_distance_of_training_data": value(frechet(real, train), name),
+        "kernel_distance": value(jax.jit(metrics.kernel_distance)(real, fake), name),
     }
     prdc = jax.jit(metrics.precision_recall_density_coverage, static_argnames="k")(real, fake, k=_NEIGHBOURS)
-    found |= {quantity: _value(value, name) for quantity, value in prdc._asdict().items()}
+    found |= {quantity: value(found_one, name) for quantity, found_one in prdc._asdict().items()}
     nearest = jax.jit(metrics.nearest_neighbour_distances)
     return found | {
         "nearest_training_example": Measured(np.asarray(nearest(fake, train)), name),
@@ -120,5 +120,6 @@ def _parzen(test: jax.Array, valid: jax.Array, samples: jax.Array) -> dict[str, 
     return {"parzen_log_likelihood": Measured(np.asarray(found), f"nats, a poor measure, window {std:.3f}")}
 
 
-def _value(value: jax.typing.ArrayLike, unit: str) -> Measured:
-    return Measured(np.asarray(value, np.float64).reshape(1), unit)
+def value(found: jax.typing.ArrayLike, unit: str) -> Measured:
+    """A value of the whole set."""
+    return Measured(np.asarray(found, np.float64).reshape(1), unit)

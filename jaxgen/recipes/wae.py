@@ -68,9 +68,9 @@ def wae_mmd(
 
         def loss(params: PyTree) -> tuple[jax.Array, dict]:
             z = _code(network, params, x, noise)
-            reconstruction = cost_weight * chosen.of(network.apply(params, z, method="decode"), x)
+            costs = cost_weight * chosen.of(network.apply(params, z, method="decode"), x)
             mmd = losses.mmd_unbiased(_gathered(z, axis_name), prior, kernel)
-            return reconstruction + weight * mmd, {"reconstruction": reconstruction, "mmd": mmd}
+            return costs + weight * mmd, {"cost": costs, "mmd": mmd}
 
         params, opt_state, metrics = minimize(optimizer, loss, state.model, state.train, axis_name)
         return State(params, opt_state), metrics
@@ -121,9 +121,9 @@ def wae_gan(
 
         def loss(params: PyTree) -> tuple[jax.Array, dict]:
             z = _code(network, params, x, noise)
-            reconstruction = cost_weight * chosen.of(network.apply(params, z, method="decode"), x)
+            costs = cost_weight * chosen.of(network.apply(params, z, method="decode"), x)
             fooling = losses.non_saturating_generator_loss(logits(judge, z))
-            return reconstruction + weight * fooling, {"reconstruction": reconstruction, "encoder_loss": fooling}
+            return costs + weight * fooling, {"cost": costs, "encoder_loss": fooling}
 
         params, opt_state, metrics = minimize(optimizer, loss, state.model, opt_state, axis_name)
         return State(params, Adversary(opt_state, judge, judge_opt_state)), judged | metrics
@@ -160,12 +160,9 @@ def _family(
 
     def evaluate(key: jax.Array, model: PyTree, batch: dict) -> dict[str, jax.Array]:
         x = batch["x"]
-        z = draw_code(key, model, x)
-        reconstruction = cost_weight * cost.of(network.apply(model, z, method="decode"), x)
-        return {
-            "reconstruction": reconstruction,
-            "squared_error": losses.squared_error(decode(model, encode(model, x)), x),
-        }
+        output = network.apply(model, draw_code(key, model, x), method="decode")
+        squared_error = losses.squared_error(decode(model, encode(model, x)), x)
+        return {"cost": cost_weight * cost.of(output, x), "squared_error": squared_error}
 
     def sample(key: jax.Array, model: PyTree, num: int, *, y: jax.Array | None = None) -> jax.Array:
         del y

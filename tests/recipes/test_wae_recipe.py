@@ -41,7 +41,7 @@ def test_the_loss_is_weighted_cost_plus_lambda_times_mmd_under_the_authors_kerne
     x = np.asarray(batch["x"], np.float64)
     cost = ((np.asarray(recipe.decode(state.model, jnp.asarray(z, jnp.float32))) - x) ** 2).sum(1).mean()
     np.testing.assert_allclose(metrics["mmd"], mmd, rtol=1e-4)
-    np.testing.assert_allclose(metrics["reconstruction"], 0.05 * cost, rtol=1e-4)
+    np.testing.assert_allclose(metrics["cost"], 0.05 * cost, rtol=1e-4)
     np.testing.assert_allclose(metrics["loss"], 0.05 * cost + 7 * mmd, rtol=1e-4)
 
 

@@ -1,0 +1,22 @@
+"""Wasserstein autoencoder with MMD on faces: Frey's film (Roweis), or the 40 people of Olivetti.
+
+    JAXGEN_DATA=DIR python -m train configs/wae_faces.py
+    JAXGEN_DATA=DIR python -m train configs/wae_faces.py --data olivetti_faces --steps 1000
+
+The options are those of `configs/wae_mmd_mnist.py`.
+"""
+
+import functools
+
+from configs.wae_mmd_mnist import experiment as on_mnist
+
+experiment = functools.partial(
+    on_mnist,
+    data="frey_faces",
+    latent_dim=4,
+    channels=(32, 64),
+    hidden=(256,),
+    steps=3000,
+    decay_steps=3000,
+    cost_weight=0.5,
+)
