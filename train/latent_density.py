@@ -33,6 +33,14 @@ def draw_codes(run: Trained, model: PyTree, key: jax.Array, x: np.ndarray, y: np
     return _of_prepared(run, lambda key, model, batch: draw(key, model, batch["x"], y=batch.get("y")), model, key, x, y)
 
 
+def encode_seen(run: Trained, model: PyTree, x: np.ndarray) -> np.ndarray:
+    """Posterior means of images in [0, 1], such as the model generates: [N, ...] -> [N, Z]."""
+    assert run.recipe.encode is not None
+    mean = run.recipe.encode
+    on_batch = over_examples(lambda _, model, batch: mean(model, batch["x"]), batch_size=_BATCH_SIZE)
+    return on_batch(jax.random.key(0), model, {"x": trained.in_model_units(run, x)})
+
+
 def decode(run: Trained, model: PyTree, z: np.ndarray, y: np.ndarray | None) -> np.ndarray:
     """Examples of codes, images in [0, 1]: [N, Z] -> [N, ...]."""
     assert run.recipe.decode is not None

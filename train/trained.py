@@ -80,6 +80,11 @@ def in_unit_interval(run: Trained, x: np.ndarray) -> np.ndarray:
     return (x + 1) / 2 if run.experiment.prepare is preprocess.scale_symmetric else x
 
 
+def in_model_units(run: Trained, x: np.ndarray) -> np.ndarray:
+    """Images in [0, 1] as the run's model takes them: the reverse of `in_unit_interval`."""
+    return 2 * x - 1 if run.experiment.prepare is preprocess.scale_symmetric else x
+
+
 def per_seed(tree: PyTree, seeds: int) -> list[PyTree]:
     """A tree with a leading axis of seeds, if there are several, as one tree for each."""
     return [tree] if seeds == 1 else [jax.tree.map(lambda leaf, seed=seed: leaf[seed], tree) for seed in range(seeds)]

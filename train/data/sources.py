@@ -20,8 +20,8 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
 
     Args:
         source: `digits` (8 x 8 digits, embedded in scikit-learn), `blobs`, `ring`, `grid` (points in the plane),
-            `stacked_mnist` (three digits of `mnist` as the colours of an image), `npz:PATH`, `tfds:NAME` (prepared as
-            array_record), or the NAME of a file NAME.npz in the data directory.
+            `stacked_mnist` (three digits of `mnist` as the colours of an image), `skewed_mnist` (classes at 50 : 1),
+            `npz:PATH`, `tfds:NAME` (prepared as array_record), or the NAME of a file NAME.npz in the data directory.
         data_dir: The data directory; None stands for the environment variable JAXGEN_DATA, and for tfds:NAME for the
             directory that TensorFlow Datasets takes by default.
 
@@ -30,8 +30,8 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
     """
     if source in EMBEDDED:
         return from_arrays(source, EMBEDDED[source]())
-    if source == "stacked_mnist":
-        return from_arrays(source, synthetic.stack_digits(_read_named(_find("mnist", data_dir))))
+    if source in _MADE_OF_MNIST:
+        return from_arrays(source, _MADE_OF_MNIST[source](_read_named(_find("mnist", data_dir))))
     scheme, colon, rest = source.partition(":")
     if not colon:
         path = _find(source, data_dir)
@@ -63,6 +63,10 @@ def _digits() -> Arrays:
     return {"x_train": x[:1437], "y_train": y[:1437], "x_test": x[1437:], "y_test": y[1437:]}
 
 
+_MADE_OF_MNIST: dict[str, Callable[[Arrays], Arrays]] = {
+    "stacked_mnist": lambda arrays: synthetic.stack_digits(arrays),
+    "skewed_mnist": lambda arrays: synthetic.skew_classes(arrays),
+}
 EMBEDDED = {"digits": _digits, **synthetic.SOURCES}
 
 

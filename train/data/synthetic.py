@@ -66,6 +66,25 @@ def stack_digits(arrays: Arrays, sizes: Mapping[str, int] = _STACKED) -> Arrays:
     return stacked
 
 
+def skew_classes(arrays: Arrays, ratio: float = 50.0) -> Arrays:
+    """Class k of the training part thinned out to the share ratio^(-k / (K - 1)); the test part as it is."""
+    y = arrays["y_train"]
+    num_classes = int(y.max()) + 1
+    smallest = np.bincount(y).min()
+    random = np.random.default_rng(0)
+    kept = [
+        random.choice(np.flatnonzero(y == label), int(smallest * ratio ** (-label / (num_classes - 1))), replace=False)
+        for label in range(num_classes)
+    ]
+    rows = random.permutation(np.concatenate(kept))
+    return {
+        "x_train": arrays["x_train"][rows],
+        "y_train": y[rows],
+        "x_test": arrays["x_test"],
+        "y_test": arrays["y_test"],
+    }
+
+
 def digits_of_stacked(x: np.ndarray) -> list[np.ndarray]:
     """The images of hundreds, tens and ones: [N, H, W, 3] -> three of [N, H, W, 1]."""
     return np.split(x, 3, axis=-1)

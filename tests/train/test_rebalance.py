@@ -1,0 +1,95 @@
+"""A training set weighed by its codes: who is chosen, what is written, and what a classifier makes of it."""
+
+import jax
+import numpy as np
+import pytest
+
+from train import rebalance, trained
+from train.__main__ import main
+from train.data import open_data, synthetic
+from train.evaluate import estimate
+
+QUICK = ("--steps", "20", "--evaluate-every", "10", "--checkpoint-every", "10", "--devices", "1")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, tiny):
+    path = tmp_path_factory.mktemp("runs") / "rae"
+    small = ["--batch-size", "16", "--channels", "4", "--hidden", "8", "--latent-dim", "2", "--features", "x"]
+    main(["configs/rae_mnist.py", "--data", tiny, "--run-dir", str(path), *small, *QUICK])
+    return path
+
+
+def refused(arguments, capsys) -> str:
+    with pytest.raises(SystemExit) as stop:
+        rebalance.main(arguments)
+    assert stop.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_the_heavier_are_chosen_more_often():
+    weights = np.repeat([1.0, 4.0], 5000)
+    rows = rebalance.choose(weights, 500, seed=0)
+    assert len(np.unique(rows)) == 500
+    # 500 of 10,000: nearly with replacement, so four in five are of the heavy half.
+    assert abs((rows >= 5000).mean() - 0.8) < 4 * np.sqrt(0.16 / 500)
+    np.testing.assert_array_equal(rows, rebalance.choose(weights, 500, seed=0))
+    assert (rebalance.choose(np.array([0.0, 1.0, 1.0]), 2, seed=0) == [1, 2]).all()
+
+
+@pytest.mark.parametrize("against", ["uniform", "generated"])
+def test_it_writes_weights_and_data_sets_to_train_on(run, tiny, against, capsys):
+    options = [str(run), "--size", "20", "--against", against]
+    if against == "generated":  # which this family does not do of itself
+        assert "expected a family that samples" in refused(options, capsys)
+        return
+    rebalance.main(options)
+    said = capsys.readouterr().out
+    assert "effective number of examples" in said
+
+    whole = open_data(tiny, None)
+    weights = np.load(run / "rebalance" / "weights.npz", allow_pickle=False)
+    assert weights["weights"].shape == (len(whole.train["x"]),)
+    np.testing.assert_allclose(weights["weights"].mean(), 1, rtol=1e-4)
+    for name in ("rebalanced", "chance"):
+        data = open_data(f"npz:{run / 'rebalance' / name}.npz", None)
+        assert len(data.train["x"]) == 20
+        np.testing.assert_array_equal(data.test["x"], whole.test["x"])
+    chosen = open_data(f"npz:{run / 'rebalance' / 'rebalanced.npz'}", None)
+    np.testing.assert_array_equal(chosen.train["x"], whole.train["x"][weights["rows"]])
+
+
+def test_a_power_of_0_weighs_all_alike(run, capsys):
+    weights = rebalance.weigh(trained.load(str(run), None), rebalance.Options(run=str(run), power=0.0))
+    np.testing.assert_allclose(weights, 1, rtol=1e-5)
+
+
+def test_what_cannot_be_is_refused(run, capsys):
+    assert "--size 100: expected less than the 52 training examples" in refused([str(run), "--size", "100"], capsys)
+    assert "--size 0: expected" in refused([str(run), "--size", "0"], capsys)
+
+
+def test_balanced_accuracy_counts_classes_alike(run):
+    opened = trained.load(str(run), None)
+    y = np.array([0, 0, 0, 1], np.int32)
+    x = np.zeros((4, 4, 4, 1), np.uint8)
+
+    def evaluate(key, model, batch):
+        return {"accuracy": (batch["y"] == 1).astype(jax.numpy.float32)}
+
+    opened = opened._replace(
+        dataset=opened.dataset._replace(test={"x": x, "y": y}), recipe=opened.recipe._replace(evaluate=evaluate)
+    )
+    assert rebalance.balanced_accuracy(opened).value == 0.5  # where the plain one is a quarter
+    assert estimate("of 1", [np.array([0.0, 0.0, 0.0, 1.0])]).value == 0.25
+
+
+def test_classes_are_skewed_by_the_ratio():
+    y = np.arange(20_000) % 10
+    skewed = synthetic.skew_classes({"x_train": y[:, None], "y_train": y, "x_test": y[:50, None], "y_test": y[:50]})
+    counts = np.bincount(skewed["y_train"])
+    assert counts[0] == 2000
+    assert counts[-1] == 40
+    np.testing.assert_allclose(counts[:-1] / counts[1:], 50 ** (1 / 9), rtol=0.03)
+    np.testing.assert_array_equal(skewed["x_train"][:, 0], skewed["y_train"])
+    assert len(skewed["y_test"]) == 50
