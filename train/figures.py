@@ -74,6 +74,22 @@ def save_scatter(path: pathlib.Path, points: Array, y: Array | None, name: str) 
     _close(figure, path)
 
 
+def save_codes(
+    path: pathlib.Path, z: Array, y: Array | None, name: str, prior: Array | None, clouds: Sequence[Array]
+) -> None:
+    """Codes [N, 2], circles of 1, 2 and 3 standard deviations of a prior N(prior, I), and clouds of draws [M, 2]."""
+    figure, axes = plt.subplots(figsize=(6.5, 6), layout="constrained")
+    _scatter(axes, z, y)
+    if prior is not None:
+        for radius in (1, 2, 3):
+            axes.add_patch(plt.Circle((prior[0], prior[1]), radius, fill=False, color="black", lw=1, ls="--"))
+    for cloud in clouds:
+        axes.scatter(cloud[:, 0], cloud[:, 1], s=1, color="black", linewidths=0)
+    axes.autoscale_view()
+    axes.set(xlabel=f"{name} 1", ylabel=f"{name} 2", aspect="equal")
+    _close(figure, path)
+
+
 def save_points(path: pathlib.Path, data: Array, of_seeds: Sequence[Array]) -> None:
     """Samples [N, 2], a panel for each seed, over data [M, 2] in grey."""
     columns = min(len(of_seeds), 5)

@@ -18,6 +18,7 @@ from train.trained import Trained
 Picture = tuple[pathlib.Path, str]  # a file, and its caption
 
 _MOST_SCATTERED = 5000
+_CLOUDS = 12  # examples whose posteriors are shown
 
 
 def draw(run: Trained) -> dict[str, Picture]:
@@ -43,6 +44,16 @@ def codes(run: Trained, examples: Mapping[str, np.ndarray]) -> np.ndarray:
     encode = run.recipe.encode
     on_batch = over_examples(lambda key, model, batch: encode(model, batch["x"], y=batch.get("y")), batch_size=500)
     return on_batch(jax.random.key(0), run.models[0], examples)
+
+
+def _posterior_draws(run: Trained, test: Mapping[str, np.ndarray]) -> np.ndarray:
+    """100 draws from q(z | x) of each example, [N, 100, Z]; none where the encoder is deterministic."""
+    draw = run.recipe.draw_code
+    if draw is None:
+        return np.zeros((0, 100, 1))
+    repeated = {name: np.repeat(array, 100, axis=0) for name, array in test.items()}
+    z = draw(run.keys[0].validate, run.models[0], repeated["x"], y=repeated.get("y"))
+    return np.asarray(z).reshape(len(test["x"]), 100, -1)
 
 
 def _read_added(path: pathlib.Path) -> dict[str, tuple[str, str]]:
@@ -118,15 +129,20 @@ def _latent_space(run: Trained, folder: pathlib.Path, test: Mapping[str, np.ndar
     if recipe.encode is None:
         return {}
     z = codes(run, test)
-    plane, what = z, "the latent space"
-    if z.shape[1] == 1:
-        plane = np.pad(z, ((0, 0), (0, 1)))
-    elif z.shape[1] > 2:
+    project, what = (lambda z: np.pad(z, ((0, 0), (0, 2 - z.shape[1])))), "the latent space"
+    if z.shape[1] > 2:
         projection = PCA(2, svd_solver="full").fit(z)
-        plane, share = projection.transform(z), projection.explained_variance_ratio_.sum()
+        project, share = projection.transform, projection.explained_variance_ratio_.sum()
         what = f"the plane of their two principal components, {share:.0%} of their variance"
-    figures.save_scatter(folder / "latent.png", plane, y, "component" if z.shape[1] > 2 else "z")
-    drawn = {"Latent space": (folder / "latent.png", f"Codes of {len(z)} test examples in {what}.")}
+    # The projection is orthonormal: of the prior it is N(origin, I) again.
+    prior = None if recipe.sample is None else project(np.zeros_like(z[:1]))[0]
+    clouds = [project(cloud) for cloud in _posterior_draws(run, _spread(test, min(_CLOUDS, len(test["x"]))))]
+    name = "component" if z.shape[1] > 2 else "z"
+    figures.save_codes(folder / "latent.png", project(z), y, name, prior, clouds)
+    caption = f"Codes of {len(z)} test examples in {what}"
+    caption += "" if prior is None else "; dashed, 1, 2 and 3 standard deviations of the prior"
+    caption += "; in black, draws from the posteriors of some examples" if clouds else ""
+    drawn = {"Latent space": (folder / "latent.png", f"{caption}.")}
     if z.shape[1] != 2 or recipe.decode is None:
         return drawn
     axis = np.linspace(-3, 3, 20, dtype=np.float32)
