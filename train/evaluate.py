@@ -20,7 +20,8 @@ import numpy as np
 
 from jaxgen import losses, preprocess
 from jaxgen.recipe import PyTree, Recipe
-from train import features, intervals, latent_metrics, run_directory, sample_metrics, trained
+from train import estimates, features, latent_metrics, run_directory, sample_metrics, trained
+from train.estimates import Estimate
 from train.experiment import Size
 from train.failures import one_line_failures, warn
 from train.parallel import Prepare, over_examples, prepare_examples
@@ -29,34 +30,6 @@ from train.trained import Trained
 # 100 examples times the recipe's chunk of samples bound the memory of importance sampling.
 _BATCH_SIZE = 500
 _LIKELIHOOD_BATCH_SIZE = 100
-
-
-# In the order in which they are printed, others behind them in nats; a compiled function returns its dictionary sorted.
-UNITS = {
-    "negative_elbo": "nats",
-    "reconstruction": "nats",
-    "kl": "nats",
-    "nll": "nats",
-    "importance_weighted_nll": "nats",
-    "bits_per_dim": "bits/dim",
-    "cost": "weighted, an example",
-    "squared_error": "an example",
-    "cross_entropy": "nats",
-    "accuracy": "of 1",
-    "real_logit": "logit or score",
-    "fake_logit": "logit or score",
-}
-
-
-class Estimate(NamedTuple):
-    """A mean, where it comes from and how far it can be trusted."""
-
-    value: float
-    unit: str
-    low: float | None  # None where a single value gives no interval
-    high: float | None
-    interval: str  # how low and high were found, at 95 %
-    seeds: list[float]  # the mean of each seed
 
 
 class Examples(NamedTuple):
@@ -92,7 +65,7 @@ def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> 
     has_codes = run.recipe.encode is not None and run.recipe.decode is not None
     look = features.choose(run, given_features) if run.recipe.sample is not None or has_codes else None
     values: dict[str, list[np.ndarray]] = {}
-    units = dict(UNITS)
+    units = dict(estimates.UNITS)
     for keys, model in zip(run.keys, run.models, strict=True):
         key, test = examples_of(keys.evaluate, run.experiment.prepare, run.dataset.test)
         found: dict[str, np.ndarray] = {}
@@ -108,8 +81,10 @@ def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> 
             values.setdefault(name, []).append(value)
     if run.recipe.discrete and "bits_per_dim" not in values:
         warn("the test data is not binary: a Bernoulli nll of it is a cross-entropy, which compares with no likelihood")
-    ordered = [name for name in UNITS if name in values] + [name for name in values if name not in UNITS]
-    return {name: estimate(units.get(name, "nats"), values[name]) for name in ordered}
+    ordered = [name for name in estimates.UNITS if name in values] + [
+        name for name in values if name not in estimates.UNITS
+    ]
+    return {name: estimates.estimate(units.get(name, "nats"), values[name]) for name in ordered}
 
 
 def _of_samples(
@@ -132,19 +107,6 @@ def measure_nll(recipe: Recipe, num_samples: int) -> Callable[[jax.Array, PyTree
     return lambda key, model, batch: {"importance_weighted_nll": -sampled(key, model, batch["x"], y=batch.get("y"))}
 
 
-def estimate(unit: str, values: list[np.ndarray]) -> Estimate:
-    """The mean of [N] values a seed, with Student's t over several seeds or the bootstrap over one seed's examples."""
-    means = [float(value.mean(dtype=np.float64)) for value in values]
-    if len(means) > 1:
-        return Estimate(
-            float(np.mean(means)), unit, *intervals.student_t(means), f"Student t, {len(means)} seeds", means
-        )
-    interval = intervals.bootstrap(values[0])
-    if interval is None:
-        return Estimate(means[0], unit, None, None, "a single value", means)
-    return Estimate(means[0], unit, *interval, f"bootstrap, {len(values[0])} examples", means)
-
-
 def discrete_shift(recipe: Recipe, prepare: Prepare, x: np.ndarray) -> float | None:
     """What to add to log_prob's bits per dimension to bound those of the data; None where they are a density's."""
     if recipe.discrete:
@@ -155,7 +117,7 @@ def discrete_shift(recipe: Recipe, prepare: Prepare, x: np.ndarray) -> float | N
 
 def write(run: Trained, num_samples: int, given_features: str | None) -> dict[str, Estimate]:
     """Evaluate and write evaluation.json, with all that a reader needs to judge the numbers."""
-    estimates = evaluate_run(run, num_samples, given_features)
+    found = evaluate_run(run, num_samples, given_features)
     latest = run_directory.read_sessions(run.path)[-1:]
     result = {
         "config": run.record["config"],
@@ -163,12 +125,12 @@ def write(run: Trained, num_samples: int, given_features: str | None) -> dict[st
         "step": run.step,
         "test_examples": len(run.dataset.test["x"]),
         "num_samples": num_samples,
-        "metrics": {name: found._asdict() for name, found in estimates.items()},
+        "metrics": {name: estimate._asdict() for name, estimate in found.items()},
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "provenance": {name: value for session in latest for name, value in session.items() if name != "data_dir"},
     }
     run_directory.write_json(run.path / "evaluation.json", result)
-    return estimates
+    return found
 
 
 def read(path: pathlib.Path) -> dict[str, Estimate]:
@@ -176,15 +138,6 @@ def read(path: pathlib.Path) -> dict[str, Estimate]:
     return {
         name: Estimate(**found) for name, found in json.loads((path / "evaluation.json").read_text())["metrics"].items()
     }
-
-
-def line(name: str, found: Estimate) -> str:
-    """`name value unit`, then the interval."""
-    digits = 2 if found.unit == "nats" else 4
-    value = f"{name} {found.value:.{digits}f} {found.unit}"
-    if found.low is None or found.high is None:
-        return f"{value}  no interval, {found.interval}"
-    return f"{value}  95 % [{found.low:.{digits}f}, {found.high:.{digits}f}], {found.interval}"
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -205,10 +158,10 @@ def main(arguments: list[str]) -> None:
     with one_line_failures():
         options = trained.bind(Options, arguments, prog="python -m train.evaluate", description=__doc__)
         run = trained.open_run(options)
-        estimates = write(run, options.num_samples, options.features)
-        report.write(run, estimates)
-        for name, found in estimates.items():
-            print(line(name, found))
+        found = write(run, options.num_samples, options.features)
+        report.write(run, found)
+        for name, estimate in found.items():
+            print(estimates.line(name, estimate))
 
 
 if __name__ == "__main__":

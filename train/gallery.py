@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from train import figures, metrics_log, run_directory, trained
-from train.evaluate import UNITS, examples_of
+from train.estimates import UNITS
+from train.evaluate import examples_of
 from train.keys import of_seed
 from train.parallel import over_examples
 from train.sample_metrics import draw as draw_samples

@@ -24,7 +24,7 @@ from jax.scipy.stats import norm
 
 from jaxgen import losses, models
 from jaxgen.recipe import PyTree
-from train import evaluate, figures, run_directory, trained
+from train import estimates, figures, run_directory, trained
 from train.experiment import Size
 from train.failures import InputError, one_line_failures
 
@@ -201,8 +201,8 @@ def main(arguments: list[str]) -> None:
         run_directory.write_json(out / "minmax.json", {name: values.tolist() for name, values in scalars.items()})
         print(f"optimal_value {optimum['optimal_value'][0]:.4f}, known")
         for name, values in scalars.items():
-            found = evaluate.estimate("", [value[None] for value in values])
-            print(evaluate.line(name, found))
+            found = estimates.estimate("", [value[None] for value in values])
+            print(estimates.line(name, found))
         print(out / "minmax.png")
 
 

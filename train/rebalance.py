@@ -19,8 +19,8 @@ import numpy as np
 
 from jaxgen import metrics
 from train import config as configs
-from train import evaluate, latent_density, trained
-from train.evaluate import Estimate
+from train import estimates, latent_density, trained
+from train.estimates import Estimate
 from train.experiment import Count, Rate, Seed, Size, Weight
 from train.failures import InputError, one_line_failures
 from train.parallel import over_examples, prepare_examples
@@ -81,7 +81,7 @@ def balanced_accuracy(run: Trained) -> Estimate:
         test = prepare_examples(run.experiment.prepare, keys.evaluate, run.dataset.test)
         right = over_examples(run.recipe.evaluate, batch_size=500)(keys.validate, model, test)["accuracy"]
         values.append(right / share)
-    return evaluate.estimate("of 1", values)
+    return estimates.estimate("of 1", values)
 
 
 def judge(path: pathlib.Path, data: str, run: Trained, options: Options) -> Trained:
@@ -132,7 +132,7 @@ def rebalance(options: Options, run: Trained) -> list[str]:
         sources = {name: f"npz:{folder / name}.npz" for name in chosen}
         for name, data in {"whole": run.experiment.data, **sources}.items():
             found = balanced_accuracy(judge(folder / f"judge_{name}", data, run, options))
-            lines.append(f"{name}: {evaluate.line('balanced_accuracy', found)}")
+            lines.append(f"{name}: {estimates.line('balanced_accuracy', found)}")
     return lines
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from train import gallery, run_directory
-from train.evaluate import Estimate
+from train.estimates import Estimate
 from train.trained import Trained
 
 _PAGE = string.Template("""<!doctype html>

@@ -13,7 +13,7 @@ import numpy as np
 from jaxgen.recipe import PyTree, Recipe
 from train import config as configs
 from train import devices as available
-from train import evaluate, keys, provenance, report, run_directory, stopping, trained
+from train import estimates, evaluate, keys, provenance, report, run_directory, stopping, trained
 from train.checkpoint import Checkpoints
 from train.collapse import CollapseWatch
 from train.config import Config, RunOptions
@@ -46,7 +46,7 @@ def run(config: Config, values: Mapping[str, Any], options: RunOptions, started:
     path = complete(config, values, options, started)
     if path is not None:
         for name, found in evaluate.read(path).items():
-            console.print(evaluate.line(name, found))
+            console.print(estimates.line(name, found))
         console.print(f"report {path / 'report.html'}")
 
 

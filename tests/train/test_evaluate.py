@@ -10,7 +10,7 @@ from scipy import stats
 
 from jaxgen import preprocess
 from jaxgen.recipe import Recipe
-from train import evaluate, intervals, sample
+from train import estimates, evaluate, intervals, sample
 from train.parallel import over_examples, prepare_examples
 
 
@@ -145,9 +145,9 @@ def test_grey_data_under_a_bernoulli_likelihood_is_warned_of(tiny, tmp_path, cap
 
 
 def test_one_example_has_no_interval():
-    found = evaluate.estimate("nats", [np.array([3.0])])
+    found = estimates.estimate("nats", [np.array([3.0])])
 
-    assert evaluate.line("kl", found) == "kl 3.00 nats  no interval, a single value"
+    assert estimates.line("kl", found) == "kl 3.00 nats  no interval, a single value"
     assert json.loads(json.dumps(found._asdict(), allow_nan=False))["low"] is None
 
 

@@ -7,7 +7,7 @@ import pytest
 from train import rebalance, trained
 from train.__main__ import main
 from train.data import open_data, synthetic
-from train.evaluate import estimate
+from train.estimates import estimate
 
 QUICK = ("--steps", "20", "--evaluate-every", "10", "--checkpoint-every", "10", "--devices", "1")
 
