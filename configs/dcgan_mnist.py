@@ -26,7 +26,7 @@ def experiment(
     channels: tuple[Size, ...] = (32, 64),
     norm: Literal["batch", "spectral", "none"] = "batch",
     minibatch_std: bool = False,
-    game: str = "non-saturating",
+    game: Literal["minimax", "non-saturating", "least-squares", "hinge", "wasserstein"] = "non-saturating",
     critic_steps: Size = 1,
     gradient_penalty: Weight = 0.0,
     zero_centered_penalty: Weight = 0.0,
@@ -43,6 +43,8 @@ def experiment(
         spec.require_unit_interval("a tanh")
         if conditional and spec.num_classes is None:
             raise ValueError("a conditional GAN needs labels")
+        if (gradient_penalty or zero_centered_penalty) and (norm == "batch" or minibatch_std):
+            raise ValueError("a gradient penalty is of one example alone: it needs --norm none and no minibatch std")
         family = recipes.gan(
             models.DCGANGenerator(spec.shape, channels[::-1]),
             models.DCGANDiscriminator(channels, None if norm == "none" else norm, minibatch_std),

@@ -8,6 +8,8 @@ wasserstein --critic-steps 5 --gradient-penalty 10` (WGAN-GP), and VEEGAN's smal
 0.5`.
 """
 
+from typing import Literal
+
 import optax
 
 from jaxgen import models, preprocess, recipes
@@ -29,7 +31,7 @@ def experiment(
     batch_norm: bool = True,
     discriminator_hidden: tuple[Size, ...] = (200, 200, 200),
     pieces: Size = 5,
-    game: str = "non-saturating",
+    game: Literal["minimax", "non-saturating", "least-squares", "hinge", "wasserstein"] = "non-saturating",
     critic_steps: Size = 1,
     gradient_penalty: Weight = 0.0,
     packing: Size = 1,

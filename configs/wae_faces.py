@@ -1,7 +1,7 @@
 """Wasserstein autoencoder with MMD on faces: Frey's film (Roweis), or the 40 people of Olivetti.
 
     JAXGEN_DATA=DIR python -m train configs/wae_faces.py
-    JAXGEN_DATA=DIR python -m train configs/wae_faces.py --data olivetti_faces --steps 1000
+    JAXGEN_DATA=DIR python -m train configs/wae_faces.py --data olivetti_faces --steps 1000 --decay-steps 1000
 
 The options are those of `configs/wae_mmd_mnist.py`.
 """

@@ -40,13 +40,16 @@ def experiment(
     std: Rate = 0.25,
     decay_steps: Size = 6000,
 ) -> Experiment:
-    """`weight` is lambda, `code_weight` the RAE's beta, and `std` that of the VAE's Gaussian over grey values.
+    """`weight` is lambda, `encoder` of the WAEs alone; `std` the Gaussian's over grey values for the other families.
 
-    The rate falls at fixed parts of `decay_steps`. The output starts from the mean of the data.
+    Those weigh the squared error 1 / (2 std^2); `code_weight` is the RAE's beta beside it. The rate falls at fixed
+    parts of `decay_steps`. With a squared cost the output starts from the mean of the data.
     """
 
     def recipe(spec: DataSpec) -> Recipe:
         spec.require_unit_interval("a cost of pixels")
+        if encoder == "gaussian" and not family.startswith("wae"):
+            raise ValueError(f"--encoder gaussian is an option of the WAEs, not of --family {family}")
         rates = {int(0.3 * decay_steps): 0.5, int(0.5 * decay_steps): 0.2}
 
         def adam() -> optax.GradientTransformation:

@@ -18,7 +18,7 @@ COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) 
 TRAINING = [command for command in COMMANDS if command.startswith("python -m train configs/")]
 READING = [command for command in COMMANDS if command.startswith("python -m train.")]
 SMALL = ["--steps=2", "--steps-per-call=1", "--evaluate-every=2", "--checkpoint-every=2", "--num-samples=2",
-         "--devices=1", "--batch-size=16", "--features=x"]  # fmt: skip
+         "--devices=1", "--batch-size=16", "--features=none"]  # fmt: skip
 
 
 @pytest.mark.parametrize("source", PYTHON, ids=range(len(PYTHON)))

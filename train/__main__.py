@@ -25,9 +25,10 @@ def usage() -> str:
         lines.append(f"  configs/{path.name:<24} {summary}")
     lines += [
         "",
-        "of a run: python -m train.evaluate RUN, train.sample RUN, train.interpolate RUN (--help lists options)",
+        "of a run: python -m train.evaluate RUN, train.sample, train.interpolate, train.rebalance (--help: options)",
     ]
     lines += ["of several runs: python -m train.rate_distortion RUN RUN ..."]
+    lines += ["of the game of two players on a line: python -m train.minmax"]
     lines += ["of data: python -m train.data prepare NAME --source DIR (makes tfds:NAME from the original files)"]
     return "\n".join(lines)
 

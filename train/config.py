@@ -37,8 +37,8 @@ class RunOptions:
     num_samples: int = 500
     """Importance samples for each test example in the last evaluation."""
     features: str | None = None
-    """Run of a classifier in whose features samples are compared with data, or "x" for x itself; None: a classifier of
-    images with labels, trained once for a data set."""
+    """Run of a classifier in whose features samples are compared with data, "x" for x itself, or "none" not to compare
+    them; None: a classifier of images with labels, trained once for a data set."""
     devices: int | None = None
     """Devices to train on; None: all that this process has."""
     platform: str | None = None

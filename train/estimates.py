@@ -1,5 +1,8 @@
 """Means with intervals and units, and how a person reads them."""
 
+import json
+import math
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
@@ -26,31 +29,58 @@ UNITS = {
 class Estimate(NamedTuple):
     """A mean, where it comes from and how far it can be trusted."""
 
-    value: float
+    value: float | None  # None where no seed has one
     unit: str
     low: float | None  # None where a single value gives no interval
     high: float | None
     interval: str  # how low and high were found, at 95 %
-    seeds: list[float]  # the mean of each seed
+    seeds: list[float | None]  # the mean of each seed
 
 
 def estimate(unit: str, values: list[np.ndarray]) -> Estimate:
     """The mean of [N] values a seed, with Student's t over several seeds or the bootstrap over one seed's examples."""
     means = [float(value.mean(dtype=np.float64)) for value in values]
-    if len(means) > 1:
+    if len(means) == 1:
+        interval = intervals.bootstrap(values[0])
+        if interval is None:
+            return Estimate(_or_none(means[0]), unit, None, None, "a single value", [_or_none(means[0])])
+        low, high = map(_or_none, interval)
         return Estimate(
-            float(np.mean(means)), unit, *intervals.student_t(means), f"Student t, {len(means)} seeds", means
+            _or_none(means[0]), unit, low, high, f"bootstrap, {len(values[0])} examples", [_or_none(means[0])]
         )
-    interval = intervals.bootstrap(values[0])
-    if interval is None:
-        return Estimate(means[0], unit, None, None, "a single value", means)
-    return Estimate(means[0], unit, *interval, f"bootstrap, {len(values[0])} examples", means)
+    finite = [mean for mean in means if math.isfinite(mean)]
+    of = (
+        f"{len(means)} seeds" if len(finite) == len(means) else f"{len(finite)} of {len(means)} seeds, others have none"
+    )
+    seeds = [_or_none(mean) for mean in means]
+    if len(finite) < 2:
+        return Estimate(finite[0] if finite else None, unit, None, None, of, seeds)
+    return Estimate(float(np.mean(finite)), unit, *intervals.student_t(finite), f"Student t, {of}", seeds)
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def median(unit: str, values: list[np.ndarray]) -> Estimate:
+    """The median over seeds, without an interval: for p-values, whose mean says nothing."""
+    seeds = [float(value.item()) for value in values]
+    return Estimate(float(np.median(seeds)), unit, None, None, f"median of {len(seeds)}", [*seeds])
 
 
 def line(name: str, found: Estimate) -> str:
     """`name value unit`, then the interval."""
-    digits = 2 if found.unit == "nats" else 4
-    value = f"{name} {found.value:.{digits}f} {found.unit}"
+    digits = ".2f" if found.unit.startswith("nats") else ".4g"
+    if found.value is None:
+        return f"{name} none, {found.interval}"
+    value = f"{name} {found.value:{digits}} {found.unit}"
     if found.low is None or found.high is None:
         return f"{value}  no interval, {found.interval}"
-    return f"{value}  95 % [{found.low:.{digits}f}, {found.high:.{digits}f}], {found.interval}"
+    return f"{value}  95 % [{found.low:{digits}}, {found.high:{digits}}], {found.interval}"
+
+
+def read(path: pathlib.Path) -> dict[str, Estimate]:
+    """The estimates of evaluation.json."""
+    return {
+        name: Estimate(**found) for name, found in json.loads((path / "evaluation.json").read_text())["metrics"].items()
+    }

@@ -8,8 +8,6 @@ Per example first, then averaged once over exactly the examples there are; an in
 import dataclasses
 import datetime
 import functools
-import json
-import pathlib
 import sys
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -64,8 +62,9 @@ def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> 
         measures.append(over_examples(measure_nll(run.recipe, num_samples), batch_size=_LIKELIHOOD_BATCH_SIZE))
     has_codes = run.recipe.encode is not None and run.recipe.decode is not None
     look = features.choose(run, given_features) if run.recipe.sample is not None or has_codes else None
+    against = None if look is None else sample_metrics.references(run, look)
     values: dict[str, list[np.ndarray]] = {}
-    units = dict(estimates.UNITS)
+    of_sets: dict[str, list[sample_metrics.Measured]] = {}
     for keys, model in zip(run.keys, run.models, strict=True):
         key, test = examples_of(keys.evaluate, run.experiment.prepare, run.dataset.test)
         found: dict[str, np.ndarray] = {}
@@ -75,26 +74,30 @@ def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> 
         nll = found.get("nll", found.get("importance_weighted_nll"))
         if nll is not None and shift is not None:
             found["bits_per_dim"] = shift + np.asarray(losses.bits_per_dim(jnp.asarray(nll), test["x"][0].size))
-        of_samples = {} if look is None else _of_samples(run, model, keys.compare, look)
-        units |= {name: measured.unit for name, measured in of_samples.items()}
-        for name, value in (found | {name: measured.values for name, measured in of_samples.items()}).items():
+        for name, value in found.items():
             values.setdefault(name, []).append(value)
+        for name, measured in ({} if against is None else _of_sets(run, model, keys.compare, against)).items():
+            of_sets.setdefault(name, []).append(measured)
     if run.recipe.discrete and "bits_per_dim" not in values:
         warn("the test data is not binary: a Bernoulli nll of it is a cross-entropy, which compares with no likelihood")
-    ordered = [name for name in estimates.UNITS if name in values] + [
-        name for name in values if name not in estimates.UNITS
-    ]
-    return {name: estimates.estimate(units.get(name, "nats"), values[name]) for name in ordered}
+    ordered = [name for name in estimates.UNITS if name in values] + sorted(values.keys() - estimates.UNITS.keys())
+    of_examples = {name: estimates.estimate(estimates.UNITS.get(name, "nats"), values[name]) for name in ordered}
+    return of_examples | {name: _of_seeds(measured) for name, measured in of_sets.items()}
 
 
-def _of_samples(
-    run: Trained, model: PyTree, key: jax.Array, look: features.Features
+def _of_sets(
+    run: Trained, model: PyTree, key: jax.Array, against: sample_metrics.References
 ) -> dict[str, sample_metrics.Measured]:
     key_samples, key_codes = jax.random.split(key)
-    found = {} if run.recipe.sample is None else sample_metrics.measure(run, model, key_samples, look)
-    if look.classify is not None and run.recipe.encode is not None and run.recipe.decode is not None:
-        found |= latent_metrics.measure(run, model, key_codes, look)
+    found = {} if run.recipe.sample is None else sample_metrics.measure(run, model, key_samples, against)
+    if run.recipe.encode is not None and run.recipe.decode is not None:
+        found |= latent_metrics.measure(run, model, key_codes, against)
     return found
+
+
+def _of_seeds(measured: list[sample_metrics.Measured]) -> Estimate:
+    summarize = estimates.median if measured[0].is_p_value else estimates.estimate
+    return summarize(measured[0].unit, [found.values for found in measured])
 
 
 def measure_nll(recipe: Recipe, num_samples: int) -> Callable[[jax.Array, PyTree, dict], dict[str, jax.Array]]:
@@ -133,13 +136,6 @@ def write(run: Trained, num_samples: int, given_features: str | None) -> dict[st
     return found
 
 
-def read(path: pathlib.Path) -> dict[str, Estimate]:
-    """The estimates of evaluation.json."""
-    return {
-        name: Estimate(**found) for name, found in json.loads((path / "evaluation.json").read_text())["metrics"].items()
-    }
-
-
 @dataclasses.dataclass(kw_only=True)
 class Options(trained.Reading):
     """Which run, and how thoroughly."""
@@ -147,8 +143,8 @@ class Options(trained.Reading):
     num_samples: Size = 500
     """Importance samples for each test example."""
     features: str | None = None
-    """Run of a classifier in whose features samples are compared with data, or "x" for x itself; None: a classifier of
-    images with labels, trained once for a data set."""
+    """Run of a classifier in whose features samples are compared with data, "x" for x itself, or "none" not to compare
+    them; None: a classifier of images with labels, trained once for a data set."""
 
 
 def main(arguments: list[str]) -> None:

@@ -194,7 +194,9 @@ def save_minmax(path: pathlib.Path, x: Array, optimum: dict, steps: Array, way: 
         color = "C0" if name == "p" else "C1"
         left.plot(x, optimum[found].T, color=color, lw=0.5, alpha=0.6)
         left.plot(x, optimum[known][0], color=color, ls="--", lw=2, label=f"{name}, known")
-    left.set(xlabel="x", title="q D / (1 - D) and D at the optimum", xlim=(-4, 4), ylim=(-0.02, 1.02))
+    left.plot(x, optimum["d_at_the_end"].T, color="C2", lw=0.5, alpha=0.6)
+    left.plot([], color="C2", label="D where q = p")
+    left.set(xlabel="x", title="D, and q D / (1 - D), at the optimum", xlim=(-4, 4), ylim=(-0.02, 1.02))
     middle.set(xlabel="steps of the discriminator", title="gradient of the generator's loss", yscale="log")
     right.set(xlabel="steps of the critic", title="gradient of the critic", yscale="log")
     for axes, curves in ((middle, way), (right, bound)):

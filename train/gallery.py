@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from train import figures, metrics_log, run_directory, trained
+from train.data import spread
 from train.estimates import UNITS
 from train.evaluate import examples_of
 from train.keys import of_seed
@@ -29,7 +30,7 @@ def draw(run: Trained) -> dict[str, Picture]:
     key = of_seed(run.experiment.seed).evaluate  # so that the examples shown are those that were measured
     test = examples_of(key, run.experiment.prepare, run.dataset.test).prepared
     drawn = _curves(run, folder) | _samples(run, folder) | _reconstructions(run, folder, _spread(test, 32))
-    few = _spread(test, min(_MOST_SCATTERED, len(test["x"])))
+    few = _spread(test, _MOST_SCATTERED)
     drawn |= _latent_space(run, folder, few) | _plane(run, folder, few)
     return drawn | {name: (run.path / file, caption) for name, (file, caption) in _read_added(run.path).items()}
 
@@ -66,7 +67,7 @@ def _curves(run: Trained, folder: pathlib.Path) -> dict[str, Picture]:
     log = metrics_log.read(run.path / "metrics.jsonl")
     if not log:
         return {}
-    if "discriminator_loss" in log[0]:
+    if "generator_gradient_norm" in log[0]:
         return _game(log, folder)
     validated = next((f"valid_{name}" for name in UNITS if any(f"valid_{name}" in entry for entry in log)), "loss")
     names = ["loss"] if validated == "valid_accuracy" else sorted({"loss", validated})
@@ -76,22 +77,23 @@ def _curves(run: Trained, folder: pathlib.Path) -> dict[str, Picture]:
 
 def _game(log: list[dict], folder: pathlib.Path) -> dict[str, Picture]:
     """Of two players: what either minimises, who wins, and how much each is told."""
-    captions = {
-        "losses": (("loss", "discriminator_loss"), "Loss of the generator and of the discriminator, by step."),
-        "balance": (
-            ("discriminator_accuracy", "diversity"),
-            "Share of examples that the discriminator tells apart, and variance of generated examples over that "
-            "of real ones, by step.",
-        ),
+    balance = {
+        "discriminator_accuracy": "the share of examples that the discriminator tells apart",
+        "diversity": "the variance of generated examples over that of real ones",
+    }
+    shown = {metric: what for metric, what in balance.items() if metric in log[0]}  # a critic has no accuracy
+    pictures = {
+        "losses": (("loss", "discriminator_loss"), "Loss of the generator and of the discriminator"),
+        "balance": (tuple(shown), "Who wins: " + ", and ".join(shown.values())),
         "gradients": (
             ("generator_gradient_norm", "discriminator_gradient_norm"),
-            "Norm of the gradient that either player follows, by step.",
+            "Norm of the gradient that either player follows",
         ),
     }
     drawn = {}
-    for name, (metrics, caption) in captions.items():
-        figures.save_curves(folder / f"{name}.png", log, [metric for metric in metrics if metric in log[0]])
-        drawn[name.capitalize()] = (folder / f"{name}.png", caption)
+    for name, (metrics, caption) in pictures.items():
+        figures.save_curves(folder / f"{name}.png", log, metrics)
+        drawn[name.capitalize()] = (folder / f"{name}.png", f"{caption}, by step.")
     return drawn
 
 
@@ -137,7 +139,7 @@ def _latent_space(run: Trained, folder: pathlib.Path, test: Mapping[str, np.ndar
         what = f"the plane of their two principal components, {share:.0%} of their variance"
     # The projection is orthonormal: of the prior it is N(origin, I) again.
     prior = None if recipe.sample is None else project(np.zeros_like(z[:1]))[0]
-    clouds = [project(cloud) for cloud in _posterior_draws(run, _spread(test, min(_CLOUDS, len(test["x"]))))]
+    clouds = [project(cloud) for cloud in _posterior_draws(run, _spread(test, _CLOUDS))]
     name = "component" if z.shape[1] > 2 else "z"
     figures.save_codes(folder / "latent.png", project(z), y, name, prior, clouds)
     caption = f"Codes of {len(z)} test examples in {what}"
@@ -179,6 +181,6 @@ def _plane(run: Trained, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -
 
 
 def _spread(examples: Mapping[str, np.ndarray], num: int) -> dict[str, np.ndarray]:
-    """`num` examples from all over the set, which may be sorted by class."""
-    rows = np.linspace(0, len(examples["x"]) - 1, num).astype(int)
+    """At most `num` examples from all over the set."""
+    rows = spread(len(examples["x"]), num)
     return {name: array[rows] for name, array in examples.items()}

@@ -10,7 +10,6 @@ With one, a walk start + alpha (target - source). Centers are those of the codes
 import dataclasses
 import pathlib
 import sys
-import time
 import zlib
 from typing import Literal, NamedTuple
 
@@ -20,11 +19,11 @@ import numpy as np
 
 from jaxgen import latent
 from train import config as configs
-from train import evaluate, figures, gallery, report, trained
+from train import estimates, figures, gallery, report, trained
 from train.evaluate import Examples, examples_of
 from train.experiment import Count
 from train.failures import InputError, one_line_failures
-from train.run import run as train_run
+from train.run import train_beside
 from train.trained import Trained
 
 
@@ -162,15 +161,8 @@ def open_classifier(options: Options, run: Trained) -> Trained | None:
         return judge
     if run.dataset.spec.num_classes is None:
         return None
-    path = str(run.path / "classifier")
     config = configs.load("configs/logistic_regression_mnist.py")
-    batch_size = min(500, run.dataset.spec.num_train)
-    values, run_options = configs.bind(config, ["--data", run.experiment.data, "--batch-size", str(batch_size)])
-    run_options = dataclasses.replace(
-        run_options, run_dir=path, data_dir=run.data_dir, platform=options.platform, devices=1
-    )
-    train_run(config, values, run_options, time.perf_counter())
-    return trained.load(path, run.data_dir)
+    return train_beside(run, config, run.path / "classifier", run.experiment.data)
 
 
 def save(run: Trained, name: str, arrays: dict, alphas: jax.Array, caption: str) -> list[pathlib.Path]:
@@ -190,7 +182,7 @@ def save(run: Trained, name: str, arrays: dict, alphas: jax.Array, caption: str)
         gallery.add(run.path, f"Interpolation: {name.replace('_', ' ')}", str(picture.relative_to(run.path)), caption)
         written = [picture, numbers]
     if (run.path / "evaluation.json").exists():
-        written.append(report.write(run, evaluate.read(run.path)))
+        written.append(report.write(run, estimates.read(run.path)))
     return written
 
 

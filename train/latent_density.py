@@ -8,6 +8,7 @@ from sklearn.mixture import GaussianMixture
 
 from jaxgen.recipe import PyTree
 from train import trained
+from train.data import spread
 from train.parallel import over_examples, prepare_examples
 from train.trained import Trained
 
@@ -19,7 +20,7 @@ Codes = tuple[np.ndarray, np.ndarray | None]  # z [N, Z], y [N] where the data h
 
 
 def encode(run: Trained, model: PyTree, key: jax.Array, x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
-    """Posterior means of stored examples, prepared under `key`: [N, ...] -> [N, Z]."""
+    """Posterior means of stored examples, or of images in [0, 1], prepared under `key`: [N, ...] -> [N, Z]."""
     assert run.recipe.encode is not None
     mean = run.recipe.encode
     return _of_prepared(run, lambda key, model, batch: mean(model, batch["x"], y=batch.get("y")), model, key, x, y)
@@ -33,14 +34,6 @@ def draw_codes(run: Trained, model: PyTree, key: jax.Array, x: np.ndarray, y: np
     return _of_prepared(run, lambda key, model, batch: draw(key, model, batch["x"], y=batch.get("y")), model, key, x, y)
 
 
-def encode_seen(run: Trained, model: PyTree, x: np.ndarray) -> np.ndarray:
-    """Posterior means of images in [0, 1], such as the model generates: [N, ...] -> [N, Z]."""
-    assert run.recipe.encode is not None
-    mean = run.recipe.encode
-    on_batch = over_examples(lambda _, model, batch: mean(model, batch["x"]), batch_size=_BATCH_SIZE)
-    return on_batch(jax.random.key(0), model, {"x": trained.in_model_units(run, x)})
-
-
 def decode(run: Trained, model: PyTree, z: np.ndarray, y: np.ndarray | None) -> np.ndarray:
     """Examples of codes, images in [0, 1]: [N, Z] -> [N, ...]."""
     assert run.recipe.decode is not None
@@ -52,21 +45,22 @@ def decode(run: Trained, model: PyTree, z: np.ndarray, y: np.ndarray | None) -> 
 
 def of_training_data(run: Trained, model: PyTree, key: jax.Array) -> Codes:
     """Codes and labels of at most 10,000 training examples from all over the set."""
-    rows = np.linspace(0, len(run.dataset.train["x"]) - 1, min(_MOST, len(run.dataset.train["x"]))).astype(int)
+    rows = spread(len(run.dataset.train["x"]), _MOST)
     y = run.dataset.train["y"][rows] if "y" in run.dataset.train else None
     return encode(run, model, key, run.dataset.train["x"][rows], y), y
 
 
-def fit(kind: str, codes: Codes, seed: int) -> Callable[[int], Codes]:
-    """Num -> that many draws of a Gaussian or a 10-component mixture with full covariances; labels as often as there.
+def fit(kind: str, codes: Codes) -> Callable[[int, int], Codes]:
+    """(num, seed) -> draws of a Gaussian or a 10-component mixture with full covariances; labels as often as there.
 
     Labels are drawn apart from codes, as a conditional model has them.
     """
     z, y = codes[0].astype(np.float64), codes[1]
-    mixture = GaussianMixture(min(COMPONENTS[kind], len(z)), reg_covar=1e-6, random_state=seed).fit(z)
+    mixture = GaussianMixture(min(COMPONENTS[kind], len(z)), reg_covar=1e-6, random_state=0).fit(z)
 
-    def draw(num: int) -> Codes:
+    def draw(num: int, seed: int) -> Codes:
         random = np.random.default_rng(seed)
+        mixture.random_state = seed
         drawn = mixture.sample(num)[0][random.permutation(num)]  # which come sorted by component
         return drawn.astype(np.float32), None if y is None else random.choice(y, num)
 

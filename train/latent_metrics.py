@@ -3,6 +3,8 @@
 The columns of Ghosh et al. 2020, table 1, and the distance that a Wasserstein autoencoder is trained for.
 """
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,38 +13,45 @@ from jaxgen import losses, metrics
 from jaxgen.recipe import PyTree
 from jaxgen.recipes.wae import SCALES
 from train import latent_density
-from train.features import Features
-from train.sample_metrics import Measured, stored, value
+from train.data import spread
+from train.sample_metrics import Measured, References, value
 from train.trained import Trained
 
-_MOST = 10_000  # examples on either side of a distance between images
 _MOST_CODES = 1000  # of the permutation test, which holds all pairs
 
 
-def measure(run: Trained, model: PyTree, key: jax.Array, features: Features) -> dict[str, Measured]:
-    """All of them, for a model that encodes and decodes, on at most 10,000 test examples."""
-    keys = dict(
-        zip(("test", "train", "codes", "prior", "permutations", "pairs"), jax.random.split(key, 6), strict=True)
-    )
-    test = {leaf: array[:_MOST] for leaf, array in run.dataset.test.items()}
-    x, y = test["x"], test.get("y")
+def measure(run: Trained, model: PyTree, key: jax.Array, against: References) -> dict[str, Measured]:
+    """All of them, for a model that encodes and decodes, with the test examples that `against` holds.
+
+    Reconstructions are of those very examples, so that perfect ones are at distance 0; what is decoded from other codes
+    is a sample beside a sample, and perfect ones would be as far as training data is.
+    """
+    names = ("test", "train", "codes", "prior", "permutations", "pairs")
+    keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
+    x, y = _rows(run.dataset.test, len(against.real))
     z = latent_density.encode(run, model, keys["test"], x, y)
     of_training_data = latent_density.of_training_data(run, model, keys["train"])
     others = np.asarray(jax.random.permutation(keys["pairs"], len(z)))
     origins = {
         "reconstructions": (z, y),
         "normal": (np.asarray(jax.random.normal(keys["prior"], z.shape)), y),
-        "gaussian": latent_density.fit("gaussian", of_training_data, seed=0)(len(z)),
-        "gmm": latent_density.fit("gmm", of_training_data, seed=0)(len(z)),
+        "gaussian": latent_density.fit("gaussian", of_training_data)(len(z), 0),
+        "gmm": latent_density.fit("gmm", of_training_data)(len(z), 0),
         "interpolations": (0.5 * (z + z[others]), y),
     }
-    real, frechet = features.embed(stored(x)), jax.jit(metrics.frechet_distance)
+    features, frechet = against.features, jax.jit(metrics.frechet_distance)
     found = {}
     for name, (codes, labels) in origins.items():
-        decoded = latent_density.decode(run, model, codes, labels)
-        found[f"frechet_distance_of_{name}"] = value(frechet(real, features.embed(decoded)), features.name)
-    few = latent_density.draw_codes(run, model, keys["codes"], x[:_MOST_CODES], None if y is None else y[:_MOST_CODES])
+        decoded = features.embed(latent_density.decode(run, model, codes, labels))
+        found[f"frechet_distance_of_{name}"] = value(frechet(against.real, decoded), features.name)
+    few = latent_density.draw_codes(run, model, keys["codes"], *_rows(run.dataset.test, _MOST_CODES))
     return found | _against_prior(keys["permutations"], jnp.asarray(few))
+
+
+def _rows(examples: Mapping[str, np.ndarray], num: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """X and y of at most `num` rows from all over a set."""
+    rows = spread(len(examples["x"]), num)
+    return examples["x"][rows], examples["y"][rows] if "y" in examples else None
 
 
 def _against_prior(key: jax.Array, z: jax.Array) -> dict[str, Measured]:
@@ -53,5 +62,5 @@ def _against_prior(key: jax.Array, z: jax.Array) -> dict[str, Measured]:
     found = test(key_test, z, jax.random.normal(key_prior, z.shape), kernel=kernel)
     return {
         "mmd_to_prior": value(found.mmd, f"of MMD^2, {len(z)} codes"),
-        "mmd_p_value": value(found.p_value, "by permutations"),
+        "mmd_p_value": value(found.p_value, "by permutations")._replace(is_p_value=True),
     }

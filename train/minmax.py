@@ -2,10 +2,12 @@
 
     python -m train.minmax [--out runs/minmax]
 
-1. Against a fixed generator the discriminator reaches D* = p / (p + q), and with it knows the density of the data,
-   q D / (1 - D): it is "a generative model in a sense" (Goodfellow et al. 2014, proposition 1).
-2. As it gets better, the gradient of log(1 - D(G(z))) vanishes and that of -log D(G(z)) does not (section 3 there;
-   Arjovsky & Bottou 2017, theorems 2.4 and 2.6).
+1. Against a fixed generator the discriminator reaches D* = p / (p + q) (Goodfellow et al. 2014, proposition 1). With a
+   *known* q it then holds the density of the data, q D / (1 - D), which is the sense in which slides call it a
+   generative model. Where the game ends, q = p, it says 1/2 everywhere, and holds nothing: V = -log 4 (theorem 1).
+2. As it gets better, the gradient of log(1 - D(G(z))) vanishes (Arjovsky & Bottou 2017, theorem 2.4) and that of
+   -log D(G(z)) does not (Goodfellow et al. 2014, section 3), but differs from one discriminator to the next (theorem
+   2.6 of the former).
 3. The gradient of a critic that nothing holds explodes; a penalty keeps its norm near 1 (Gulrajani et al. 2017).
 """
 
@@ -98,16 +100,30 @@ def critic(params: PyTree, key: jax.Array, real: jax.Array, fake: jax.Array, *, 
 
 
 def at_the_optimum(key: jax.Array, steps: int) -> dict[str, jax.Array]:
-    """D and the density that it implies, on a grid, beside D* and p; the value V beside 2 JSD - log 4."""
+    """D and the density that it implies, on a grid, beside D* and p; the value V beside 2 JSD - log 4.
+
+    And D where the generator is the data: the mean of |D - 1/2| over them.
+    """
     left, right, generator = Gaussian(-1.5, 0.4), Gaussian(1.0, 0.7), Gaussian(0.0, 1.8)
 
-    def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        key_left, key_right, key_which, key_fake = jax.random.split(key, 4)
+    def data(key: jax.Array) -> jax.Array:
+        key_left, key_right, key_which = jax.random.split(key, 3)
         is_left = jax.random.bernoulli(key_which, 0.5, (_BATCH, 1))
-        return jnp.where(is_left, left.draw(key_left), right.draw(key_right)), generator.draw(key_fake)
+        return jnp.where(is_left, left.draw(key_left), right.draw(key_right))
 
-    params, _ = fit(key, minimax, draw, lambda _: None, steps)
+    def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        key_real, key_fake = jax.random.split(key)
+        return data(key_real), generator.draw(key_fake)
+
+    def draw_equal(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        key_real, key_fake = jax.random.split(key)
+        return data(key_real), data(key_fake)
+
+    key_fixed, key_equal = jax.random.split(key)
+    params, _ = fit(key_fixed, minimax, draw, lambda _: None, steps)
     found = logits(params, _GRID[:, None])
+    at_the_end, _ = fit(key_equal, minimax, draw_equal, lambda _: None, steps)
+    d_at_the_end = jax.nn.sigmoid(logits(at_the_end, _GRID[:, None]))
     p, q = 0.5 * (left.density(_GRID) + right.density(_GRID)), generator.density(_GRID)
     implied = q * jnp.exp(found)
     implied = implied / (jnp.sum(implied) * _SPACING)
@@ -123,6 +139,8 @@ def at_the_optimum(key: jax.Array, steps: int) -> dict[str, jax.Array]:
         "implied_p": implied,
         "value": value(jnp.clip(jax.nn.sigmoid(found), 1e-7, 1 - 1e-7)),
         "optimal_value": value(jnp.clip(optimum, 1e-7, 1 - 1e-7)),
+        "d_at_the_end": d_at_the_end,
+        "distance_from_half": jnp.sum(p * jnp.abs(d_at_the_end - 0.5)) * _SPACING,
         "kl": jnp.sum(jax.scipy.special.xlogy(p, p / implied)) * _SPACING,
     }
 
@@ -130,7 +148,8 @@ def at_the_optimum(key: jax.Array, steps: int) -> dict[str, jax.Array]:
 def on_the_way(key: jax.Array, steps: int) -> dict[str, jax.Array]:
     """Norm of the gradient in (mean, std) of a generator that is far off, of either loss: [50] each."""
     data, generator = Gaussian(0.0, 0.3), Gaussian(3.0, 0.3)
-    z = jax.random.normal(jax.random.key(0), (4096, 1))
+    key, key_z = jax.random.split(key)
+    z = jax.random.normal(key_z, (4096, 1))
 
     def probe(params: PyTree) -> dict[str, jax.Array]:
         def gradient_norm(loss: Callable[[jax.Array], jax.Array]) -> jax.Array:
@@ -152,7 +171,8 @@ def on_the_way(key: jax.Array, steps: int) -> dict[str, jax.Array]:
 def without_a_bound(key: jax.Array, steps: int) -> dict[str, jax.Array]:
     """Mean norm of the critic's gradient at generated points, free and under a penalty: [50] each."""
     data, generator = Gaussian(0.0, 0.3), Gaussian(3.0, 0.3)
-    points = generator.draw(jax.random.key(0))
+    key, key_points = jax.random.split(key)
+    points = generator.draw(key_points)
 
     def probe(params: PyTree) -> jax.Array:
         return jnp.mean(jnp.abs(jax.grad(lambda x: jnp.sum(logits(params, x)))(points)))
@@ -197,11 +217,12 @@ def main(arguments: list[str]) -> None:
         at = (np.arange(_PROBES) + 1) * (options.steps // _PROBES)
         figures.save_minmax(out / "minmax.png", np.asarray(_GRID), optimum, at, way, bound)
         last = {name: values[:, -1] for name, values in {**way, **bound}.items()}
-        scalars = {name: optimum[name] for name in ("value", "kl")} | last
+        scalars = {name: optimum[name] for name in ("value", "kl", "distance_from_half")} | last
         run_directory.write_json(out / "minmax.json", {name: values.tolist() for name, values in scalars.items()})
-        print(f"optimal_value {optimum['optimal_value'][0]:.4f}, known")
+        print(f"optimal_value {optimum['optimal_value'][0]:.2f} nats, known")
         for name, values in scalars.items():
-            found = estimates.estimate("", [value[None] for value in values])
+            unit = {"value": "nats", "kl": "nats"}.get(name, "of 1" if name == "distance_from_half" else "norm")
+            found = estimates.estimate(unit, [value[None] for value in values])
             print(estimates.line(name, found))
         print(out / "minmax.png")
 

@@ -12,7 +12,7 @@ import sys
 
 import tyro
 
-from train import evaluate, figures, run_directory, trained
+from train import estimates, figures, run_directory, trained
 from train.failures import InputError, one_line_failures
 
 
@@ -36,10 +36,13 @@ def read_point(path: str, label: str) -> tuple[str, float, float]:
         raise InputError(f"{path}: {record['config']} has no {label}; expected one of {', '.join(record['values'])}")
     if not (run_dir / "evaluation.json").exists():
         raise InputError(f"{path}: expected a run that was evaluated; it has no evaluation.json")
-    found = evaluate.read(run_dir)
+    found = estimates.read(run_dir)
     if not {"kl", "reconstruction"} <= found.keys():
         raise InputError(f"{path}: {record['config']} has no kl and reconstruction; expected a VAE")
-    return str(record["values"][label]), found["kl"].value, found["reconstruction"].value
+    rate, distortion = found["kl"].value, found["reconstruction"].value
+    if rate is None or distortion is None:
+        raise InputError(f"{path}: expected a finite kl and reconstruction")
+    return str(record["values"][label]), rate, distortion
 
 
 def main(arguments: list[str]) -> None:

@@ -2,15 +2,15 @@
 
     python -m train.rebalance RUN [--size 2000] [--against uniform] [--judge-seeds 5]
 
-Writes `rebalance/` in the run: weights.npz (the weight of each training example, and the rows of the chosen subset),
-rebalanced.npz and chance.npz, data sets to train on (the subset, and one of equal size drawn without weights, each with
-the whole test set). With --judge-seeds a classifier is trained on the whole set and on either subset.
+Writes into a folder of the run, `rebalance/` and a name made of the options: weights.npz (the weight of each training
+example, and the rows of the chosen subset), rebalanced.npz and chance.npz, data sets to train on (the subset, and one
+of equal size drawn without weights, each with the validation and test data). With --judge-seeds N classifiers are
+trained on the whole set and on N draws of either subset.
 """
 
 import dataclasses
 import pathlib
 import sys
-import time
 from typing import Any, Literal
 
 import jax
@@ -20,11 +20,10 @@ import numpy as np
 from jaxgen import metrics
 from train import config as configs
 from train import estimates, latent_density, trained
-from train.estimates import Estimate
 from train.experiment import Count, Rate, Seed, Size, Weight
 from train.failures import InputError, one_line_failures
 from train.parallel import over_examples, prepare_examples
-from train.run import complete
+from train.run import train_beside
 from train.sample_metrics import draw
 from train.trained import Trained
 
@@ -46,21 +45,37 @@ class Options(trained.Reading):
     power: Weight = 1.0
     """Weights are tempered by this exponent; 0 weighs all alike."""
     judge_seeds: Count = 0
-    """Seeds of the classifiers that judge the choice; 0: none is trained."""
+    """Draws of either subset, each judged by a classifier with a seed of its own; 0: none is."""
     seed: Seed = 0
-    """Of the choice."""
+    """Of the first draw."""
+
+
+def check(options: Options, run: Trained) -> None:
+    """InputError for a run or options that cannot be, before anything is written."""
+    num, spec = len(run.dataset.train["x"]), run.dataset.spec
+    if run.recipe.encode is None:
+        raise InputError(f"{options.run} is of a family that does not encode; expected one with a latent space")
+    if options.against == "generated" and run.recipe.sample is None:
+        raise InputError("--against generated: expected a family that samples")
+    if options.size >= num:
+        raise InputError(f"--size {options.size}: expected less than the {num} training examples")
+    if options.judge_seeds and (spec.num_classes is None or len(spec.shape) != 3):
+        raise InputError(f"--judge-seeds {options.judge_seeds}: expected a run on images with labels")
 
 
 def weigh(run: Trained, options: Options) -> np.ndarray:
-    """The weight of each training example: [N], mean 1."""
+    """The weight of each training example by the densities of posterior means: [N], mean 1."""
     model, train = run.models[0], run.dataset.train
-    keys = jax.random.split(run.keys[0].compare, 3)
-    z = latent_density.encode(run, model, keys[0], train["x"], train.get("y"))
+    key_codes, key_draw = jax.random.split(jax.random.fold_in(run.keys[0].compare, 1))
+    z = latent_density.encode(run, model, key_codes, train["x"], train.get("y"))
     bandwidth = options.bandwidth or len(z) ** (-1 / (z.shape[1] + 4)) * float(z.std(axis=0).mean())
     references = None
     if options.against == "generated":
-        x = draw(run, model, keys[1], options.generated)
-        references = jnp.asarray(latent_density.encode_seen(run, model, x))
+        x = draw(run, model, key_draw, options.generated)
+        try:
+            references = jnp.asarray(latent_density.encode(run, model, jax.random.key(0), x, None))
+        except ValueError as error:  # an encoder that is conditional on a class
+            raise InputError(f"--against generated: {error}") from error
     return np.asarray(metrics.density_weights(jnp.asarray(z), references, bandwidth=bandwidth, power=options.power))
 
 
@@ -71,69 +86,64 @@ def choose(weights: np.ndarray, size: int, seed: int) -> np.ndarray:
         return np.sort(np.argsort(np.log(uniform) / weights)[-size:])
 
 
-def balanced_accuracy(run: Trained) -> Estimate:
-    """The mean over classes of the share of test examples that are recognised, over the run's seeds."""
-    assert run.recipe.evaluate is not None
-    y = run.dataset.test["y"]
-    share = np.bincount(y)[y] * len(np.unique(y)) / len(y)  # an example of a large class counts less
-    values = []
-    for keys, model in zip(run.keys, run.models, strict=True):
-        test = prepare_examples(run.experiment.prepare, keys.evaluate, run.dataset.test)
-        right = over_examples(run.recipe.evaluate, batch_size=500)(keys.validate, model, test)["accuracy"]
-        values.append(right / share)
-    return estimates.estimate("of 1", values)
+def write_subset(path: pathlib.Path, run: Trained, rows: np.ndarray) -> None:
+    """A data set of these training examples, with the validation and test data of the run."""
+    subset = {leaf: array[rows] for leaf, array in run.dataset.train.items()}
+    parts = {"train": subset, "valid": run.dataset.valid, "test": run.dataset.test}
+    arrays: dict[str, Any] = {
+        f"{leaf}_{part}": array for part, examples in parts.items() for leaf, array in examples.items()
+    }
+    np.savez_compressed(path, **arrays)
 
 
-def judge(path: pathlib.Path, data: str, run: Trained, options: Options) -> Trained:
-    """A classifier trained on a data set, in a run of its own."""
-    config = configs.load(_CLASSIFIER)
-    values, run_options = configs.bind(config, ["--data", data, "--seeds", str(options.judge_seeds)])
-    run_options = dataclasses.replace(run_options, run_dir=str(path), data_dir=run.data_dir, devices=1)
-    if complete(config, values, run_options, time.perf_counter()) is None:
-        raise KeyboardInterrupt
-    return trained.load(str(path), run.data_dir)
+def recalls(judge: Trained) -> np.ndarray:
+    """Values [N] of test examples whose mean is balanced accuracy: the mean over classes of the share recognised."""
+    test, keys = judge.dataset.test, judge.keys[0]
+    share = np.bincount(test["y"])[test["y"]] * len(np.unique(test["y"])) / len(test["y"])
+    prepared = prepare_examples(judge.experiment.prepare, keys.evaluate, test)
+    right = over_examples(judge.recipe.evaluate, batch_size=500)(keys.validate, judge.models[0], prepared)["accuracy"]
+    return right / share  # an example of a large class counts less
+
+
+def judge_all(folder: pathlib.Path, run: Trained, weights: np.ndarray, options: Options) -> list[str]:
+    """Balanced accuracy of classifiers on the whole set, on weighted and on unweighted subsets: lines to print."""
+    config, lines = configs.load(_CLASSIFIER), []
+    arms = {"whole set": None, "rebalanced": weights, "chance": np.ones(len(weights))}
+    for name, of_arm in arms.items():
+        values = []
+        for seed in range(options.seed, options.seed + options.judge_seeds):
+            path = folder / f"judge_{name.replace(' ', '_')}_{seed}"
+            data = run.experiment.data
+            if of_arm is not None:
+                file = folder / f"{name}_{seed}.npz"
+                write_subset(file, run, choose(of_arm, options.size, seed))
+                data = f"npz:{file}"
+            values.append(recalls(train_beside(run, config, path, data, "--seed", str(seed))))
+        lines.append(f"{name}: {estimates.line('balanced_accuracy', estimates.estimate('of 1', values))}")
+    return lines
 
 
 def rebalance(options: Options, run: Trained) -> list[str]:
     """Weigh, choose, write and judge: the lines to print."""
-    train, test = run.dataset.train, run.dataset.test
-    if run.recipe.encode is None:
-        raise InputError(f"{options.run} is of a family that does not encode; expected one with a latent space")
-    if options.against == "generated" and run.recipe.sample is None:
-        raise InputError("--against generated: expected a family that samples")
-    if options.size >= len(train["x"]):
-        raise InputError(f"--size {options.size}: expected less than the {len(train['x'])} training examples")
-    if options.judge_seeds and "y" not in train:
-        raise InputError(f"--judge-seeds {options.judge_seeds}: expected a run whose data has labels")
-    folder = run.path / "rebalance"
-    folder.mkdir(exist_ok=True)
+    check(options, run)
+    named = ("size", "against", "generated", "bandwidth", "power", "seed")
+    folder = run.path / "rebalance" / "_".join(str(getattr(options, name)) for name in named)
+    folder.mkdir(parents=True, exist_ok=True)
     weights = weigh(run, options)
     chosen = {
         "rebalanced": choose(weights, options.size, options.seed),
-        "chance": choose(np.ones(len(weights)), options.size, options.seed + 1),
+        "chance": choose(np.ones(len(weights)), options.size, options.seed),
     }
     np.savez_compressed(folder / "weights.npz", weights=weights, rows=chosen["rebalanced"])
     for name, rows in chosen.items():
-        parts = {
-            "train": {leaf: array[rows] for leaf, array in train.items()},
-            "valid": run.dataset.valid,
-            "test": test,
-        }
-        arrays: dict[str, Any] = {
-            f"{leaf}_{part}": array for part, examples in parts.items() for leaf, array in examples.items()
-        }
-        np.savez_compressed(folder / f"{name}.npz", **arrays)
+        write_subset(folder / f"{name}.npz", run, rows)
     effective = weights.sum() ** 2 / np.square(weights).sum()
     lines = [str(folder / "weights.npz"), f"effective number of examples {effective:.0f} of {len(weights)}"]
-    if "y" in train:
+    y = run.dataset.train.get("y")
+    if y is not None:
         for name, rows in {"whole set": np.arange(len(weights)), **chosen}.items():
-            lines.append(f"{name}: examples of each class {np.bincount(train['y'][rows]).tolist()}")
-    if options.judge_seeds:
-        sources = {name: f"npz:{folder / name}.npz" for name in chosen}
-        for name, data in {"whole": run.experiment.data, **sources}.items():
-            found = balanced_accuracy(judge(folder / f"judge_{name}", data, run, options))
-            lines.append(f"{name}: {estimates.line('balanced_accuracy', found)}")
-    return lines
+            lines.append(f"{name}: examples of each class {np.bincount(y[rows]).tolist()}")
+    return lines + (judge_all(folder, run, weights, options) if options.judge_seeds else [])
 
 
 def main(arguments: list[str]) -> None:

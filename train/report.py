@@ -64,11 +64,15 @@ def write(run: Trained, estimates: Mapping[str, Estimate]) -> pathlib.Path:
 def _numbers(estimates: Mapping[str, Estimate]) -> str:
     head = "<tr><th>metric<th>value<th>unit<th>95 % interval<th>from</tr>"
     rows = [
-        f'<tr><td>{html.escape(name)}<td class="number">{found.value:.4f}<td>{html.escape(found.unit)}'
+        f'<tr><td>{html.escape(name)}<td class="number">{_value(found)}<td>{html.escape(found.unit)}'
         f'<td class="number">{_interval(found)}<td>{html.escape(found.interval)}</tr>'
         for name, found in estimates.items()
     ]
     return f"<h2>Test set</h2>\n<table>{head}{''.join(rows)}</table>"
+
+
+def _value(found: Estimate) -> str:
+    return "none" if found.value is None else f"{found.value:.4f}"
 
 
 def _interval(found: Estimate) -> str:

@@ -1,9 +1,11 @@
 """One run from a config to its report: open, check, compile, resume, train, evaluate."""
 
+import dataclasses
 import functools
 import json
 import math
 import pathlib
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +15,7 @@ import numpy as np
 from jaxgen.recipe import PyTree, Recipe
 from train import config as configs
 from train import devices as available
-from train import estimates, evaluate, keys, provenance, report, run_directory, stopping, trained
+from train import estimates, evaluate, features, keys, provenance, report, run_directory, stopping, trained
 from train.checkpoint import Checkpoints
 from train.collapse import CollapseWatch
 from train.config import Config, RunOptions
@@ -25,6 +27,7 @@ from train.metrics_log import MetricsLog
 from train.parallel import Steps, compile_steps
 from train.progress import console, progress_bar
 from train.timing import Timing
+from train.trained import Trained
 
 # Enough that the cost of a call vanishes, few enough that a request to stop is soon heard.
 _STEPS_PER_CALL = {"cpu": 50}
@@ -45,7 +48,7 @@ def run(config: Config, values: Mapping[str, Any], options: RunOptions, started:
     """Do what is left to do of a run, and say what it reached."""
     path = complete(config, values, options, started)
     if path is not None:
-        for name, found in evaluate.read(path).items():
+        for name, found in estimates.read(path).items():
             console.print(estimates.line(name, found))
         console.print(f"report {path / 'report.html'}")
 
@@ -74,6 +77,22 @@ def complete(config: Config, values: Mapping[str, Any], options: RunOptions, sta
     return path
 
 
+def train_beside(run: Trained, config: Config, path: pathlib.Path, data: str, *options: str) -> Trained:
+    """Train another config on `data` at `path`, or complete it, for what is done with `run`; on one device."""
+    batch_size = config.parameters["batch_size"].default
+    num_train = trained.open_data(data, run.data_dir).spec.num_train
+    values, run_options = configs.bind(
+        config, ["--data", data, "--batch-size", str(min(batch_size, num_train)), *options]
+    )
+    cache = jax.config.jax_compilation_cache_dir or "off"  # type: ignore[attr-defined]
+    run_options = dataclasses.replace(
+        run_options, run_dir=str(path), data_dir=run.data_dir, devices=1, compilation_cache=cache
+    )
+    if complete(config, values, run_options, time.perf_counter()) is None:
+        raise KeyboardInterrupt
+    return trained.load(str(path), run.data_dir)
+
+
 def open_job(config: Config, values: Mapping[str, Any], options: RunOptions, path: pathlib.Path) -> Job:
     """Check everything that a user could have got wrong: InputError, and nothing is written."""
     experiment = configs.build(config, values)
@@ -82,6 +101,7 @@ def open_job(config: Config, values: Mapping[str, Any], options: RunOptions, pat
     devices = available.choose(options.platform, options.devices)
     available.use_compilation_cache(options.compilation_cache)
     dataset = trained.open_data_of(experiment, options.data_dir)
+    features.check(options.features, dataset)
     recipe, _ = trained.make_recipe(config, experiment, dataset)
     try:
         steps = compile_steps(
@@ -110,7 +130,7 @@ def choose_steps_per_call(experiment: Experiment, recorded: int | None, platform
 def is_complete(path: pathlib.Path, steps: int) -> bool:
     """Whether the run was trained for these steps, evaluated and reported."""
     try:
-        evaluate.read(path)
+        estimates.read(path)
         evaluated = json.loads((path / "evaluation.json").read_text())["step"]
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -14,7 +14,7 @@ _BEFORE_CONFIG = {"lock", "config.json.tmp"}
 
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Write the whole file or none of it: a process may be killed, or a disk be full, at any moment."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def write_text(path: pathlib.Path, text: str) -> None:

@@ -32,14 +32,15 @@ class Options(trained.Reading):
 
 
 def classes_of(options: Options, run: Trained) -> np.ndarray:
-    """The classes that are asked for; InputError for one that the data does not have."""
+    """The class of each sample, in equal shares up to one; InputError for a class that the data does not have."""
     num_classes = run.dataset.spec.num_classes or 0
     for y in options.y:
         if y >= num_classes:
             raise InputError(f"--y {y}: expected classes of the data, which has {num_classes}")
     if options.y and not depends_on_class(run, num_classes):
         raise InputError(f"--y {options.y[0]}: expected a run whose model is conditional on a class")
-    return np.array(options.y, np.int32)
+    shares = np.arange(options.num) * len(options.y) // options.num
+    return np.array(options.y, np.int32)[shares] if options.y else np.zeros(0, np.int32)
 
 
 def depends_on_class(run: Trained, num_classes: int) -> bool:
@@ -55,7 +56,7 @@ def depends_on_class(run: Trained, num_classes: int) -> bool:
 def draw(run: Trained, options: Options) -> np.ndarray:
     """Samples [num, ...], images in [0, 1]."""
     key = jax.random.fold_in(run.keys[0].sample, options.seed)
-    y = np.repeat(classes_of(options, run), -(-options.num // max(len(options.y), 1)))[: options.num]
+    y = classes_of(options, run)
     if options.prior == "normal":
         if run.recipe.sample is None:
             instead = "" if run.recipe.decode is None else "; expected --prior gaussian or gmm"
@@ -65,7 +66,7 @@ def draw(run: Trained, options: Options) -> np.ndarray:
     if run.recipe.encode is None or run.recipe.decode is None:
         raise InputError(f"--prior {options.prior}: expected a run of a family that encodes and decodes")
     codes = latent_density.of_training_data(run, run.models[0], key)
-    z, labels = latent_density.fit(options.prior, codes, options.seed)(options.num)
+    z, labels = latent_density.fit(options.prior, codes)(options.num, options.seed)
     return latent_density.decode(run, run.models[0], z, y if options.y else labels)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxgen import metrics, preprocess
 from jaxgen.recipe import PyTree
 from train import trained
-from train.data import MIXTURES
+from train.data import MIXTURES, spread
 from train.features import Features
 from train.trained import Trained
 
@@ -27,6 +27,7 @@ class Measured(NamedTuple):
 
     values: np.ndarray
     unit: str
+    is_p_value: bool = False  # of which several seeds have a median, and no mean
 
 
 def draw(run: Trained, model: PyTree, key: jax.Array, num: int) -> np.ndarray:
@@ -43,24 +44,40 @@ def stored(x: np.ndarray) -> np.ndarray:
     return np.asarray(preprocess.scale(jax.random.key(0), jnp.asarray(x)))
 
 
-def measure(run: Trained, model: PyTree, key: jax.Array, features: Features) -> dict[str, Measured]:
-    """All of them on as many samples as there are test examples, which are taken as they were stored: not binarized.
+class References(NamedTuple):
+    """What the samples of every seed are held against, looked at once."""
 
-    Those that compare pairs take at most 10,000 of either, or 2,500 where there are more than 512 features.
+    features: Features
+    real: np.ndarray  # features of test examples [N, F], of all or from all over the set
+    train: np.ndarray  # features of as many training examples
+
+
+def references(run: Trained, features: Features) -> References:
+    """Test and training examples as they were stored: not binarized.
+
+    At most 10,000 of either, or 2,500 where there are more than 512 features.
     """
-    test = run.dataset.test["x"]
+    test, train = run.dataset.test["x"], run.dataset.train["x"]
+    num_features = features.embed(stored(test[:1])).shape[1]
+    num = min(len(test), _MOST if num_features <= _MANY_FEATURES else _MOST_OF_MANY_FEATURES)
+    return References(
+        features,
+        features.embed(stored(test[spread(len(test), num)])),
+        features.embed(stored(train[spread(len(train), num)])),
+    )
+
+
+def measure(run: Trained, model: PyTree, key: jax.Array, against: References) -> dict[str, Measured]:
+    """All of them: of as many samples as there are test examples, or as there are of those in `against`."""
+    features, test = against.features, run.dataset.test["x"]
     samples = draw(run, model, key, len(test))
     found = _modes(run, samples) | _classes(run, samples, features)
-    if len(samples) <= _NEIGHBOURS:
+    if len(test) <= _NEIGHBOURS:
         return found
-    num_features = features.embed(samples[:1]).shape[1]
-    most = _MOST if num_features <= _MANY_FEATURES else _MOST_OF_MANY_FEATURES
-    fake, real = samples[:most], stored(test[:most])
-    rows = np.linspace(0, len(run.dataset.train["x"]) - 1, len(real)).astype(int)  # as many, from all over
-    train = stored(run.dataset.train["x"][rows])
-    found |= _distances(features.embed(real), features.embed(fake), features.embed(train), features.name)
+    found |= _distances(against.real, features.embed(samples[: len(against.real)]), against.train, features.name)
     if run.recipe.log_prob is None and run.dataset.spec.unit_interval:
-        sets = stored(test[:_MOST]), stored(run.dataset.valid["x"][:1000]), samples[:_MOST]
+        valid = run.dataset.valid["x"]
+        sets = stored(test[spread(len(test), _MOST)]), stored(valid[spread(len(valid), 1000)]), samples[:_MOST]
         found |= _parzen(*(jnp.asarray(x.reshape(len(x), -1)) for x in sets))
     return found
 
@@ -95,7 +112,11 @@ def _classes(run: Trained, samples: np.ndarray, features: Features) -> dict[str,
 
 
 def _distances(real: np.ndarray, fake: np.ndarray, train: np.ndarray, name: str) -> dict[str, Measured]:
-    """How far samples are from test data, with that of training data beside it; and whether they are copies."""
+    """How far samples are from test data, with that of training data beside it; and whether they are copies.
+
+    The classifier has seen the training data, and so thinks it a little further from the test data than fresh data is.
+    Copies are looked for among as many training examples as there are test examples: those of others do not show.
+    """
     frechet = jax.jit(metrics.frechet_distance)
     found = {
         "frechet_distance": value(frechet(real, fake), name),
@@ -106,8 +127,8 @@ def _distances(real: np.ndarray, fake: np.ndarray, train: np.ndarray, name: str)
     found |= {quantity: value(found_one, name) for quantity, found_one in prdc._asdict().items()}
     nearest = jax.jit(metrics.nearest_neighbour_distances)
     return found | {
-        "nearest_training_example": Measured(np.asarray(nearest(fake, train)), name),
-        "nearest_test_example": Measured(np.asarray(nearest(fake, real)), name),
+        "nearest_training_example": Measured(np.asarray(nearest(fake, train)), f"of {len(train)}, {name}"),
+        "nearest_test_example": Measured(np.asarray(nearest(fake, real)), f"of {len(real)}, {name}"),
     }
 
 
@@ -117,7 +138,10 @@ def _parzen(test: jax.Array, valid: jax.Array, samples: jax.Array) -> dict[str, 
     means = [window(valid, samples, std=jnp.float32(std)).mean() for std in _STDS]
     std = _STDS[int(np.argmax(means))]
     found = window(test, samples, std=jnp.float32(std))
-    return {"parzen_log_likelihood": Measured(np.asarray(found), f"nats, a poor measure, window {std:.3f}")}
+    return {
+        "parzen_log_likelihood": Measured(np.asarray(found), "nats, a poor measure"),
+        "parzen_window": value(std, "of a pixel's range"),
+    }
 
 
 def value(found: jax.typing.ArrayLike, unit: str) -> Measured:

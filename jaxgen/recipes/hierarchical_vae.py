@@ -125,6 +125,15 @@ def _family(
             z = network.apply(model, z, layer, method="infer").mean
         return z
 
+    def draw_code(key: jax.Array, model: PyTree, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
+        """Of the top layer, through draws of those below."""
+        del y
+        z = x
+        for layer, noise in enumerate(draw_noise(key, len(x), 1)):
+            mean, log_var = network.apply(model, z, layer, method="infer")
+            z = losses.reparameterize(mean, log_var, noise[0])
+        return z
+
     def decode(model: PyTree, z: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         del y
         return likelihood.mean(descend(model, z, None))
@@ -145,6 +154,7 @@ def _family(
         evaluate,
         sample,
         encode=encode,
+        draw_code=draw_code,
         decode=decode,
         log_prob=log_prob,
         log_prob_is="lower bound",

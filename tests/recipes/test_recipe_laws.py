@@ -177,6 +177,7 @@ def test_encode_and_decode_fit(recipe, batch):
     x = decode(model, z, y=batch["y"])
 
     assert z.ndim == 2
+    assert (recipe.draw_code is not None) >= (recipe.log_prob is not None)  # of a family with posteriors
     if recipe.draw_code is not None:
         assert recipe.draw_code(jax.random.key(1), model, batch["x"], y=batch["y"]).shape == z.shape
     assert x.shape == batch["x"].shape

@@ -75,7 +75,7 @@ def test_another_optimizer_is_refused_and_loses_nothing(tmp_path, tiny, capsys):
     config = tmp_path / "mine.py"
     config.write_text(source)
     call = [str(config), "--data", tiny, "--run-dir", str(tmp_path / "run"), "--devices=1", "--batch-size=16",
-            "--evaluate-every=10", "--checkpoint-every=10", "--num-samples=2", "--features=x"]  # fmt: skip
+            "--evaluate-every=10", "--checkpoint-every=10", "--num-samples=2", "--features=none"]  # fmt: skip
     main([*call, "--steps=10"])
     config.write_text(source.replace("(optax.adam)(learning_rate)", "(optax.sgd)(learning_rate)"))
     capsys.readouterr()

@@ -70,9 +70,24 @@ def test_x_itself(vae, capsys):
     assert "classes" not in printed
 
 
+def test_nothing_is_compared_on_request(vae, capsys):
+    evaluate.main([str(vae.path), "--num-samples", "4", "--features", "none"])
+    assert "frechet" not in capsys.readouterr().out
+
+
+def test_features_are_looked_at_before_a_run_begins(tiny, tmp_path, vae, capsys):
+    for given in ("nowhere", str(vae.path)):
+        with pytest.raises(SystemExit) as stop:
+            main(["configs/vae_digits.py", "--data", tiny, "--run-dir", str(tmp_path / "run"), "--features", given])
+        assert stop.value.code == 2
+    assert "expected the run of a classifier" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_only_a_classifier_of_such_examples_will_do(vae, tmp_path, classifier):
-    with pytest.raises(InputError, match="expected the run of a classifier"):
-        features.choose(vae, str(vae.path))
+    few = vae._replace(dataset=vae.dataset._replace(train=vae.dataset.train | {"y": np.arange(52) % 5}))
+    with pytest.raises(InputError, match="expected a classifier of the data's classes, not of 3"):
+        features.choose(few, classifier)
 
     x = np.random.default_rng(1).integers(0, 256, (40, 5, 4), dtype=np.uint8)
     np.savez(tmp_path / "other.npz", x_train=x, x_test=x, y_train=np.arange(40) % 2, y_test=np.arange(40) % 2)
@@ -94,13 +109,13 @@ def test_only_a_classifier_of_such_examples_will_do(vae, tmp_path, classifier):
 
 
 def test_digits_that_are_stacked_are_read_one_by_one(vae, monkeypatch):
-    def read(judge, x):
+    def read(x):
         assert x.shape[1:] == (4, 4, 1)
         label = np.round(x.mean(axis=(1, 2, 3)) * 9).astype(int)
         return label[:, None].astype(np.float32), label
 
-    monkeypatch.setattr(features, "_apply", read)
-    monkeypatch.setattr(features, "_open", lambda given, run: vae)
+    monkeypatch.setattr(features, "_compiled", lambda judge: read)
+    monkeypatch.setattr(features, "_open", lambda given, dataset: vae)
     monkeypatch.setattr(features, "_name", lambda judge: "on features")
     stacked = vae._replace(dataset=vae.dataset._replace(source="stacked_mnist"))
     look = features.choose(stacked, "RUN")

@@ -18,7 +18,7 @@ def run(tmp_path_factory, tiny) -> pathlib.Path:
     path = tmp_path_factory.mktemp("runs") / "run"
     main(
         ["configs/vae_digits.py", "--data", tiny, "--run-dir", str(path), "--devices", "1", "--batch-size", "16",
-         "--features", "x", "--hidden", "8", "--latent-dim", "2", "--steps", "10", "--num-samples", "4"]
+         "--features", "none", "--hidden", "8", "--latent-dim", "2", "--steps", "10", "--num-samples", "4"]
     )  # fmt: skip
     return path
 

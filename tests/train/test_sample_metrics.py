@@ -48,7 +48,7 @@ def drawn_from(pool: np.ndarray):
 
 
 def values_of(run, features):
-    found = sample_metrics.measure(run, None, jax.random.key(1), features)
+    found = sample_metrics.measure(run, None, jax.random.key(1), sample_metrics.references(run, features))
     return {name: measured.values.mean() for name, measured in found.items()}
 
 
@@ -69,6 +69,20 @@ def test_copies_of_training_data_are_found(images):
     # No nearer to the test data than training data is, but for the choice of rows.
     assert abs(found["frechet_distance"] - found["frechet_distance_of_training_data"]) < 0.1
     assert "parzen_log_likelihood" in found
+
+
+def test_test_data_sorted_by_class_is_seen_whole(images, monkeypatch):
+    monkeypatch.setattr(sample_metrics, "_MOST", 60)
+    order = np.argsort(images.test["y"], kind="stable")
+    run = run_of(
+        images._replace(test={name: array[order] for name, array in images.test.items()}), drawn_from(images.train["x"])
+    )
+    against = sample_metrics.references(run, on_x())
+    assert against.real.shape == against.train.shape == (60, 16)
+    classes = np.bincount(brightest_row(against.real.reshape(60, 4, 4, 1)))
+    assert classes.min() >= 19
+    found = values_of(run, on_x())
+    assert found["recall"] > 0.8
 
 
 def test_a_dropped_class_is_found(images):

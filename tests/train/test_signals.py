@@ -10,7 +10,7 @@ from run_files import bits_of, log_of
 
 OPTIONS = (
     "--devices=1", "--steps=4000", "--batch-size=16", "--hidden=8", "--latent-dim=3", "--num-samples=2",
-    "--evaluate-every=100", "--checkpoint-every=100", "--steps-per-call=20", "--features=x",
+    "--evaluate-every=100", "--checkpoint-every=100", "--steps-per-call=20", "--features=none",
 )  # fmt: skip
 
 

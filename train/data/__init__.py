@@ -1,6 +1,6 @@
 """Data sets by name, and the order in which training visits them."""
 
-from train.data.dataset import Dataset, from_arrays, with_validation_rows
+from train.data.dataset import Dataset, from_arrays, spread, with_validation_rows
 from train.data.order import batch_rows, steps_per_epoch
 from train.data.sources import directory_of, open_data
 from train.data.synthetic import MIXTURES, digits_of_stacked
@@ -13,6 +13,7 @@ __all__ = [
     "directory_of",
     "from_arrays",
     "open_data",
+    "spread",
     "steps_per_epoch",
     "with_validation_rows",
 ]

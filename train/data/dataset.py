@@ -40,6 +40,11 @@ class Dataset(NamedTuple):
         )
 
 
+def spread(num_rows: int, num: int) -> np.ndarray:
+    """At most `num` rows from all over a set, which may be sorted by class: [min(num, num_rows)], ascending."""
+    return np.linspace(0, num_rows - 1, min(num, num_rows)).astype(int)
+
+
 def with_validation_rows(dataset: Dataset, first: int, last: int) -> Dataset:
     """Let rows first ... last - 1 of the training data validate, and train on all others.
 

@@ -31,7 +31,7 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
     if source in EMBEDDED:
         return from_arrays(source, EMBEDDED[source]())
     if source in _MADE_OF_MNIST:
-        return from_arrays(source, _MADE_OF_MNIST[source](_read_named(_find("mnist", data_dir))))
+        return from_arrays(source, _MADE_OF_MNIST[source](_labelled(_find("mnist", data_dir))))
     scheme, colon, rest = source.partition(":")
     if not colon:
         path = _find(source, data_dir)
@@ -42,7 +42,7 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
         return from_arrays(source, read_prepared(rest, data_dir))
     raise InputError(
         f"data {source!r}: no such scheme {scheme!r}; "
-        f"expected npz:PATH, tfds:NAME, {', '.join(EMBEDDED)} or a bare NAME"
+        f"expected npz:PATH, tfds:NAME, {', '.join([*EMBEDDED, *_MADE_OF_MNIST])} or a bare NAME"
     )
 
 
@@ -85,7 +85,7 @@ def _find(name: str, data_dir: str | None) -> Path:
         looked = f"no {name}.npz in {directory} ({given_by})"
     else:
         looked = f"{directory} ({given_by}) is not a directory"
-    close = difflib.get_close_matches(name, [*EMBEDDED, *files])
+    close = difflib.get_close_matches(name, [*EMBEDDED, *_MADE_OF_MNIST, *files])
     suggestion = f", did you mean {' or '.join(close)}?" if close else ""
     raise InputError(
         f"data {name!r}: {looked}{suggestion}; expected --data-dir or JAXGEN_DATA naming a directory that holds "
@@ -146,6 +146,14 @@ _CONVENTIONS = {
     "frey_faces": _Convention({"x": (1965, 28, 20)}, _frey_faces),
     "olivetti_faces": _Convention({"x": (400, 64, 64), "person": (400,)}, _olivetti_faces),
 }
+
+
+def _labelled(path: Path) -> Arrays:
+    arrays = _read_named(path)
+    for name in ("x_train", "y_train", "x_test", "y_test"):
+        if name not in arrays:
+            raise InputError(f"{path}: has no array {name}; expected images with labels")
+    return arrays
 
 
 def _read_named(path: Path) -> Arrays:

@@ -54,7 +54,8 @@ _STACKED = {"train": 128_000, "test": 26_000}
 def stack_digits(arrays: Arrays, sizes: Mapping[str, int] = _STACKED) -> Arrays:
     """Three random digits as the colours of an image, labelled 0 ... 999: [N, 28, 28] of MNIST -> [M, 28, 28, 3].
 
-    As many as in Lin et al. 2018 (PacGAN), section 4.2, each from the same part of MNIST.
+    128,000 for training and validation and 26,000 to test, as in Lin et al. 2018 (PacGAN), section 4.2, each from the
+    same part of MNIST.
     """
     random = np.random.default_rng(0)
     stacked = {}
