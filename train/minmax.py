@@ -34,6 +34,7 @@ _NETWORK = models.Discriminator((64, 64))
 _BATCH = 512
 _PROBES = 50
 _GRID = jnp.linspace(-6, 6, 2401)
+_UNITS = {"optimal_value": "nats", "value": "nats", "kl": "nats", "distance_from_half": "of 1"}
 _SPACING = float(_GRID[1] - _GRID[0])
 
 
@@ -217,11 +218,10 @@ def main(arguments: list[str]) -> None:
         at = (np.arange(_PROBES) + 1) * (options.steps // _PROBES)
         figures.save_minmax(out / "minmax.png", np.asarray(_GRID), optimum, at, way, bound)
         last = {name: values[:, -1] for name, values in {**way, **bound}.items()}
-        scalars = {name: optimum[name] for name in ("value", "kl", "distance_from_half")} | last
+        scalars = {name: optimum[name] for name in ("optimal_value", "value", "kl", "distance_from_half")} | last
         run_directory.write_json(out / "minmax.json", {name: values.tolist() for name, values in scalars.items()})
-        print(f"optimal_value {optimum['optimal_value'][0]:.2f} nats, known")
         for name, values in scalars.items():
-            unit = {"value": "nats", "kl": "nats"}.get(name, "of 1" if name == "distance_from_half" else "norm")
+            unit = _UNITS.get(name, "norm of a gradient")
             found = estimates.estimate(unit, [value[None] for value in values])
             print(estimates.line(name, found))
         print(out / "minmax.png")

@@ -12,8 +12,9 @@ from train.__main__ import main
 from train.data.originals import ORIGINALS
 
 CONFIG = "configs/vae_digits.py"
-TINY = ("--devices", "1", "--batch-size", "16", "--hidden", "8", "--latent-dim", "3", "--num-samples", "4", "--features",
-        "--evaluate-every", "10", "--checkpoint-every", "10", "--steps-per-call", "5", "none")  # fmt: skip
+TINY = ("--devices", "1", "--batch-size", "16", "--hidden", "8", "--latent-dim", "3", "--num-samples", "4",
+        "--evaluate-every", "10", "--checkpoint-every", "10", "--steps-per-call", "5",
+        "--features", "none")  # fmt: skip
 
 
 @pytest.fixture
