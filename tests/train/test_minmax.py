@@ -18,7 +18,7 @@ def test_every_claim_can_be_seen(tmp_path):
     # V is largest at D*, and at a short training's end not far below.
     assert (found["value"] <= optimal + 1e-4).all()
     assert (found["value"] > optimal - 0.1).all()
-    assert (found["kl"] < 0.1).all()
+    assert (found["kl"] < 0.2).all()
     assert (found["distance_from_half"] < 0.1).all()
     assert (found["saturating"] < 0.1 * found["non_saturating"]).all()
     # Along a line of length 3 the penalised critic minimises -3 g + 10 (g - 1)^2, so that g = 1 + 3 / 20.
