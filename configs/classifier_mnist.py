@@ -1,6 +1,9 @@
 """Convolutional classifier on MNIST, whose features compare samples with data.
 
-JAXGEN_DATA=DIR python -m train configs/classifier_mnist.py
+    JAXGEN_DATA=DIR python -m train configs/classifier_mnist.py
+
+2 CPU cores: 1 to 2 minutes. Reached: test accuracy 0.9906 [0.9886, 0.9924] on MNIST
+(docs/results/classifier_mnist.json), 0.9070 with `--data fashion_mnist`.
 """
 
 import optax

@@ -1,6 +1,10 @@
 """DCGAN on MNIST: convolutions and batch norm on either side (Radford et al. 2016).
 
-JAXGEN_DATA=DIR python -m train configs/dcgan_mnist.py
+    JAXGEN_DATA=DIR python -m train configs/dcgan_mnist.py
+
+2 CPU cores: 5 to 9 minutes. Reached: Frechet distance 42.8 on features of a classifier (training data: 1.14;
+docs/results/gans.md). The paper's networks have up to 1,024 channels and five epochs of three million
+bedrooms; this is ten epochs of MNIST.
 """
 
 from typing import Literal

@@ -4,7 +4,8 @@
 
 The paper trains with SGD, momentum and dropout in the discriminator until a validation score stops rising. Here it is
 Adam, and batch norm in the generator in place of dropout: without either (`--no-batch-norm`) the game collapses within
-500 steps, and the run says so.
+500 steps, and the run says so. 2 CPU cores: 8 minutes. Reached: Frechet distance 75.9 on features of a classifier
+(training data: 1.14), Parzen window 127.20 nats (published: 225, the number of steps not stated; docs/results/gans.md).
 """
 
 from typing import Literal

@@ -2,7 +2,8 @@
 
     python -m train configs/gan_ring.py --seeds 10
 
-The paper's budget is 400,000 rounds. Variants of the table in docs/results/gans.md: `--packing 2` (PacGAN2), `--game
+The paper's budget is 400,000 rounds, seven hours for ten seeds on 2 CPU cores; by default it is a tenth, and the table
+in docs/results/gans.md says what 10,000 reach. Its variants: `--packing 2` (PacGAN2), `--game
 wasserstein --critic-steps 5 --gradient-penalty 10` (WGAN-GP), and VEEGAN's small network `--hidden 128 128
 --discriminator-hidden 128 128 --pieces 1 --no-batch-norm --latent-dim 254 --batch-size 500 --learning-rate 1e-3 --beta1
 0.5`.

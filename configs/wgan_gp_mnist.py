@@ -3,7 +3,9 @@
     JAXGEN_DATA=DIR python -m train configs/wgan_gp_mnist.py
 
 The networks are those of `configs/dcgan_mnist.py`; five critic steps to one of the generator, penalty weight 10, Adam
-1e-4 with beta1 0 and beta2 0.9 as in the paper, whose budget for images is 200,000 generator steps.
+1e-4 with beta1 0 and beta2 0.9 as in the paper, whose budget for images is 200,000 generator steps. 2 CPU
+cores: 8 to 10 minutes. Reached: Frechet distance 41.2 on features of a classifier (training data: 1.14;
+docs/results/gans.md).
 """
 
 import functools
