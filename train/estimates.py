@@ -70,9 +70,9 @@ def median(unit: str, values: list[np.ndarray]) -> Estimate:
 
 def line(name: str, found: Estimate) -> str:
     """`name value unit`, then the interval."""
-    digits = ".2f" if found.unit.startswith("nats") else ".4g"
     if found.value is None:
         return f"{name} none, {found.interval}"
+    digits = ".2f" if found.unit.startswith("nats") and abs(found.value) >= 0.1 else ".4g"
     value = f"{name} {found.value:{digits}} {found.unit}"
     if found.low is None or found.high is None:
         return f"{value}  no interval, {found.interval}"
