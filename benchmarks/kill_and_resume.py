@@ -19,7 +19,7 @@ from run_files import bits_of, log_of
 STEPS = 2000
 COMMAND = [
     sys.executable, "-m", "train", "configs/vae_digits.py", f"--steps={STEPS}", "--checkpoint-every=100",
-    "--evaluate-every=200", "--num-samples=5", "--run-dir",
+    "--evaluate-every=200", "--num-samples=5", "--features=none", "--run-dir",
 ]  # fmt: skip
 
 
