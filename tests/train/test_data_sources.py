@@ -157,7 +157,7 @@ def test_slips_are_answered_with_a_suggestion(tmp_path):
     assert "did you mean digits?" in refusal("digts")
     assert "did you mean made?" in refusal("maed", str(tmp_path))
     assert "expected npz:some/made.npz" in refusal("some/made.npz", str(tmp_path))
-    expected = "expected npz:PATH, tfds:NAME, digits, blobs, ring, grid or a bare NAME"
+    expected = "expected npz:PATH, tfds:NAME, digits, blobs, ring, grid, stacked_mnist, skewed_mnist or a bare NAME"
     assert f"no such scheme 'foo'; {expected}" in refusal("foo:bar")
 
 
