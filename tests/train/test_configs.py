@@ -1,11 +1,16 @@
 """Every config: its docstring, its options, and two steps on data of its shape."""
 
+import functools
 import pathlib
 
+import chex
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from train import config as configs
+from train import trained
 from train.__main__ import main
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -37,6 +42,17 @@ def test_its_docstring_has_its_command(path):
 
 
 def test_it_builds_and_takes_two_steps(path, images, tmp_path, capsys):
+    config = configs.load(str(path))
+    if isinstance(config.function, functools.partial):  # what it does is that of the config whose defaults it changes
+        values, _ = configs.bind(config, ["--data", images, "--batch-size", "16"])
+        experiment = configs.build(config, values)
+        recipe, state = trained.make_recipe(config, experiment, trained.open_data_of(experiment, None))
+        shape = (16, 28, 28, 1) if recipe.draws == 1 else (recipe.draws, 16, 28, 28, 1)
+        batch = {"x": jnp.zeros(shape), "y": jnp.zeros(shape[:-3], int)}
+        after, metrics = jax.eval_shape(recipe.step, jax.random.key(0), state, batch)
+        chex.assert_trees_all_equal_shapes_and_dtypes(state, after)
+        assert "loss" in metrics
+        return
     main(
         [str(path), "--data", images, "--run-dir", str(tmp_path / "run"), "--steps=2", "--steps-per-call=1",
          "--evaluate-every=2", "--checkpoint-every=2", "--num-samples=2", "--devices=1", "--batch-size=16",
