@@ -50,8 +50,7 @@ RECIPES = {
     "vae_conditional": recipes.vae(network(num_classes=NUM_CLASSES), SGD),
     "iwae": recipes.iwae(network(), SGD, num_samples=4),
     "vae_convolutional": recipes.vae(convolutional(), SGD),
-    "autoencoder": recipes.autoencoder(autoencoder(), SGD),
-    "rae": recipes.rae(autoencoder(), SGD, code_weight=0.1),
+    "rae": recipes.rae(autoencoder(), SGD, code_weight=0.1),  # which is `autoencoder` at weight 0
     "wae_mmd": recipes.wae_mmd(autoencoder(), SGD, cost_weight=0.05),
     "wae_gan": recipes.wae_gan(network(), models.Discriminator((6,)), SGD, SGD, weight=2.0, cost="bernoulli"),
     "multinomial_classifier": recipes.multinomial_classifier(models.Classifier(NUM_CLASSES, (8,), channels=(4,)), SGD),

@@ -45,6 +45,18 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"npz:{path}"
 
 
+@pytest.fixture(scope="session")
+def rae(tmp_path_factory: pytest.TempPathFactory, tiny: str) -> pathlib.Path:
+    """The run of a model that encodes and decodes, and has no prior."""
+    path = tmp_path_factory.mktemp("runs") / "rae"
+    main(
+        ["configs/rae_mnist.py", "--data", tiny, "--run-dir", str(path), "--batch-size=16", "--channels=4",
+         "--hidden=8", "--latent-dim=2", "--features=none", "--steps=20", "--evaluate-every=10",
+         "--checkpoint-every=10", "--devices=1"]
+    )  # fmt: skip
+    return path
+
+
 @pytest.fixture
 def train(tiny: str) -> Callable[..., int]:
     """Call the command line on the tiny data: its exit code."""

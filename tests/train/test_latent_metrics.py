@@ -89,23 +89,15 @@ def test_a_perfect_latent_space_and_a_poor_one(plane):
     assert poor["frechet_distance_of_gaussian"] < 0.05 * spread
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory, tiny):
-    path = tmp_path_factory.mktemp("runs") / "rae"
-    small = ["--batch-size", "16", "--channels", "4", "--hidden", "8", "--latent-dim", "2", "--features", "none"]
-    main(["configs/rae_mnist.py", "--data", tiny, "--run-dir", str(path), *small, *QUICK])
-    return path
-
-
-def test_a_model_without_a_prior_is_sampled_from_a_fitted_one(run, capsys):
-    sample.main([str(run), "--prior", "gmm", "--num", "5"])
-    x = np.load(run / "samples.npz", allow_pickle=False)["x"]
+def test_a_model_without_a_prior_is_sampled_from_a_fitted_one(rae, capsys):
+    sample.main([str(rae), "--prior", "gmm", "--num", "5"])
+    x = np.load(rae / "samples.npz", allow_pickle=False)["x"]
     assert x.shape == (5, 4, 4, 1)
     assert len(np.unique(x.reshape(5, -1), axis=0)) == 5
     capsys.readouterr()
 
     with pytest.raises(SystemExit) as stop:
-        sample.main([str(run)])
+        sample.main([str(rae)])
     assert stop.value.code == 2
     assert "cannot sample; expected --prior gaussian or gmm" in capsys.readouterr().err
 

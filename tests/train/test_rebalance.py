@@ -15,14 +15,6 @@ from train.data import open_data, synthetic
 QUICK = ("--steps", "20", "--evaluate-every", "10", "--checkpoint-every", "10", "--devices", "1")
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory, tiny):
-    path = tmp_path_factory.mktemp("runs") / "rae"
-    small = ["--batch-size", "16", "--channels", "4", "--hidden", "8", "--latent-dim", "2", "--features", "none"]
-    main(["configs/rae_mnist.py", "--data", tiny, "--run-dir", str(path), *small, *QUICK])
-    return path
-
-
 def refused(arguments, capsys) -> str:
     with pytest.raises(SystemExit) as stop:
         rebalance.main(arguments)
@@ -40,8 +32,8 @@ def test_the_heavier_are_chosen_more_often():
     assert (rebalance.choose(np.array([0.0, 1.0, 1.0]), 2, seed=0) == [1, 2]).all()
 
 
-def test_it_writes_weights_and_data_sets_to_train_on(run, tiny, capsys):
-    rebalance.main([str(run), "--size", "20"])
+def test_it_writes_weights_and_data_sets_to_train_on(rae, tiny, capsys):
+    rebalance.main([str(rae), "--size", "20"])
     said = capsys.readouterr().out.splitlines()
     assert said[1].startswith("effective number of examples")
 
@@ -69,32 +61,32 @@ def test_it_is_held_against_what_a_model_generates(tmp_path, tiny, capsys):
     assert np.abs(weights - uniform).max() > 0.01
 
 
-def test_classifiers_judge_and_another_choice_has_another_folder(run, monkeypatch, capsys):
+def test_classifiers_judge_and_another_choice_has_another_folder(rae, monkeypatch, capsys):
     bind = configs.bind
     monkeypatch.setattr(configs, "bind", lambda config, options: bind(config, [*options, *QUICK[:-2]]))
-    rebalance.main([str(run), "--size", "20", "--judge-seeds", "2"])
+    rebalance.main([str(rae), "--size", "20", "--judge-seeds", "2"])
     said = capsys.readouterr().out
     for arm in ("whole set", "rebalanced", "chance"):
         assert re.search(rf"{arm}: balanced_accuracy 0\.\d+ of 1 +95 % \[.*Student t, 2 seeds", said)
-    rebalance.main([str(run), "--size", "30", "--judge-seeds", "1"])
+    rebalance.main([str(rae), "--size", "30", "--judge-seeds", "1"])
     assert "rebalanced: balanced_accuracy 0." in capsys.readouterr().out
 
 
-def test_a_power_of_0_weighs_all_alike(run):
-    weights = rebalance.weigh(trained.load(str(run), None), rebalance.Options(run=str(run), power=0.0))
+def test_a_power_of_0_weighs_all_alike(rae):
+    weights = rebalance.weigh(trained.load(str(rae), None), rebalance.Options(run=str(rae), power=0.0))
     np.testing.assert_allclose(weights, 1, rtol=1e-5)
 
 
-def test_what_cannot_be_is_refused(run, capsys):
+def test_what_cannot_be_is_refused(rae, capsys):
     assert "--against generated: expected a family that samples" in refused(
-        [str(run), "--against", "generated"], capsys
+        [str(rae), "--against", "generated"], capsys
     )
-    assert "--size 100: expected less than the 52 training examples" in refused([str(run), "--size", "100"], capsys)
-    assert "--size 0: expected" in refused([str(run), "--size", "0"], capsys)
+    assert "--size 100: expected less than the 52 training examples" in refused([str(rae), "--size", "100"], capsys)
+    assert "--size 0: expected" in refused([str(rae), "--size", "0"], capsys)
 
 
-def test_balanced_accuracy_counts_classes_alike(run):
-    opened = trained.load(str(run), None)
+def test_balanced_accuracy_counts_classes_alike(rae):
+    opened = trained.load(str(rae), None)
     y = np.array([0, 0, 0, 1], np.int32)
     x = np.zeros((4, 4, 4, 1), np.uint8)
 
