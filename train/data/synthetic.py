@@ -71,7 +71,7 @@ def skew_classes(arrays: Arrays, ratio: float = 50.0) -> Arrays:
     """Class k of the training part thinned out to the share ratio^(-k / (K - 1)); the test part as it is."""
     y = arrays["y_train"]
     num_classes = int(y.max()) + 1
-    smallest = np.bincount(y).min()
+    smallest = min(np.bincount(y).tolist())
     random = np.random.default_rng(0)
     kept = [
         random.choice(np.flatnonzero(y == label), int(smallest * ratio ** (-label / (num_classes - 1))), replace=False)
