@@ -17,7 +17,7 @@ class Likelihood(NamedTuple):
     nll: Callable[[jax.Array, jax.Array], jax.Array]  # (output, x) -> nats [B]
     mean: Callable[[jax.Array], jax.Array]  # output -> x [B, ...], in data units
     draw: Callable[[jax.Array, jax.Array], jax.Array]  # (key, output) -> x [B, ...]
-    discrete: bool = False  # whether nll is of a mass over binary x, rather than of a density
+    levels: int | None = None  # of how many values in [0, 1], equally far apart, nll is a mass; None: a density
 
 
 bernoulli = Likelihood(
@@ -25,7 +25,7 @@ bernoulli = Likelihood(
     nll=losses.bernoulli_nll,
     mean=jax.nn.sigmoid,
     draw=lambda key, logits: jax.random.bernoulli(key, jax.nn.sigmoid(logits.astype(jnp.float32))).astype(jnp.float32),
-    discrete=True,
+    levels=2,
 )
 
 
@@ -51,3 +51,18 @@ gaussian = Likelihood(
         output[..., 0], output[..., 1], jax.random.normal(key, output.shape[:-1])
     ),
 )
+
+
+def categorical(levels: int) -> Likelihood:
+    """Any distribution over `levels` values k / (levels - 1): output [B, ..., levels]. ValueError if levels < 2."""
+    if levels < 2:
+        raise ValueError(f"levels must be at least 2, got {levels}")
+    values = levels - 1
+
+    return Likelihood(
+        parameters=(levels,),
+        nll=lambda logits, x: losses.categorical_nll(logits, jnp.round(x * values).astype(jnp.int32)),
+        mean=lambda logits: jax.nn.softmax(logits) @ jnp.linspace(0, 1, levels),
+        draw=lambda key, logits: jax.random.categorical(key, logits).astype(jnp.float32) / values,
+        levels=levels,
+    )

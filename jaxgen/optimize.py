@@ -28,12 +28,56 @@ def minimize(
     Returns:
         params, opt_state, and the metrics of the step: the means of what `loss` gives, and the learning rate.
     """
+    found = _gradient(loss, params)
+    return _update(optimizer, found, params, opt_state, axis_name)
 
+
+def minimize_in_parts(
+    optimizer: optax.GradientTransformation,
+    loss: Callable[[PyTree, dict], tuple[jax.Array, dict]],
+    params: PyTree,
+    opt_state: PyTree,
+    batch: dict,
+    part_size: int,
+    axis_name: str | None = None,
+) -> tuple[PyTree, PyTree, dict]:
+    """`minimize` of a loss (params, batch) -> ([B], {name: [B]}), on a CPU a part of the batch at a time.
+
+    The activations of a few examples stay in a CPU's cache. A part has the largest size up to `part_size` that divides
+    the batch; accelerators take the batch as a whole.
+    """
+
+    def of_whole(params: PyTree, batch: dict) -> tuple[tuple[jax.Array, dict], PyTree]:
+        return _gradient(lambda params: loss(params, batch), params)
+
+    def of_parts(params: PyTree, batch: dict) -> tuple[tuple[jax.Array, dict], PyTree]:
+        num = len(jax.tree.leaves(batch)[0])
+        size = max(size for size in range(1, part_size + 1) if num % size == 0)
+        parts = jax.tree.map(lambda leaf: leaf.reshape(num // size, size, *leaf.shape[1:]), batch)
+        like = jax.eval_shape(of_whole, params, jax.tree.map(lambda leaf: leaf[0], parts))
+        nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), like)
+        add_part = lambda total, part: (jax.tree.map(jnp.add, total, of_whole(params, part)), None)  # noqa: E731
+        total, _ = jax.lax.scan(add_part, nothing, parts)
+        return jax.tree.map(lambda leaf: leaf * (size / num), total)
+
+    found = jax.lax.platform_dependent(params, batch, cpu=of_parts, default=of_whole)
+    return _update(optimizer, found, params, opt_state, axis_name)
+
+
+def _gradient(
+    loss: Callable[[PyTree], tuple[jax.Array, dict]], params: PyTree
+) -> tuple[tuple[jax.Array, dict], PyTree]:
     def mean_loss(params: PyTree) -> tuple[jax.Array, dict]:
         values, parts = loss(params)
         return jnp.mean(values), jax.tree.map(jnp.mean, parts)
 
-    (value, parts), gradients = mean_over(jax.value_and_grad(mean_loss, has_aux=True)(params), axis_name)
+    return jax.value_and_grad(mean_loss, has_aux=True)(params)
+
+
+def _update(
+    optimizer: optax.GradientTransformation, found: PyTree, params: PyTree, opt_state: PyTree, axis_name: str | None
+) -> tuple[PyTree, PyTree, dict]:
+    (value, parts), gradients = mean_over(found, axis_name)
     updates, opt_state = optimizer.update(gradients, opt_state, params)
     return optax.apply_updates(params, updates), opt_state, {"loss": value, **parts, **learning_rate(opt_state)}
 

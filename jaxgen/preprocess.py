@@ -3,6 +3,8 @@
 x is uint8 0..255, or a float that is already in the units of the model and that only `binarize` changes.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -54,3 +56,38 @@ def dequantize(key: jax.Array, x: jax.Array) -> jax.Array:
     # 8 + 16 bits are exact in float32; with a longer u the sum could round up to the next integer.
     uniform = jax.random.bits(key, x.shape, jnp.uint16).astype(jnp.float32) / 65536
     return (x.astype(jnp.float32) + uniform) / 256
+
+
+def quantize(levels: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """(key, x) -> grey values k / (levels - 1) of `levels` equally wide bins: uint8 [...] -> float32 [...] in [0, 1].
+
+    With 256 of them they are `scale`'s, with 2 the threshold is 128. The key is not used. ValueError unless 2 to 256.
+    """
+    if not 2 <= levels <= 256:
+        raise ValueError(f"levels must be 2 to 256, got {levels}")
+
+    def quantized(key: jax.Array, x: jax.Array) -> jax.Array:
+        del key
+        # Of a float, 1 belongs to the last bin.
+        bins = x.astype(jnp.int32) * levels // 256 if _is_uint8(x) else jnp.minimum(jnp.floor(x * levels), levels - 1)
+        return bins.astype(jnp.float32) / (levels - 1)
+
+    return quantized
+
+
+def mutate(
+    prepare: Callable[[jax.Array, jax.Array], jax.Array], rate: float, levels: int
+) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """`prepare`, of whose values a share `rate` then becomes any of `levels` in [0, 1]: [...] -> [...].
+
+    So a background model is trained (Ren et al. 2019, section 4.1). ValueError unless `rate` lies in [0, 1].
+    """
+    if not 0 <= rate <= 1:
+        raise ValueError(f"rate must lie in [0, 1], got {rate}")
+
+    def mutated(key: jax.Array, x: jax.Array) -> jax.Array:
+        key_prepare, key_which, key_value = jax.random.split(key, 3)
+        values = jax.random.randint(key_value, x.shape, 0, levels).astype(jnp.float32) / (levels - 1)
+        return jnp.where(jax.random.bernoulli(key_which, rate, x.shape), values, prepare(key_prepare, x))
+
+    return mutated

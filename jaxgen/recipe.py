@@ -34,7 +34,7 @@ class Recipe(NamedTuple):
     features: Callable[..., jax.Array] | None = None  # (model, x) -> [B, F], for distances between sets
     log_prob: Callable[..., jax.Array] | None = None  # (key, model, x, *, y=None, num_samples=1) -> nats [B]
     log_prob_is: str | None = None  # "exact" or "lower bound"
-    discrete: bool = False  # whether log_prob is of a mass over binary x, rather than of a density
+    levels: int | None = None  # of how many values in [0, 1], equally far apart, log_prob is a mass; None: a density
     draws: int = 1  # independent batches that one step consumes
 
 

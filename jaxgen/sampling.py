@@ -1,9 +1,13 @@
 """Randomness that belongs to examples, and samplers that know a model only as a function."""
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+
+PyTree = Any
 
 
 def example_keys(key: jax.Array, num_local: int, axis_name: str | None = None) -> jax.Array:
@@ -30,3 +34,66 @@ def from_prior(key: jax.Array, decode: Callable[[jax.Array], jax.Array], num: in
     Ancestral sampling (Kingma & Welling 2014, section 2.1). The first n of N samples are the same for every N.
     """
     return decode(standard_normal(key, num, (latent_dim,)))
+
+
+def raster_scan(
+    key: jax.Array,
+    column: Callable[[PyTree, jax.Array, jax.Array], tuple[PyTree, jax.Array]],
+    cache: PyTree,
+    *,
+    shape: tuple[int, ...],
+    draw: Callable[[jax.Array, jax.Array], jax.Array],
+    given: jax.Array | None = None,
+    mask: jax.Array | None = None,
+    begin_row: Callable[[PyTree, jax.Array, jax.Array], PyTree] | None = None,
+) -> jax.Array:
+    """Draw images value by value, each given those before it, in one compiled scan: -> x of `shape`, [B, H, ...].
+
+    Ancestral sampling of an autoregressive model (van den Oord et al. 2016a, section 2) whose activations are kept and
+    not computed again (Ramachandran et al. 2017). The value at position i is drawn under `fold_in(key, i)`, so that a
+    sampler that computes all logits anew for each value draws the same.
+
+    Args:
+        key: Of all draws.
+        column: (cache, value at position - 1 [B], position) -> (cache, logits [B, ...] of the value at position).
+            Positions count values in the order of `shape`; before the first, the value is 0.
+        cache: What `column` keeps, before the first value.
+        shape: Of what is drawn, [B, H, ...].
+        draw: (key, logits [B, ...]) -> values [B].
+        given: Values of `shape` to keep where `mask` is true; the rest is drawn given them, as far as they come before.
+        mask: Booleans that broadcast to `shape`.
+        begin_row: As `column`, called before the first value of each of the H rows, for what a whole row shares.
+
+    Raises:
+        ValueError: If only one of `given` and `mask` is there.
+    """
+    if (given is None) != (mask is None):
+        raise ValueError("given and mask belong together; expected both or neither")
+    num, height = shape[:2]
+    size = math.prod(shape[2:])
+    positions = jnp.arange(height * size)
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, positions)
+
+    def by_position(values: jax.Array) -> jax.Array:
+        return jnp.broadcast_to(values, shape).reshape(num, height, size).transpose(1, 2, 0)
+
+    known = () if given is None or mask is None else (by_position(given), by_position(mask))
+
+    def value(carry: tuple, now: tuple) -> tuple[tuple, jax.Array]:
+        cache, previous = carry
+        key, position, *known = now
+        cache, logits = column(cache, previous, position)
+        drawn = draw(key, logits)
+        if known:
+            drawn = jnp.where(known[1], known[0], drawn)
+        return (cache, drawn), drawn
+
+    def row(carry: tuple, now: tuple) -> tuple[tuple, jax.Array]:
+        cache, previous = carry
+        if begin_row is not None:
+            cache = begin_row(cache, previous, now[1][0])
+        return jax.lax.scan(value, (cache, previous), now)
+
+    rows = (keys.reshape(height, size), positions.reshape(height, size), *known)
+    x = jax.lax.scan(row, (cache, jnp.zeros(num)), rows)[1]
+    return x.transpose(2, 0, 1).reshape(shape)

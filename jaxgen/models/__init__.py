@@ -10,6 +10,10 @@ from jaxgen.models.autoencoder import (
 from jaxgen.models.classifier import (
     Classifier,
 )
+from jaxgen.models.condition import (
+    Condition,
+    condition_of,
+)
 from jaxgen.models.convolution import (
     conv_general_dilated,
 )
@@ -23,6 +27,9 @@ from jaxgen.models.gan import (
     with_class,
     with_minibatch_std,
 )
+from jaxgen.models.gated_pixelcnn import (
+    GatedPixelCNN,
+)
 from jaxgen.models.hierarchical_vae import (
     HierarchicalVAE,
 )
@@ -31,38 +38,61 @@ from jaxgen.models.layers import (
     conv,
     conv_transpose,
 )
+from jaxgen.models.made import (
+    MADE,
+)
+from jaxgen.models.masked import (
+    MaskedConv,
+    raster_offsets,
+    reach_of,
+    rows_above,
+    to_the_left,
+)
 from jaxgen.models.naive_bayes import (
     ClassMoments,
     class_moments,
     merge,
     total_variance,
 )
+from jaxgen.models.pixelcnn import (
+    PixelCNN,
+)
 from jaxgen.models.vae import (
     VAE,
 )
 
 __all__ = [
+    "MADE",
     "MLP",
     "VAE",
     "Autoencoder",
     "ClassMoments",
     "Classifier",
+    "Condition",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "Decoder",
     "Discriminator",
     "Encoder",
+    "GatedPixelCNN",
     "Gaussian",
     "GaussianEncoder",
     "Generator",
     "HierarchicalVAE",
+    "MaskedConv",
     "Maxout",
+    "PixelCNN",
     "class_moments",
+    "condition_of",
     "conv",
     "conv_general_dilated",
     "conv_transpose",
     "merge",
     "pack",
+    "raster_offsets",
+    "reach_of",
+    "rows_above",
+    "to_the_left",
     "total_variance",
     "with_class",
     "with_minibatch_std",

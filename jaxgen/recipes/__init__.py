@@ -4,6 +4,9 @@ from jaxgen.recipes.autoencoder import (
     autoencoder,
     rae,
 )
+from jaxgen.recipes.autoregressive import (
+    autoregressive,
+)
 from jaxgen.recipes.classifier import (
     multinomial_classifier,
     one_vs_rest_classifier,
@@ -33,6 +36,7 @@ from jaxgen.recipes.wae import (
 
 __all__ = [
     "autoencoder",
+    "autoregressive",
     "bernoulli_naive_bayes",
     "gan",
     "gaussian_naive_bayes",

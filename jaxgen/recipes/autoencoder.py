@@ -64,4 +64,4 @@ def rae(
         del y
         return likelihood.mean(network.apply(model, z, method="decode"))
 
-    return Recipe(init, step, evaluate, encode=encode, decode=decode, discrete=likelihood.discrete)
+    return Recipe(init, step, evaluate, encode=encode, decode=decode, levels=likelihood.levels)

@@ -158,5 +158,5 @@ def _family(
         decode=decode,
         log_prob=log_prob,
         log_prob_is="lower bound",
-        discrete=likelihood.discrete,
+        levels=likelihood.levels,
     )

@@ -40,7 +40,7 @@ def gaussian_naive_bayes(shape: tuple[int, ...], num_classes: int, *, variance_f
         noise = standard_normal(key, len(y), model.mean.shape[1:])
         return losses.reparameterize(model.mean[y], log_variance(model)[y], noise)
 
-    return _family(shape, num_classes, class_likelihood, draw, discrete=False)
+    return _family(shape, num_classes, class_likelihood, draw, levels=None)
 
 
 def bernoulli_naive_bayes(shape: tuple[int, ...], num_classes: int, *, smoothing: float = 1.0) -> Recipe:
@@ -60,11 +60,11 @@ def bernoulli_naive_bayes(shape: tuple[int, ...], num_classes: int, *, smoothing
     def draw(key: jax.Array, model: ClassMoments, y: jax.Array) -> jax.Array:
         return jax.random.bernoulli(key, jax.nn.sigmoid(logits(model)[y])).astype(jnp.float32)
 
-    return _family(shape, num_classes, class_likelihood, draw, discrete=True)
+    return _family(shape, num_classes, class_likelihood, draw, levels=2)
 
 
 def _family(
-    shape: tuple[int, ...], num_classes: int, class_likelihood: ClassLikelihood, draw: Callable, *, discrete: bool
+    shape: tuple[int, ...], num_classes: int, class_likelihood: ClassLikelihood, draw: Callable, *, levels: int | None
 ) -> Recipe:
     num_features = math.prod(shape)
 
@@ -113,5 +113,5 @@ def _family(
         return chosen(class_likelihood(model, x.reshape(len(x), -1)), y)
 
     return Recipe(
-        init, step, evaluate, sample, classify=classify, log_prob=log_prob, log_prob_is="exact", discrete=discrete
+        init, step, evaluate, sample, classify=classify, log_prob=log_prob, log_prob_is="exact", levels=levels
     )

@@ -185,5 +185,5 @@ def _family(
         decode=decode,
         log_prob=log_prob,
         log_prob_is="lower bound",
-        discrete=likelihood.discrete,
+        levels=likelihood.levels,
     )

@@ -1,0 +1,13 @@
+"""PixelCNN on the 256 grey values of Fashion-MNIST, whose likelihood MNIST is held against in `train.outliers`.
+
+    JAXGEN_DATA=DIR python -m train configs/pixelcnn_fashion.py
+    JAXGEN_DATA=DIR python -m train configs/pixelcnn_fashion.py --mutation 0.2 --run-dir runs/background
+
+The second is a background model (Ren et al. 2019): a fifth of the pixels it learns from are replaced by random ones.
+"""
+
+import functools
+
+from configs.pixelcnn_mnist_static import experiment as pixelcnn
+
+experiment = functools.partial(pixelcnn, data="fashion_mnist", levels=256, blocks=5, steps=2000)

@@ -1,0 +1,77 @@
+"""PixelCNN on statically binarized MNIST (van den Oord et al. 2016a), and with `--network gated` Gated PixelCNN (2016b).
+
+    JAXGEN_DATA=DIR python -m train configs/pixelcnn_mnist_static.py
+
+15 residual blocks of 16 channels and a head of 32, Adam 1e-3 whose rate falls by 2.3e-5 of itself a step, as in the
+public reproduction that reaches 81.45 nats on dynamically binarized MNIST; the paper reports 81.30 on this data.
+"""
+
+from typing import Literal
+
+import optax
+
+from jaxgen import likelihood, models, preprocess, recipes
+from jaxgen.recipe import Recipe
+from train.experiment import DataSpec, Experiment, Fraction, Rate, Seed, Size
+
+
+def experiment(
+    *,
+    seed: Seed = 0,
+    seeds: Size = 1,
+    steps: Size = 4000,
+    batch_size: Size = 64,
+    learning_rate: Rate = 1e-3,
+    decay: Fraction = 2.3e-5,
+    data: str = "binarized_mnist",
+    binarize: bool = False,
+    network: Literal["pixelcnn", "gated"] = "pixelcnn",
+    channels: Size = 16,
+    blocks: Size = 15,
+    head: Size = 32,
+    levels: Size = 2,
+    conditional: bool = False,
+    mutation: Fraction = 0.0,
+) -> Experiment:
+    """`binarize` draws each pixel anew at each visit; `levels` are the grey values of a pixel that is not binary.
+
+    `mutation` is the share of pixels that are replaced by random ones: so a background model is trained (Ren et al.
+    2019). `conditional` on the class of an image.
+    """
+
+    def recipe(spec: DataSpec) -> Recipe:
+        spec.require_unit_interval("a distribution over grey values")
+        if len(spec.shape) != 3:
+            raise ValueError("a PixelCNN needs images")
+        if binarize and levels != 2:
+            raise ValueError(f"--binarize needs --levels 2, got {levels}")
+        if conditional and spec.num_classes is None:
+            raise ValueError("--conditional needs labels")
+        of_pixels = likelihood.bernoulli if levels == 2 else likelihood.categorical(levels)
+        family = models.PixelCNN if network == "pixelcnn" else models.GatedPixelCNN
+        schedule = optax.exponential_decay(learning_rate, 1, 1 - decay)
+        return recipes.autoregressive(
+            family(
+                spec.shape,
+                channels,
+                blocks,
+                head,
+                parameters=of_pixels.parameters,
+                condition_dim=spec.num_classes if conditional else None,
+            ),
+            optax.inject_hyperparams(optax.adam)(schedule),
+            likelihood=of_pixels,
+        )
+
+    prepare = preprocess.binarize if binarize else preprocess.quantize(levels)
+    return Experiment(
+        recipe=recipe,
+        prepare=preprocess.mutate(prepare, mutation, levels) if mutation else prepare,
+        data=data,
+        batch_size=batch_size,
+        steps=steps,
+        seed=seed,
+        seeds=seeds,
+        evaluate_every=1000,
+        checkpoint_every=1000,
+    )

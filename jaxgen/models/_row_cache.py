@@ -1,0 +1,68 @@
+"""The few latest rows of a layer's input, which is all that the next pixel of an image sees of it.
+
+A cache is `[B, rows, left + W + right, C]`, made for the largest window that looks at it: row r of the image lies at r
+modulo the number of rows, between zeros.
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxgen.models.masked import FIRST_SIZE, Offset, raster_offsets, reach_of
+
+
+def empty_rows(num: int, width: int, features: int, offsets: Sequence[Offset]) -> jax.Array:
+    """A cache of `num` images for windows of these offsets: -> [B, rows, W', C]."""
+    top, _, left, right = reach_of(offsets)
+    return jnp.zeros((num, top + 1, left + width + right, features))
+
+
+def write(
+    rows: jax.Array,
+    values: jax.Array,
+    offsets: Sequence[Offset],
+    row: jax.Array,
+    column: int | jax.Array = 0,
+    channel: int | jax.Array = 0,
+) -> jax.Array:
+    """The cache with `values` [B, width, C] from a pixel on; C may be less than the cache has, from a channel on."""
+    left = reach_of(offsets)[2]
+    return lax.dynamic_update_slice(rows, values[:, None], (0, row % rows.shape[1], left + column, channel))
+
+
+def window(
+    rows: jax.Array, offsets: Sequence[Offset], row: jax.Array, column: int | jax.Array = 0, width: int = 1
+) -> jax.Array:
+    """What `width` pixels from (row, column) on see: -> [B, width, offsets * C]."""
+    num, height, _, features = rows.shape
+    left = reach_of(offsets)[2]
+    parts = []
+    for above, in_row in itertools.groupby(offsets, key=lambda offset: offset[0]):
+        first, *others = (column for _, column in in_row)  # adjacent ones, in their order
+        start = (0, (row + above) % height, left + column + first, 0)
+        seen = lax.dynamic_slice(rows, start, (num, 1, width + len(others), features))[:, 0]
+        if width == 1:  # the offsets of a row already lie side by side
+            parts.append(seen.reshape(num, 1, -1))
+        else:
+            parts += [lax.slice_in_dim(seen, shift, shift + width, axis=1) for shift in range(1 + len(others))]
+    return jnp.concatenate(parts, axis=-1)
+
+
+def pixel_at(position: jax.Array, shape: Sequence[int]) -> tuple[jax.Array, jax.Array]:
+    """Row and column of the value at a position of images of shape [H, W, C]."""
+    pixel = position // shape[2]
+    return pixel // shape[1], pixel % shape[1]
+
+
+def write_value(image: jax.Array, value: jax.Array, position: jax.Array, shape: Sequence[int]) -> jax.Array:
+    """The cached rows of the image with the value [B] at a position."""
+    offsets = raster_offsets(FIRST_SIZE, centre=True)
+    return write(image, value[:, None, None], offsets, *pixel_at(position, shape), position % shape[2])
+
+
+def of_colour(logits: jax.Array, colour: jax.Array) -> jax.Array:
+    """Those of one colour: [B, C, *parameters] -> [B, *parameters]."""
+    return lax.dynamic_index_in_dim(logits, colour, axis=1, keepdims=False)

@@ -1,0 +1,42 @@
+"""What a conditional model is told of an example: a class, or any vector."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+
+def condition_of(y: jax.Array | None, condition_dim: int | None) -> jax.Array | None:
+    """Classes [B] in 0..condition_dim - 1 as one-hot vectors, vectors as they are: -> [B, condition_dim].
+
+    None where the model is not conditional, `condition_dim` None, whatever y is. Raises ValueError where y is missing,
+    or is neither integers [B] nor floats of that shape.
+    """
+    if condition_dim is None:
+        return None
+    if y is None:
+        raise ValueError(f"this model is conditional: y must be given, classes below or vectors of {condition_dim}")
+    y = jnp.asarray(y)
+    if y.ndim == 1 and jnp.issubdtype(y.dtype, jnp.integer):
+        return jax.nn.one_hot(y, condition_dim)
+    if y.ndim != 2 or y.shape[1] != condition_dim or not jnp.issubdtype(y.dtype, jnp.floating):
+        raise ValueError(
+            f"y must be integers [B] or floats [B, {condition_dim}], got {y.dtype} of shape {tuple(y.shape)}"
+        )
+    return y
+
+
+class Condition(nn.Module):
+    """What a condition adds to several layers, linear in it (van den Oord et al. 2016b, eq. 3)."""
+
+    condition_dim: int | None  # None: nothing, whatever y is
+    widths: Sequence[int]  # of the layers
+
+    @nn.compact
+    def __call__(self, y: jax.Array | None) -> tuple[jax.Array, ...]:
+        """Y as `condition_of` takes it -> [B, width] for each layer, zeros [1, width] where there is no condition."""
+        condition = condition_of(y, self.condition_dim)
+        if condition is None:
+            return tuple(jnp.zeros((1, width)) for width in self.widths)
+        return tuple(nn.Dense(width, use_bias=False)(condition) for width in self.widths)

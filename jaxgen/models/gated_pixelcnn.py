@@ -1,0 +1,137 @@
+"""Gated PixelCNN (van den Oord et al. 2016b, "Conditional Image Generation with PixelCNN Decoders"): no blind spot.
+
+A vertical stack sees all rows above, a horizontal one the pixels to the left and, through a link, the vertical stack.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+
+from jaxgen.models._row_cache import empty_rows, of_colour, pixel_at, window, write, write_value
+from jaxgen.models.condition import Condition
+from jaxgen.models.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets, rows_above, to_the_left
+
+
+class _Cache(NamedTuple):
+    """Rows of the image and of what each later layer of either stack sees; of the row at hand what is added to each.
+
+    That is the link from the vertical stack, computed for a row at once, with the horizontal layer's condition.
+    """
+
+    image: jax.Array
+    vertical: tuple[jax.Array, ...]
+    horizontal: tuple[jax.Array, ...]
+    links: tuple[jax.Array, ...]  # [B, W, 2 channels]
+    conditions: tuple[tuple[jax.Array, jax.Array], ...]
+
+
+class GatedPixelCNN(nn.Module):
+    """Layers of two gated stacks, the first 7 x 7, the others 3 x 3 (figure 2), and a head of two layers.
+
+    Fields, faces and shapes are those of `PixelCNN`; both stacks have `channels`. `begin_row` computes the vertical
+    stack for a whole row.
+    """
+
+    shape: tuple[int, int, int]
+    channels: int = 32
+    blocks: int = 8
+    head: int = 64
+    parameters: tuple[int, ...] = ()
+    condition_dim: int | None = None
+
+    def setup(self) -> None:
+        """Name the layers."""
+        colours, width = self.shape[2], self.channels
+        self.above = [rows_above(FIRST_SIZE)] + [rows_above(SIZE, own_row=True)] * (self.blocks - 1)
+        self.left = [to_the_left(FIRST_SIZE, centre=colours > 1)] + [to_the_left(SIZE, centre=True)] * (self.blocks - 1)
+        inputs = [colours] + [width] * (self.blocks - 1)
+        self.vertical = [MaskedConv(inputs[i], 2 * width, self.above[i]) for i in range(self.blocks)]
+        self.horizontal = [
+            MaskedConv(inputs[i], 2 * width, self.left[i], colours, own_colour=i > 0) for i in range(self.blocks)
+        ]
+        self.link = [nn.Dense(2 * width) for _ in range(self.blocks)]
+        self.out = [MaskedConv(width, width, colours=colours) for _ in range(self.blocks)]
+        self.last = MaskedConv(width, self.head, colours=colours)
+        self.logits = MaskedConv(self.head, colours * math.prod(self.parameters), colours=colours)
+        self.vertical_condition = Condition(self.condition_dim, (2 * width,) * self.blocks)
+        self.horizontal_condition = Condition(self.condition_dim, (2 * width,) * self.blocks)
+
+    def __call__(self, x: jax.Array, y: jax.Array | None = None) -> jax.Array:
+        """Logits of every value given those before it: [B, H, W, C], y [B] or [B, F] -> [B, H, W, C, *parameters]."""
+        conditions = [(above[:, None, None], left[:, None, None]) for above, left in self._conditions(y)]
+        vertical = horizontal = x
+        for layer in range(self.blocks):
+            vertical, link = self._vertical(layer, self.vertical[layer](vertical), conditions[layer])
+            horizontal = self._horizontal(layer, horizontal, self.horizontal[layer](horizontal), link)
+        return self._head(horizontal).reshape(*x.shape, *self.parameters)
+
+    def start(self, num: int, y: jax.Array | None = None) -> _Cache:
+        """The cache of `num` images of which nothing is known yet."""
+        _, width, colours = self.shape
+        later = range(1, self.blocks)
+        return _Cache(
+            empty_rows(num, width, colours, raster_offsets(FIRST_SIZE, centre=True)),
+            tuple(empty_rows(num, width, self.channels, self.above[i]) for i in later),
+            tuple(empty_rows(num, width, self.channels, self.left[i]) for i in later),
+            (jnp.zeros((num, width, 2 * self.channels)),) * self.blocks,
+            self._conditions(y),
+        )
+
+    def begin_row(self, cache: _Cache, previous_pixel: jax.Array, position: jax.Array) -> _Cache:
+        """The cache with the vertical stack of the row that begins at `position`."""
+        width = self.shape[1]
+        row = pixel_at(position, self.shape)[0]
+        image = write_value(cache.image, previous_pixel, position - 1, self.shape)
+        conditions = [(above[:, None], left[:, None]) for above, left in cache.conditions]
+        rows, links = list(cache.vertical), []
+        seen = window(image, self.above[0], row, width=width)
+        for layer in range(self.blocks):
+            vertical, link = self._vertical(layer, self.vertical[layer].of_windows(seen), conditions[layer])
+            links.append(link)
+            if layer + 1 < self.blocks:
+                rows[layer] = write(rows[layer], vertical, self.above[layer + 1], row)
+                seen = window(rows[layer], self.above[layer + 1], row, width=width)
+        return cache._replace(image=image, vertical=tuple(rows), links=tuple(links))
+
+    def column(self, cache: _Cache, previous_pixel: jax.Array, position: jax.Array) -> tuple[_Cache, jax.Array]:
+        """Logits [B, *parameters] of the value at `position`, given the one before it [B] and the cache."""
+        row, column = pixel_at(position, self.shape)
+        image = write_value(cache.image, previous_pixel, position - 1, self.shape)
+        rows = list(cache.horizontal)
+        seen, horizontal = window(image, self.left[0], row, column), None
+        for layer in range(self.blocks):
+            link = lax.dynamic_slice_in_dim(cache.links[layer], column, 1, axis=1)
+            horizontal = self._horizontal(layer, horizontal, self.horizontal[layer].of_windows(seen), link)
+            if layer + 1 < self.blocks:
+                rows[layer] = write(rows[layer], horizontal, self.left[layer + 1], row, column)
+                seen = window(rows[layer], self.left[layer + 1], row, column)
+        logits = self._head(horizontal).reshape(-1, self.shape[2], *self.parameters)
+        return cache._replace(image=image, horizontal=tuple(rows)), of_colour(logits, position % self.shape[2])
+
+    def _conditions(self, y: jax.Array | None) -> tuple[tuple[jax.Array, jax.Array], ...]:
+        """What is added to either stack, by layer."""
+        return tuple(zip(self.vertical_condition(y), self.horizontal_condition(y), strict=True))
+
+    def _vertical(
+        self, layer: int, seen: jax.Array, conditions: tuple[jax.Array, jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
+        """The vertical stack's next input, and what the horizontal one is told."""
+        return _gate(seen + conditions[0]), self.link[layer](seen) + conditions[1]
+
+    def _horizontal(self, layer: int, before: jax.Array | None, seen: jax.Array, link: jax.Array) -> jax.Array:
+        """The horizontal stack's next input: all but the first layer are residual."""
+        out = self.out[layer](_gate(seen + link))
+        return out if layer == 0 else before + out
+
+    def _head(self, horizontal: jax.Array) -> jax.Array:
+        return self.logits(nn.relu(self.last(nn.relu(horizontal))))
+
+
+def _gate(x: jax.Array) -> jax.Array:
+    """Tanh of one half times the logistic sigmoid of the other (eq. 2), which are neighbours, so of the same colour."""
+    pairs = x.reshape(*x.shape[:-1], -1, 2)
+    return jnp.tanh(pairs[..., 0]) * nn.sigmoid(pairs[..., 1])

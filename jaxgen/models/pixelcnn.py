@@ -1,0 +1,92 @@
+"""PixelCNN (van den Oord et al. 2016a, "Pixel Recurrent Neural Networks"): images pixel by pixel."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+from flax import linen as nn
+
+from jaxgen.models._row_cache import empty_rows, of_colour, pixel_at, window, write, write_value
+from jaxgen.models.condition import Condition
+from jaxgen.models.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets
+
+
+class _Cache(NamedTuple):
+    """The latest rows of the image and of what each block's convolution sees, and what the condition adds to each."""
+
+    image: jax.Array
+    blocks: tuple[jax.Array, ...]
+    conditions: tuple[jax.Array, ...]
+
+
+class PixelCNN(nn.Module):
+    """A 7 x 7 layer with mask A, residual blocks with mask B, and a head of two layers (table 1 and figure 5).
+
+    `channels` is the paper's h: the stream between blocks has 2 h. A value has logits of the shape `parameters`: () for
+    a Bernoulli's, (256,) for grey levels. `condition_dim` is the number of classes, or of a condition's numbers.
+
+    `__call__` computes all logits at once, `column` those of one value from the cached activations before it: see
+    `sampling.raster_scan`. Of B images the cache holds B (blocks 2 h (W + 2) + 4 C (W + 6)) numbers, whatever H is.
+    """
+
+    shape: tuple[int, int, int]
+    channels: int = 32
+    blocks: int = 8
+    head: int = 64
+    parameters: tuple[int, ...] = ()
+    condition_dim: int | None = None
+
+    def setup(self) -> None:
+        """Name the layers."""
+        colours, stream = self.shape[2], 2 * self.channels
+        self.seen_first = raster_offsets(FIRST_SIZE, centre=colours > 1)
+        self.seen = raster_offsets(SIZE, centre=True)
+        self.first = MaskedConv(colours, stream, self.seen_first, colours, own_colour=False)
+        self.narrow = [MaskedConv(stream, self.channels, colours=colours) for _ in range(self.blocks)]
+        self.masked = [MaskedConv(self.channels, self.channels, self.seen, colours) for _ in range(self.blocks)]
+        self.widen = [MaskedConv(self.channels, stream, colours=colours) for _ in range(self.blocks)]
+        self.last = MaskedConv(stream, self.head, colours=colours)
+        self.logits = MaskedConv(self.head, colours * math.prod(self.parameters), colours=colours)
+        self.condition = Condition(self.condition_dim, (stream, *(self.channels,) * self.blocks))
+
+    def __call__(self, x: jax.Array, y: jax.Array | None = None) -> jax.Array:
+        """Logits of every value given those before it: [B, H, W, C], y [B] or [B, F] -> [B, H, W, C, *parameters]."""
+        conditions = [added[:, None, None] for added in self.condition(y)]
+        logits = self._network(self.first(x), lambda block, inner: self.masked[block](inner), conditions)
+        return logits.reshape(*x.shape, *self.parameters)
+
+    def start(self, num: int, y: jax.Array | None = None) -> _Cache:
+        """The cache of `num` images of which nothing is known yet."""
+        width, colours = self.shape[1:]
+        return _Cache(
+            empty_rows(num, width, colours, raster_offsets(FIRST_SIZE, centre=True)),
+            tuple(empty_rows(num, width, self.channels, self.seen) for _ in range(self.blocks)),
+            self.condition(y),
+        )
+
+    def column(self, cache: _Cache, previous_pixel: jax.Array, position: jax.Array) -> tuple[_Cache, jax.Array]:
+        """Logits [B, *parameters] of the value at `position`, given the one before it [B] and the cache."""
+        colour = position % self.shape[2]
+        row, column = pixel_at(position, self.shape)
+        image = write_value(cache.image, previous_pixel, position - 1, self.shape)
+        blocks = list(cache.blocks)
+
+        def see(block: int, inner: jax.Array) -> jax.Array:
+            blocks[block] = write(blocks[block], inner, self.seen, row, column)
+            return self.masked[block].of_windows(window(blocks[block], self.seen, row, column))
+
+        conditions = [added[:, None] for added in cache.conditions]
+        first = self.first.of_windows(window(image, self.seen_first, row, column))
+        logits = self._network(first, see, conditions).reshape(-1, self.shape[2], *self.parameters)
+        return _Cache(image, tuple(blocks), cache.conditions), of_colour(logits, colour)
+
+    def _network(
+        self, first: jax.Array, see: Callable[[int, jax.Array], jax.Array], conditions: Sequence[jax.Array]
+    ) -> jax.Array:
+        """From the first layer to the logits, wherever the windows come from."""
+        stream = first + conditions[0]
+        for block in range(self.blocks):
+            inner = nn.relu(self.narrow[block](nn.relu(stream)))
+            stream = stream + self.widen[block](nn.relu(see(block, inner) + conditions[block + 1]))
+        return self.logits(nn.relu(self.last(nn.relu(stream))))

@@ -1,0 +1,131 @@
+"""Autoregressive models: log p(x) = sum of log p(x_i | x_1 .. x_i-1), exactly (van den Oord et al. 2016a, eq. 1)."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgen.likelihood import Likelihood, bernoulli
+from jaxgen.models import MADE, GatedPixelCNN, PixelCNN
+from jaxgen.optimize import minimize_in_parts
+from jaxgen.recipe import PyTree, Recipe, State
+from jaxgen.sampling import raster_scan
+
+
+class Model(NamedTuple):
+    """The network's parameters, and the labels counted in training [K]: the prior of y, None where y is no class."""
+
+    params: PyTree
+    label_counts: jax.Array | None
+
+
+def autoregressive(
+    network: PixelCNN | GatedPixelCNN | MADE,
+    optimizer: optax.GradientTransformation,
+    *,
+    likelihood: Likelihood = bernoulli,
+    part_size: int = 8,
+) -> Recipe:
+    """Minimise -log p(x), or -log p(x | y) where the network is conditional: y is a class [B], or vectors [B, F].
+
+    Each value has a `likelihood` whose parameters are those of the network. On a CPU the gradient of a batch is
+    computed `part_size` examples at a time, whose activations stay in the cache; the result is the same.
+    """
+    shape, condition_dim = network.shape, network.condition_dim
+
+    def nll(params: PyTree, x: jax.Array, y: jax.Array | None, rngs: dict | None = None) -> jax.Array:
+        return likelihood.nll(network.apply(params, x, y, rngs=rngs), x)
+
+    def init(key: jax.Array, batch: dict) -> State:
+        y = batch.get("y")
+        params = network.init(key, batch["x"], y)
+        counted = condition_dim is not None and y is not None and y.ndim == 1
+        label_counts = jnp.zeros(condition_dim, jnp.int32) if counted else None
+        return State(Model(params, label_counts), optimizer.init(params))
+
+    def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
+        params, label_counts = state.model
+
+        def loss(params: PyTree, batch: dict) -> tuple[jax.Array, dict]:
+            return nll(params, batch["x"], batch.get("y"), rngs={"masks": key}), {}
+
+        params, opt_state, metrics = minimize_in_parts(
+            optimizer, loss, params, state.train, batch, part_size, axis_name
+        )
+        if label_counts is not None:
+            counted = jnp.bincount(batch["y"], length=condition_dim)
+            label_counts += counted if axis_name is None else jax.lax.psum(counted, axis_name)
+        return State(Model(params, label_counts), opt_state), metrics
+
+    def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
+        del key
+        return {"nll": nll(model.params, batch["x"], batch.get("y"))}
+
+    def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None) -> jax.Array:
+        key_label, key_values = jax.random.split(key)
+        if y is None and model.label_counts is not None:
+            y = jax.random.categorical(key_label, jnp.log(model.label_counts), shape=(num,))
+        return scan(key_values, model, num, y)
+
+    def complete(
+        key: jax.Array, model: Model, x: jax.Array, mask: jax.Array, *, y: jax.Array | None = None
+    ) -> jax.Array:
+        """X where mask is true, else drawn given what comes before: the exact conditional where the rest comes last."""
+        return scan(key, model, len(x), y, x, mask)
+
+    def scan(
+        key: jax.Array,
+        model: Model,
+        num: int,
+        y: jax.Array | None,
+        given: jax.Array | None = None,
+        mask: jax.Array | None = None,
+    ) -> jax.Array:
+        column, begin_row = (
+            functools.partial(network.apply, model.params, method=name) for name in ("column", "begin_row")
+        )
+        return raster_scan(
+            key,
+            column,
+            network.apply(model.params, num, y, method="start"),
+            shape=(num, *shape),
+            draw=likelihood.draw,
+            given=given,
+            mask=mask,
+            begin_row=begin_row if hasattr(network, "begin_row") else None,
+        )
+
+    def class_likelihoods(model: Model, x: jax.Array) -> jax.Array:
+        """Log p(x | y) of every class, nats [B, K]."""
+        of_class = lambda y: -nll(model.params, x, jnp.full(len(x), y))  # noqa: E731
+        return jax.lax.map(of_class, jnp.arange(condition_dim)).T
+
+    def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:
+        del key
+        return jax.nn.log_softmax(class_likelihoods(model, x) + log_prior(model)[None], axis=1)
+
+    def log_prob(
+        key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
+    ) -> jax.Array:
+        """Log p(x | y); of a class-conditional model without y log p(x), the sum over all classes."""
+        del key, num_samples
+        if y is None and model.label_counts is not None:
+            return jax.nn.logsumexp(class_likelihoods(model, x) + log_prior(model)[None], axis=1)
+        return -nll(model.params, x, y)
+
+    def log_prior(model: Model) -> jax.Array:
+        return jnp.log(model.label_counts) - jnp.log(jnp.sum(model.label_counts))
+
+    return Recipe(
+        init,
+        step,
+        evaluate,
+        sample,
+        complete,
+        classify=None if condition_dim is None else classify,
+        log_prob=log_prob,
+        log_prob_is="exact",
+        levels=likelihood.levels,
+    )
