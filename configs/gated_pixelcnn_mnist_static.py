@@ -1,4 +1,4 @@
-"""Gated PixelCNN on statically binarized MNIST: `configs/pixelcnn_mnist_static.py` with two gated stacks, no blind spot.
+"""Gated PixelCNN on statically binarized MNIST: `configs/pixelcnn_mnist_static.py` with two gated stacks.
 
 JAXGEN_DATA=DIR python -m train configs/gated_pixelcnn_mnist_static.py
 """

@@ -1,4 +1,4 @@
-"""PixelCNN on statically binarized MNIST (van den Oord et al. 2016a), and with `--network gated` Gated PixelCNN (2016b).
+"""PixelCNN on statically binarized MNIST (van den Oord et al. 2016a).
 
     JAXGEN_DATA=DIR python -m train configs/pixelcnn_mnist_static.py
 

@@ -52,7 +52,7 @@ def minimize_in_parts(
 
     def of_parts(params: PyTree, batch: dict) -> tuple[tuple[jax.Array, dict], PyTree]:
         num = len(jax.tree.leaves(batch)[0])
-        size = max(size for size in range(1, part_size + 1) if num % size == 0)
+        size = largest_divisor(num, part_size)
         parts = jax.tree.map(lambda leaf: leaf.reshape(num // size, size, *leaf.shape[1:]), batch)
         like = jax.eval_shape(of_whole, params, jax.tree.map(lambda leaf: leaf[0], parts))
         nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), like)
@@ -62,6 +62,11 @@ def minimize_in_parts(
 
     found = jax.lax.platform_dependent(params, batch, cpu=of_parts, default=of_whole)
     return _update(optimizer, found, params, opt_state, axis_name)
+
+
+def largest_divisor(num: int, most: int) -> int:
+    """The largest number up to `most` that divides `num`: the size of equal parts."""
+    return max(size for size in range(1, min(num, most) + 1) if num % size == 0)
 
 
 def _gradient(

@@ -9,9 +9,11 @@ import optax
 
 from jaxgen.likelihood import Likelihood, bernoulli
 from jaxgen.models import MADE, GatedPixelCNN, PixelCNN
-from jaxgen.optimize import minimize_in_parts
+from jaxgen.optimize import largest_divisor, minimize_in_parts
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import raster_scan
+
+_MEASURED_AT_ONCE = 25  # examples, whose activations and logits are in memory
 
 
 class Model(NamedTuple):
@@ -59,9 +61,15 @@ def autoregressive(
             label_counts += counted if axis_name is None else jax.lax.psum(counted, axis_name)
         return State(Model(params, label_counts), opt_state), metrics
 
+    def nll_in_parts(params: PyTree, x: jax.Array, y: jax.Array | None) -> jax.Array:
+        """The same, in memory that does not grow with B."""
+        size = largest_divisor(len(x), _MEASURED_AT_ONCE)
+        parts = jax.tree.map(lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), (x, y))
+        return jax.lax.map(lambda part: nll(params, *part), parts).reshape(-1)
+
     def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
         del key
-        return {"nll": nll(model.params, batch["x"], batch.get("y"))}
+        return {"nll": nll_in_parts(model.params, batch["x"], batch.get("y"))}
 
     def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None) -> jax.Array:
         key_label, key_values = jax.random.split(key)
@@ -99,7 +107,7 @@ def autoregressive(
 
     def class_likelihoods(model: Model, x: jax.Array) -> jax.Array:
         """Log p(x | y) of every class, nats [B, K]."""
-        of_class = lambda y: -nll(model.params, x, jnp.full(len(x), y))  # noqa: E731
+        of_class = lambda y: -nll_in_parts(model.params, x, jnp.full(len(x), y))  # noqa: E731
         return jax.lax.map(of_class, jnp.arange(condition_dim)).T
 
     def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:
@@ -113,7 +121,7 @@ def autoregressive(
         del key, num_samples
         if y is None and model.label_counts is not None:
             return jax.nn.logsumexp(class_likelihoods(model, x) + log_prior(model)[None], axis=1)
-        return -nll(model.params, x, y)
+        return -nll_in_parts(model.params, x, y)
 
     def log_prior(model: Model) -> jax.Array:
         return jnp.log(model.label_counts) - jnp.log(jnp.sum(model.label_counts))
