@@ -52,6 +52,28 @@ LIKELIHOODS = {
     ),
 }
 
+# Over 3 values in [0, 1]; its probabilities are those of a softmax, by SciPy.
+LOGITS = RNG.normal(size=(*SHAPE, 3))
+GREY = RNG.integers(0, 3, SHAPE)
+
+
+def test_a_categorical_is_over_equally_spaced_values():
+    family = likelihood.categorical(3)
+    log_probabilities = special.log_softmax(LOGITS, axis=-1)
+    chosen = np.take_along_axis(log_probabilities, GREY[..., None], axis=-1)[..., 0]
+    np.testing.assert_allclose(family.nll(jnp.float32(LOGITS), jnp.float32(GREY / 2)), -chosen.sum((1, 2)), rtol=1e-5)
+    mean = np.exp(log_probabilities) @ [0, 0.5, 1]
+    np.testing.assert_allclose(family.mean(jnp.float32(LOGITS)), mean, rtol=1e-5)
+    keys = jax.random.split(jax.random.key(0), NUM_DRAWS)
+    draws = np.asarray(jax.vmap(family.draw, in_axes=(0, None))(keys, jnp.float32(LOGITS)))
+    for index, value in enumerate((0, 0.5, 1)):  # 6 standard deviations of the estimate
+        p = np.exp(log_probabilities[..., index])
+        np.testing.assert_array_less(np.abs((draws == value).mean(0) - p), 6 * np.sqrt(p * (1 - p) / NUM_DRAWS))
+    assert family.levels == 3
+    with pytest.raises(ValueError, match="at least 2"):
+        likelihood.categorical(1)
+
+
 every_likelihood = pytest.mark.parametrize("name", LIKELIHOODS)
 
 

@@ -1,11 +1,13 @@
 """One step of an optimizer, by hand."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
-from jaxgen.optimize import minimize
+from jaxgen.optimize import largest_divisor, minimize, minimize_in_parts
 
 X = jnp.arange(16.0).reshape(8, 2)
 
@@ -44,3 +46,19 @@ def test_devices_step_together():
     together = jax.vmap(on_device, axis_name="device")(X.reshape(4, 2, 2))
     for ours, theirs in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
         np.testing.assert_allclose(np.broadcast_to(ours, theirs.shape), theirs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("part_size", [1, 3, 4, 100])
+def test_a_batch_in_parts_takes_the_step_of_the_whole(part_size):
+    params = {"w": jnp.array([0.1, -0.2])}
+    optimizer = optax.sgd(0.01)
+    whole = minimize(optimizer, loss(X), params, optimizer.init(params))
+    parts = minimize_in_parts(
+        optimizer, lambda params, batch: loss(batch["x"])(params), params, optimizer.init(params), {"x": X}, part_size
+    )
+
+    chex.assert_trees_all_close(whole, parts, rtol=1e-5)
+
+
+def test_the_size_of_a_part_divides_the_batch():
+    assert [largest_divisor(12, most) for most in (1, 4, 5, 7, 100)] == [1, 4, 4, 6, 12]

@@ -139,3 +139,28 @@ def test_dequantize_takes_bytes_alone():
 def test_other_dtypes_are_refused(name, dtype):
     with pytest.raises(ValueError, match=f"x must be uint8 or floating, got {dtype}"):
         getattr(preprocess, name)(jax.random.key(0), jnp.zeros((2, 2), dtype))
+
+
+def test_quantize_is_the_bin_of_every_byte():
+    x = jnp.arange(256, dtype=jnp.uint8)
+    for levels in (2, 5, 16, 256):
+        found = np.asarray(preprocess.quantize(levels)(jax.random.key(0), x))
+        expected = np.floor(np.arange(256) * levels / 256) / (levels - 1)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    np.testing.assert_array_equal(found, preprocess.scale(jax.random.key(0), x))
+    ends = preprocess.quantize(2)(jax.random.key(0), jnp.array([0.0, 0.49, 0.5, 1.0]))
+    np.testing.assert_array_equal(ends, [0, 0, 1, 1])
+    with pytest.raises(ValueError, match="levels must be 2 to 256"):
+        preprocess.quantize(1)
+
+
+def test_mutate_replaces_its_share_by_any_level():
+    x = jnp.full(50_000, 51, jnp.uint8)
+    found = np.asarray(preprocess.mutate(preprocess.scale, 0.2, 6)(jax.random.key(0), x))
+    kept = found == np.float32(51 / 255)
+    # One in six replaced values is the old one, 1 of 5; four standard deviations.
+    share = 0.2 * 5 / 6
+    assert abs((~kept).mean() - share) < 4 * np.sqrt(share * (1 - share) / 50_000)
+    assert set(np.round(5 * found[~kept]).astype(int)) == {0, 2, 3, 4, 5}
+    with pytest.raises(ValueError, match="rate must lie"):
+        preprocess.mutate(preprocess.scale, 1.5, 6)

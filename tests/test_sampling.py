@@ -81,3 +81,39 @@ def test_fewer_samples_are_the_first_of_many(num):
 def test_another_key_gives_other_samples():
     first, second = (sampling.from_prior(jax.random.key(seed), lambda z: z, 5, 4) for seed in (9, 10))
     assert not np.any(first == second)
+
+
+def chain(key, given=None, mask=None):
+    """A process of which every draw is known: after a value comes another with probability 0.2, the first is 0 or 1."""
+
+    def column(count, previous, position):
+        return count + 1, jnp.where(position == 0, 0.0, jnp.where(previous > 0.5, np.log(4.0), -np.log(4.0)))
+
+    def draw(key, logits):
+        return jax.random.bernoulli(key, jax.nn.sigmoid(logits), (4000,)).astype(jnp.float32)
+
+    return sampling.raster_scan(key, column, jnp.int32(0), shape=(4000, 2, 3), draw=draw, given=given, mask=mask)
+
+
+def test_a_raster_scan_draws_each_value_given_the_one_before():
+    x = np.asarray(chain(jax.random.key(0))).reshape(4000, 6)
+
+    # 5 x 4,000 changes, each with probability 0.2: four standard errors.
+    changes = (x[:, 1:] != x[:, :-1]).mean()
+    assert abs(changes - 0.2) < 4 * np.sqrt(0.2 * 0.8 / 20000)
+    assert abs(x[:, 0].mean() - 0.5) < 4 * np.sqrt(0.25 / 4000)
+
+
+def test_a_raster_scan_keeps_what_is_given_and_goes_on_from_it():
+    given = jax.random.bernoulli(jax.random.key(1), 0.5, (4000, 2, 3)).astype(jnp.float32)
+    mask = jnp.zeros((2, 3), bool).at[0].set(True)
+    x = np.asarray(chain(jax.random.key(0), given, mask))
+
+    np.testing.assert_array_equal(x[:, 0], given[:, 0])
+    stays = (x[:, 1, 0] == x[:, 0, 2]).mean()
+    assert abs(stays - 0.8) < 4 * np.sqrt(0.2 * 0.8 / 4000)
+
+
+def test_a_raster_scan_wants_given_and_mask_together():
+    with pytest.raises(ValueError, match="belong together"):
+        chain(jax.random.key(0), mask=jnp.ones((2, 3), bool))

@@ -78,7 +78,7 @@ def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> 
             values.setdefault(name, []).append(value)
         for name, measured in ({} if against is None else _of_sets(run, model, keys.compare, against)).items():
             of_sets.setdefault(name, []).append(measured)
-    if run.recipe.discrete and "bits_per_dim" not in values:
+    if run.recipe.levels == 2 and "bits_per_dim" not in values:
         warn("the test data is not binary: a Bernoulli nll of it is a cross-entropy, which compares with no likelihood")
     ordered = [name for name in estimates.UNITS if name in values] + sorted(values.keys() - estimates.UNITS.keys())
     of_examples = {name: estimates.estimate(estimates.UNITS.get(name, "nats"), values[name]) for name in ordered}
@@ -112,8 +112,9 @@ def measure_nll(recipe: Recipe, num_samples: int) -> Callable[[jax.Array, PyTree
 
 def discrete_shift(recipe: Recipe, prepare: Prepare, x: np.ndarray) -> float | None:
     """What to add to log_prob's bits per dimension to bound those of the data; None where they are a density's."""
-    if recipe.discrete:
-        return 0.0 if np.isin(x, (0, 1)).all() else None
+    if recipe.levels is not None:
+        index = x * (recipe.levels - 1)
+        return 0.0 if np.allclose(index, np.round(index), rtol=0, atol=1e-3) else None
     # A density of values 256 times as small as the integers.
     return 8.0 if prepare is preprocess.dequantize else None
 

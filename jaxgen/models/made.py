@@ -40,7 +40,7 @@ class MADE(nn.Module):
         layers = range(len(self.hidden) + 1)
         self.kernels = [self.param(f"kernel_{i}", init, (widths[i], widths[i + 1])) for i in layers]
         self.biases = [self.param(f"bias_{i}", nn.initializers.zeros, (widths[i + 1],)) for i in layers]
-        self.condition = Condition(self.condition_dim, tuple(self.hidden))
+        self.condition = Condition(self.condition_dim, widths[1:])
         self.degrees = self._degrees(dims)
 
     def __call__(self, x: jax.Array, y: jax.Array | None = None) -> jax.Array:
@@ -49,7 +49,7 @@ class MADE(nn.Module):
 
         def of_mask(mask: jax.Array) -> jax.Array:
             kernels = self._masked(mask)
-            return self._later(flat @ kernels[0] + self.biases[0], conditions, kernels[1:], self.biases[-1])
+            return self._later(flat @ kernels[0] + self.biases[0][None], kernels[1:], conditions, self.biases[-1])
 
         if self.has_rng("masks"):
             logits = of_mask(jax.random.randint(self.make_rng("masks"), (), 0, self.num_masks))
@@ -64,17 +64,16 @@ class MADE(nn.Module):
 
     def column(self, cache: _Cache, previous_pixel: jax.Array, position: jax.Array) -> tuple[_Cache, jax.Array]:
         """Logits [B] of the value at `position`, given the one before it [B] and the cache."""
+        *inner, of_logits = cache.conditions
+        conditions = [*inner, jax.lax.dynamic_slice_in_dim(of_logits, position, 1, axis=1)]
 
         def of_mask(mask: jax.Array, first: jax.Array) -> tuple[jax.Array, jax.Array]:
             # Before the first value there is none, and what stands for it is 0.
             seen = self.kernels[0][position - 1] * (position - 1 < self.degrees[0][mask])
             first = first + previous_pixel[:, None] * seen[None]
-            *middle, _ = self._masked(mask)[1:]
-            degrees = self.degrees[-1][mask]
-            last = self.kernels[-1][:, position] * (degrees <= position)
-            return first, self._later(first, cache.conditions, [*middle, last[:, None]], self.biases[-1][position])[
-                :, 0
-            ]
+            last = self.kernels[-1][:, position] * (self.degrees[-1][mask] <= position)
+            kernels = [*self._masked(mask)[1:-1], last[:, None]]
+            return first, self._later(first, kernels, conditions, self.biases[-1][position, None])[:, 0]
 
         first, logits = jax.lax.map(lambda each: of_mask(*each), (jnp.arange(self.num_masks), cache.first))
         return cache._replace(first=first), _mean_of(logits)
@@ -96,13 +95,13 @@ class MADE(nn.Module):
         return [kernel * (seen[:, None] <= unit[None]) for kernel, seen, unit in ends]
 
     def _later(
-        self, first: jax.Array, conditions: Sequence[jax.Array], kernels: list[jax.Array], last_bias: jax.Array
+        self, first: jax.Array, kernels: list[jax.Array], conditions: Sequence[jax.Array], last_bias: jax.Array
     ) -> jax.Array:
         """From the sums of the first hidden layer to the logits."""
         hidden = nn.relu(first + conditions[0])
-        for kernel, bias, condition in zip(kernels[:-1], self.biases[1:-1], conditions[1:], strict=True):
-            hidden = nn.relu(hidden @ kernel + bias + condition)
-        return hidden @ kernels[-1] + last_bias
+        for kernel, bias, condition in zip(kernels[:-1], self.biases[1:-1], conditions[1:-1], strict=True):
+            hidden = nn.relu(hidden @ kernel + bias[None] + condition)
+        return hidden @ kernels[-1] + last_bias[None] + conditions[-1]
 
 
 def _mean_of(logits: jax.Array) -> jax.Array:

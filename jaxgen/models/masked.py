@@ -56,11 +56,12 @@ class MaskedConv(nn.Module):
         """Every pixel: [B, H, W, in_features] -> [B, H, W, features]."""
         if tuple(self.offsets) == ((0, 0),):
             return self.of_windows(x)
-        return lax.platform_dependent(x, self._seen(), cpu=self._by_offsets, default=self._native) + self.bias
+        seen = lax.platform_dependent(x, self._seen(), cpu=self._by_offsets, default=self._native)
+        return seen + self.bias[None, None, None]
 
     def of_windows(self, windows: jax.Array) -> jax.Array:
         """Pixels whose windows are given, offset by offset: [..., offsets * in_features] -> [..., features]."""
-        return windows @ self._seen() + self.bias
+        return windows @ self._seen() + self.bias.reshape((1,) * (windows.ndim - 1) + (-1,))
 
     def _seen(self) -> jax.Array:
         if self.colours == 1 or (0, 0) not in self.offsets:

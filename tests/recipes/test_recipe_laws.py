@@ -69,6 +69,8 @@ RECIPES = {
         gradient_penalty=10.0,
         zero_centered_penalty=1.0,
     ),
+    "pixelcnn": recipes.autoregressive(models.PixelCNN(SHAPE, 3, 1, 4, condition_dim=NUM_CLASSES), SGD, part_size=2),
+    "made": recipes.autoregressive(models.MADE(SHAPE, (8,), num_masks=2), SGD),
     "with_ema": recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),
 }
 

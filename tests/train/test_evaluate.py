@@ -121,17 +121,19 @@ def test_sample_writes_a_picture_and_numbers(run, capsys):
 
 
 @pytest.mark.parametrize(
-    ("discrete", "prepare", "values", "shift"),
+    ("levels", "prepare", "values", "shift"),
     [
-        (False, preprocess.dequantize, [0.2, 0.7], 8.0),
-        (False, preprocess.binarize, [0.0, 1.0], None),
-        (True, preprocess.binarize, [0.0, 1.0], 0.0),
-        (True, preprocess.scale, [0.0, 1.0], 0.0),
-        (True, preprocess.scale, [0.0, 0.5], None),
+        (None, preprocess.dequantize, [0.2, 0.7], 8.0),
+        (None, preprocess.binarize, [0.0, 1.0], None),
+        (2, preprocess.binarize, [0.0, 1.0], 0.0),
+        (2, preprocess.scale, [0.0, 1.0], 0.0),
+        (2, preprocess.scale, [0.0, 0.5], None),
+        (256, preprocess.scale, [3 / 255, 1.0], 0.0),
+        (3, preprocess.scale, [0.5, 1 / 3], None),
     ],
 )
-def test_bits_per_dim_only_of_a_mass_or_of_dequantized_data(discrete, prepare, values, shift):
-    recipe = Recipe(init=None, step=None, evaluate=None, discrete=discrete)
+def test_bits_per_dim_only_of_a_mass_or_of_dequantized_data(levels, prepare, values, shift):
+    recipe = Recipe(init=None, step=None, evaluate=None, levels=levels)
 
     assert evaluate.discrete_shift(recipe, prepare, np.array(values)) == shift
 

@@ -1,0 +1,186 @@
+"""Causality, blind spots and cached columns of the autoregressive models, and MADE's masks against brute force."""
+
+import itertools
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen import models
+
+GREY, RGB = (6, 5, 1), (4, 5, 3)
+Y = jnp.array([0, 3])
+# name: (network, y)
+NETWORKS = {
+    "pixelcnn": (models.PixelCNN(GREY, 4, 3, 8), None),
+    "pixelcnn_conditional": (models.PixelCNN(GREY, 4, 2, 8, condition_dim=4), Y),
+    "pixelcnn_rgb": (models.PixelCNN(RGB, 6, 2, 9, (5,)), None),
+    "gated": (models.GatedPixelCNN(GREY, 4, 3, 8), None),
+    "gated_conditional": (models.GatedPixelCNN(GREY, 4, 2, 8, condition_dim=4), Y),
+    "gated_rgb": (models.GatedPixelCNN(RGB, 6, 3, 9, (5,)), None),
+    "made": (models.MADE(GREY, (40, 30)), None),
+    "made_ensemble": (models.MADE(GREY, (40,), num_masks=3, condition_dim=4), Y),
+}
+every_network = pytest.mark.parametrize("name", NETWORKS)
+
+
+def initialized(name: str) -> tuple:
+    """(network, parameters that are nowhere 0, x [2, ...], y)."""
+    network, y = NETWORKS[name]
+    x = jax.random.uniform(jax.random.key(1), (2, *network.shape))
+    params = network.init(jax.random.key(0), x, y)
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(2), len(leaves))
+    moved = [leaf + 0.1 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
+    return network, jax.tree.unflatten(tree, moved), x, y
+
+
+def sees(name: str, rngs: dict | None = None) -> np.ndarray:
+    """[D, D]: how much the logits of value i depend on value j; the largest over the logits of a value."""
+    network, params, x, y = initialized(name)
+    y = None if y is None else y[:1]
+    dims = math.prod(network.shape)
+
+    def logits(flat: jax.Array) -> jax.Array:
+        return network.apply(params, flat.reshape(1, *network.shape), y, rngs=rngs).reshape(dims, -1)
+
+    jacobian = jax.jit(jax.jacrev(logits))(x[0].ravel())
+    return np.abs(np.asarray(jacobian)).max(axis=1)
+
+
+@every_network
+def test_no_logit_depends_on_its_own_value_or_a_later_one(name):
+    found = sees(name)
+
+    assert not np.triu(found).any()
+    assert np.count_nonzero(np.tril(found, -1)) > 0.6 * np.count_nonzero(np.tril(np.ones_like(found), -1))
+
+
+@pytest.mark.parametrize("index", range(3))
+def test_each_mask_of_an_ensemble_is_causal(index):
+    assert not np.triu(sees("made_ensemble", rngs={"masks": jax.random.key(index)})).any()
+
+
+def receptive_field(network: nn.Module, shape: tuple[int, int], pixel: tuple[int, int]) -> np.ndarray:
+    """Which pixels the logit of one pixel depends on, [H, W]: positive weights and inputs let nothing cancel."""
+    x = jnp.full((1, *shape, 1), 0.5)
+    params = jax.tree.map(lambda leaf: jnp.full_like(leaf, 0.1), network.init(jax.random.key(0), x))
+    gradient = jax.grad(lambda x: network.apply(params, x)[0, pixel[0], pixel[1], 0])(x)
+    return np.asarray(gradient[0, :, :, 0]) != 0
+
+
+def test_the_gated_network_has_no_blind_spot_and_the_plain_one_has():
+    # Figure 1 of van den Oord et al. 2016b: to the upper right, stacked masks of type B see less and less.
+    shape, pixel = (12, 25), (11, 12)
+    before = np.zeros(shape, bool)
+    before[:11] = True
+    before[11, :12] = True
+    gated = receptive_field(models.GatedPixelCNN((*shape, 1), 2, 11, 2), shape, pixel)
+    plain = receptive_field(models.PixelCNN((*shape, 1), 2, 11, 2), shape, pixel)
+
+    assert np.array_equal(gated, before)
+    assert not (plain & ~before).any()
+    assert plain[10, 12 + 3]
+    assert not plain[8, 24]
+
+
+@every_network
+def test_columns_are_those_of_the_full_pass(name):
+    network, params, x, y = initialized(name)
+    full = np.asarray(jax.jit(network.apply)(params, x, y)).reshape(2, math.prod(network.shape), -1)
+    flat, per_row = x.reshape(2, -1), math.prod(network.shape[1:])
+
+    def forced(position: jax.Array, cache) -> tuple:
+        previous = jnp.where(position > 0, flat[:, position - 1], 0.0)
+        if hasattr(network, "begin_row"):
+            begun = network.apply(params, cache, previous, position, method="begin_row")
+            first = position % per_row == 0
+            cache = jax.tree.map(lambda new, old: jnp.where(first, new, old), begun, cache)
+        return network.apply(params, cache, previous, position, method="column")
+
+    def body(cache, position):
+        return forced(position, cache)
+
+    cache = network.apply(params, 2, y, method="start")
+    logits = jax.jit(lambda cache: jax.lax.scan(body, cache, jnp.arange(flat.shape[1]))[1])(cache)
+    np.testing.assert_allclose(np.moveaxis(np.asarray(logits).reshape(-1, 2, full.shape[2]), 0, 1), full, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["pixelcnn_conditional", "gated_conditional", "made_ensemble"])
+def test_logits_see_the_condition(name):
+    network, params, x, _ = initialized(name)
+    one, other, vectors = (
+        network.apply(params, x, y) for y in (jnp.array([1, 1]), jnp.array([2, 2]), jnp.eye(4)[jnp.array([1, 1])])
+    )
+
+    assert (one != other).mean() > 0.9  # some units of the head are 0 under both
+    np.testing.assert_array_equal(one, vectors)
+    for y, said in [(None, "must be given"), (jnp.ones((2, 3)), r"floats \[B, 4\]"), (jnp.ones(2), "integers")]:
+        with pytest.raises(ValueError, match=said):
+            network.apply(params, x, y)
+
+
+def test_the_colours_of_a_pixel_see_those_before_them():
+    found = sees("pixelcnn_rgb").reshape(20, 3, 20, 3)
+
+    for pixel in range(20):
+        assert np.array_equal(found[pixel, :, pixel] > 0, np.tril(np.ones((3, 3)), -1) > 0)
+        if pixel % 5:
+            assert (found[pixel, :, pixel - 1] > 0).all()
+
+
+def test_a_masked_convolution_is_flax_s_with_a_mask():
+    x = jax.random.normal(jax.random.key(0), (2, 7, 6, 3))
+    ours = models.MaskedConv(3, 5, models.raster_offsets(5, centre=True))
+    params = ours.init(jax.random.key(1), x)
+    mask = np.zeros((5, 5, 3, 5), np.float32)
+    mask[:2] = 1
+    mask[2, :3] = 1
+    kernel = np.zeros((25, 3, 5), np.float32)
+    kernel[:13] = params["params"]["kernel"].reshape(13, 3, 5)
+    theirs = nn.Conv(5, (5, 5), mask=jnp.asarray(mask))
+    expected = theirs.apply({"params": {"kernel": kernel.reshape(5, 5, 3, 5), "bias": params["params"]["bias"]}}, x)
+
+    np.testing.assert_allclose(ours.apply(params, x), expected, atol=1e-5)
+    # What accelerators run is the same.
+    native = ours.bind(params)._native(x, params["params"]["kernel"])  # the bias is 0
+    np.testing.assert_allclose(native, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("num_masks", [1, 4])
+def test_made_is_a_distribution_over_all_images(num_masks):
+    network = models.MADE((2, 2, 1), (7, 6), num_masks)
+    images = jnp.asarray(list(itertools.product((0.0, 1.0), repeat=4))).reshape(-1, 2, 2, 1)
+    params = jax.tree.map(lambda leaf: 5 * leaf, network.init(jax.random.key(0), images))
+    logits = np.float64(network.apply(params, images)).reshape(16, 4)
+    x = np.asarray(images).reshape(16, 4)
+    log_prob = -(np.logaddexp(0, logits) - x * logits).sum(axis=1)
+
+    np.testing.assert_allclose(np.exp(log_prob).sum(), 1, rtol=1e-5)
+    assert np.ptp(log_prob) > 1  # and not the uniform one
+
+
+def test_an_ensemble_averages_conditional_probabilities():
+    network, params, x, y = initialized("made_ensemble")
+    each = []
+    for mask in range(3):
+        keys = jax.random.split(jax.random.key(0), 1)
+        degrees = jax.random.randint(keys[0], (3, 40), jnp.ones((3, 1), jnp.int32), 30)[mask]
+        positions = jnp.arange(30)
+        weights = params["params"]
+        masked = {
+            **weights,
+            "kernel_0": weights["kernel_0"] * (positions[:, None] + 1 <= degrees[None]),
+            "kernel_1": weights["kernel_1"] * (degrees[:, None] <= positions[None]),
+        }
+        hidden = x.reshape(2, -1) @ masked["kernel_0"] + weights["bias_0"][None]
+        added = [jax.nn.one_hot(y, 4) @ weights["condition"][f"Dense_{layer}"]["kernel"] for layer in range(2)]
+        logits = jax.nn.relu(hidden + added[0]) @ masked["kernel_1"] + weights["bias_1"][None] + added[1]
+        each.append(jax.nn.sigmoid(np.float64(logits)))
+    expected = np.mean(each, axis=0)
+
+    found = jax.nn.sigmoid(network.apply(params, x, y)).reshape(2, -1)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
