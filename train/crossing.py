@@ -90,13 +90,14 @@ def orders(y: np.ndarray, repeats: int, seed: int, subsets: str) -> np.ndarray:
     return np.stack(drawn if subsets == "random" else [balance(order) for order in drawn])
 
 
-def crossings(sizes: Sequence[int], lead: Sequence[float]) -> list[dict]:
-    """Where the line through the regression's `lead` over log m changes its sign, and who is ahead from there."""
+def crossings(sizes: Sequence[int], generative: Sequence[float], regression: Sequence[float]) -> list[dict]:
+    """Where the lines through either's errors cross, both axes logarithmic as they are drawn, and who is ahead then."""
+    # A mean of no error at all has no logarithm; one far below what a test set can tell serves.
+    lead = np.log(np.maximum(generative, 1e-9)) - np.log(np.maximum(regression, 1e-9))
     at, found = np.log(sizes), []
     for i in range(len(sizes) - 1):
         if (lead[i] > 0) != (lead[i + 1] > 0):
-            share = lead[i] / (lead[i] - lead[i + 1])
-            m = float(np.exp(at[i] + share * (at[i + 1] - at[i])))
+            m = float(np.exp(at[i] + lead[i] / (lead[i] - lead[i + 1]) * (at[i + 1] - at[i])))
             found.append({"m": m, "ahead_from_there": "logistic regression" if lead[i + 1] > 0 else "naive Bayes"})
     return found
 
@@ -174,7 +175,11 @@ def main(arguments: list[str]) -> None:
             raise InputError(f"--out {out}: expected a directory that can be written: {error.strerror}") from error
         origin = provenance.origin("train.crossing", arguments, jax.local_devices())
         table, least = run(options, dataset, sizes)
-        found = crossings(sizes, [row.difference.value or 0.0 for row in table])
+        curves = {
+            "naive Bayes": [row.naive_bayes for row in table],
+            "logistic regression": [row.logistic_regression for row in table],
+        }
+        found = crossings(sizes, *([one.value or 0.0 for one in curve] for curve in curves.values()))
         result = {
             "values": {name: value for name, value in vars(options).items() if name not in ("data_dir", "out")},
             "data_fingerprint": dataset.fingerprint,
@@ -189,10 +194,6 @@ def main(arguments: list[str]) -> None:
         run_directory.write_json(out / "crossing.json", result)
         where = [f"m = {crossing['m']:.0f}, ahead from there {crossing['ahead_from_there']}" for crossing in found]
         print("the curves", f"cross at {'; '.join(where)}" if where else "do not cross")
-        curves = {
-            "naive Bayes": [row.naive_bayes for row in table],
-            "logistic regression": [row.logistic_regression for row in table],
-        }
         figures.save_crossing(out / "crossing.png", sizes, curves, least)
         print(out / "crossing.png")
 
