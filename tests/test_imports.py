@@ -31,7 +31,7 @@ ALLOWED = {
     "jaxgen.recipe": "jax",
     "jaxgen.recipes.__init__": "jaxgen.recipes",  # the facade; the recipes themselves do not import each other
     "jaxgen.recipes": "jax chex flax optax "
-    "jaxgen.recipe jaxgen.losses jaxgen.models jaxgen.sampling jaxgen.latent jaxgen.likelihood "
+    "jaxgen.recipe jaxgen.losses jaxgen.metrics jaxgen.models jaxgen.sampling jaxgen.latent jaxgen.likelihood "
     "jaxgen.importance jaxgen.optimize",
     "jaxgen.sampling": "jax chex",
 }

@@ -29,6 +29,7 @@ def usage() -> str:
     ]
     lines += ["of several runs: python -m train.rate_distortion RUN RUN ..."]
     lines += ["of the game of two players on a line: python -m train.minmax"]
+    lines += ["of a generative and a discriminative classifier, over numbers of examples: python -m train.crossing"]
     lines += ["of data: python -m train.data prepare NAME --source DIR (makes tfds:NAME from the original files)"]
     return "\n".join(lines)
 

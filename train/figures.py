@@ -1,13 +1,15 @@
 """Pictures of what arrays hold. Each function writes one PNG and knows nothing of runs or models."""
 
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+
+from train.estimates import Estimate
 
 Array = np.ndarray
 
@@ -205,6 +207,28 @@ def save_minmax(path: pathlib.Path, x: Array, optimum: dict, steps: Array, way: 
             axes.plot([], color=f"C{number}", label=name.replace("_", " "))
     for axes in (left, middle, right):
         axes.legend()
+    _close(figure, path)
+
+
+def save_crossing(
+    path: pathlib.Path, sizes: Sequence[int], curves: Mapping[str, Sequence[Estimate]], floor: float | None
+) -> None:
+    """Errors over numbers of examples: an estimate at each, by name, and the least error there can be, if known."""
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for number, (name, values) in enumerate(curves.items()):
+        # Without an interval low and high are nan, and no band is drawn.
+        mean, low, high = np.array([(found.value, found.low, found.high) for found in values], float).T
+        axes.plot(sizes, mean, "o-", ms=4, color=f"C{number}", label=name)
+        axes.fill_between(sizes, low, high, color=f"C{number}", alpha=0.25, lw=0)
+    if floor is not None:
+        axes.axhline(floor, color="gray", lw=1, ls="--", label=f"least error there can be, {floor:.4f}")
+    axes.set(xlabel="training examples m", ylabel="test error, mean and 95 % interval", xscale="log", yscale="log")
+    # Plain numbers: an error of 0.2 is read more easily than 2 x 10^-1.
+    axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    axes.grid(alpha=0.3)
+    axes.legend()
     _close(figure, path)
 
 

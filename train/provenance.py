@@ -19,11 +19,20 @@ _PACKAGES = ("jaxgen", "jax", "jaxlib", "flax", "optax", "chex", "orbax-checkpoi
 
 def session(devices: Sequence[jax.Device], steps_per_call: int, data_dir: str | None) -> dict:
     """What is known as a session starts. Under `machinery` stands all that the bits of a run depend on."""
+    found = origin("train", sys.argv[1:], devices)
+    return {
+        **found,
+        "data_dir": os.path.abspath(data_dir) if data_dir else None,
+        "machinery": {**found["machinery"], "steps_per_call": steps_per_call},
+    }
+
+
+def origin(program: str, arguments: Sequence[str], devices: Sequence[jax.Device]) -> dict:
+    """What stands beside any number: when, by `python -m program` with which arguments, from which code, on what."""
     return {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "train", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", program, *arguments]),
         "commit": _commit(),
-        "data_dir": os.path.abspath(data_dir) if data_dir else None,
         "machinery": {
             "python": platform.python_version(),
             **{name: _version(name) for name in _PACKAGES},
@@ -31,7 +40,6 @@ def session(devices: Sequence[jax.Device], steps_per_call: int, data_dir: str | 
             "device_kind": devices[0].device_kind,
             "devices": len(devices),
             "cpu_threads": len(os.sched_getaffinity(0)),
-            "steps_per_call": steps_per_call,
         },
     }
 

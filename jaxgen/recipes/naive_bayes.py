@@ -10,7 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxgen import losses
+from jaxgen import losses, metrics
 from jaxgen.models import ClassMoments, class_moments, merge, total_variance
 from jaxgen.recipe import Recipe, State
 from jaxgen.sampling import standard_normal
@@ -91,7 +91,7 @@ def _family(
 
     def classify(key: jax.Array, model: ClassMoments, x: jax.Array) -> jax.Array:
         del key
-        return jax.nn.log_softmax(joint(model, x), axis=1)
+        return metrics.bayes_posterior(class_likelihood(model, x.reshape(len(x), -1)), jnp.log(model.counts))
 
     def evaluate(key: jax.Array, model: ClassMoments, batch: dict) -> dict[str, jax.Array]:
         log_posterior = classify(key, model, batch["x"])
