@@ -102,7 +102,7 @@ class GatedPixelCNN(nn.Module):
         row, column = pixel_at(position, self.shape)
         image = write_value(cache.image, previous_pixel, position - 1, self.shape)
         rows = list(cache.horizontal)
-        seen, horizontal = window(image, self.left[0], row, column), None
+        seen = horizontal = window(image, self.left[0], row, column)
         for layer in range(self.blocks):
             link = lax.dynamic_slice_in_dim(cache.links[layer], column, 1, axis=1)
             horizontal = self._horizontal(layer, horizontal, self.horizontal[layer].of_windows(seen), link)
@@ -122,7 +122,7 @@ class GatedPixelCNN(nn.Module):
         """The vertical stack's next input, and what the horizontal one is told."""
         return _gate(seen + conditions[0]), self.link[layer](seen) + conditions[1]
 
-    def _horizontal(self, layer: int, before: jax.Array | None, seen: jax.Array, link: jax.Array) -> jax.Array:
+    def _horizontal(self, layer: int, before: jax.Array, seen: jax.Array, link: jax.Array) -> jax.Array:
         """The horizontal stack's next input: all but the first layer are residual."""
         out = self.out[layer](_gate(seen + link))
         return out if layer == 0 else before + out

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 from jax import lax
 
@@ -66,20 +65,20 @@ class MaskedConv(nn.Module):
     def _seen(self) -> jax.Array:
         if self.colours == 1 or (0, 0) not in self.offsets:
             return self.kernel
-        source = np.arange(self.in_features)[:, None] * self.colours // self.in_features
-        target = np.arange(self.features)[None] * self.colours // self.features
-        mask = np.ones((len(self.offsets), self.in_features, self.features), np.float32)
-        mask[tuple(self.offsets).index((0, 0))] = source <= target if self.own_colour else source < target
-        return self.kernel * mask.reshape(self.kernel.shape)
+        source = jnp.arange(self.in_features)[:, None] * self.colours // self.in_features
+        target = jnp.arange(self.features)[None] * self.colours // self.features
+        seen = source <= target if self.own_colour else source < target
+        first = tuple(self.offsets).index((0, 0)) * self.in_features
+        return self.kernel.at[first : first + self.in_features].multiply(seen)
 
     def _by_offsets(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
         """As one matrix product: of a 3 x 3 window 4 or 5 of 9 offsets are seen, and the others cost nothing."""
-        return _windows_of(_padded(x, self.offsets), self.offsets, x.shape[1:3]) @ kernel
+        return _windows_of(_padded(x, self.offsets), self.offsets, (x.shape[1], x.shape[2])) @ kernel
 
     def _native(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
         top, bottom, left, right = reach_of(self.offsets)
         dense = jnp.zeros((top + 1 + bottom, left + 1 + right, self.in_features, self.features), kernel.dtype)
-        rows, columns = np.array(self.offsets).T
+        rows, columns = jnp.array(self.offsets).T
         dense = dense.at[rows + top, columns + left].set(kernel.reshape(-1, *dense.shape[2:]))
         return lax.conv_general_dilated(
             x, dense, (1, 1), [(top, bottom), (left, right)], dimension_numbers=("NHWC", "HWIO", "NHWC")
@@ -88,8 +87,8 @@ class MaskedConv(nn.Module):
 
 def reach_of(offsets: Sequence[Offset]) -> tuple[int, int, int, int]:
     """How far the offsets go up, down, left and right."""
-    rows, columns = np.array(offsets).T
-    return max(0, -rows.min()), max(0, rows.max()), max(0, -columns.min()), max(0, columns.max())
+    rows, columns = zip(*offsets, strict=True)
+    return max(0, -min(rows)), max(0, *rows), max(0, -min(columns)), max(0, *columns)
 
 
 def _padded(x: jax.Array, offsets: Sequence[Offset]) -> jax.Array:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen.likelihood import Likelihood, bernoulli
+from jaxgen.metrics import bayes_posterior
 from jaxgen.models import MADE, GatedPixelCNN, PixelCNN
 from jaxgen.optimize import largest_divisor, minimize_in_parts
 from jaxgen.recipe import PyTree, Recipe, State
@@ -112,7 +113,7 @@ def autoregressive(
 
     def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:
         del key
-        return jax.nn.log_softmax(class_likelihoods(model, x) + log_prior(model)[None], axis=1)
+        return bayes_posterior(class_likelihoods(model, x), log_prior(model))
 
     def log_prob(
         key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
@@ -124,6 +125,8 @@ def autoregressive(
         return -nll_in_parts(model.params, x, y)
 
     def log_prior(model: Model) -> jax.Array:
+        if model.label_counts is None:
+            raise ValueError("conditions that are vectors have no prior: y must be given")
         return jnp.log(model.label_counts) - jnp.log(jnp.sum(model.label_counts))
 
     return Recipe(
