@@ -52,5 +52,6 @@ Size = Annotated[int, Bound(lambda value: value >= 1, "a whole number of at leas
 Count = Annotated[int, Bound(lambda value: value >= 0, "a whole number of at least 0")]
 Seed = Annotated[int, Bound(lambda value: 0 <= value < 2**31, "a whole number from 0 to 2147483647")]
 Fraction = Annotated[float, Bound(lambda value: 0 <= value < 1, "a number from 0 to less than 1")]
+Share = Annotated[float, Bound(lambda value: 0 < value < 1, "a number above 0 and less than 1")]
 Rate = Annotated[float, Bound(lambda value: 0 < value < math.inf, "a number above 0")]
 Weight = Annotated[float, Bound(lambda value: 0 <= value < math.inf, "a number of at least 0")]

@@ -189,6 +189,28 @@ def save_rate_distortion(path: pathlib.Path, points: Sequence[tuple[str, float, 
     _close(figure, path)
 
 
+def save_histograms(path: pathlib.Path, panels: Sequence[tuple[str, str, Array, Array, float]]) -> None:
+    """Scores of inliers [N] and of outliers [M], a panel for each (title, label of x, inliers, outliers, threshold)."""
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(5.5 * columns, 3.3 * rows), squeeze=False, layout="constrained")
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (title, label, inliers, outliers, threshold) in zip(grid.flat, panels, strict=False):
+        # A few scores may be so far out that all others would be one bar: they are counted in the bars at the ends.
+        ends = np.concatenate([np.quantile(scores, [0.005, 0.995]) for scores in (inliers, outliers)])
+        low, high = ends.min(), max(ends.max(), threshold)
+        bins = np.linspace(low, high if high > low else low + 1, 51)
+        for name, scores in (("inliers", inliers), ("outliers", outliers)):
+            shares = np.full(len(scores), 1 / len(scores))
+            axes.hist(np.clip(scores, bins[0], bins[-1]), bins, weights=shares, alpha=0.6, label=name)
+        axes.axvline(threshold, color="black", lw=1, ls="--", label="threshold")
+        axes.set(title=title, ylabel="share of examples")
+        axes.set_xlabel(label, fontsize=8)
+    grid[0, 0].legend()
+    _close(figure, path)
+
+
 def save_minmax(path: pathlib.Path, x: Array, optimum: dict, steps: Array, way: dict, bound: dict) -> None:
     """Densities and D over x [G], gradient norms over steps [P]; arrays begin with an axis of seeds."""
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")

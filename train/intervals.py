@@ -1,6 +1,6 @@
 """Confidence intervals: over examples by the bootstrap, over seeds by Student's t."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
@@ -14,6 +14,26 @@ def bootstrap(values: np.ndarray, *, level: float = 0.95, num_resamples: int = 1
         (values.astype(np.float64),), np.mean, n_resamples=num_resamples, confidence_level=level,
         method="percentile", batch=50, rng=np.random.default_rng(0),
     ).confidence_interval  # fmt: skip
+    return float(low), float(high)
+
+
+def bootstrap_of_two(
+    statistic: Callable[[np.ndarray, np.ndarray], float],
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    level: float = 0.95,
+    num_resamples: int = 1000,
+) -> tuple[float, float] | None:
+    """Percentile interval of a statistic of two sets [N], [M], each resampled by itself; None where one is of one."""
+    if min(len(first), len(second)) < 2:
+        return None
+    random = np.random.default_rng(0)
+    found = [
+        float(statistic(random.choice(first, len(first)), random.choice(second, len(second))))
+        for _ in range(num_resamples)
+    ]
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

@@ -1,11 +1,14 @@
 """Metrics of sets of samples: arrays in, values out.
 
-A set is `[N, F]`, its events flattened; images enter as features, or as pixels where the docstring allows it. A metric
-here belongs to the whole set: it is not the mean over batches, nor over devices, of its own values. Bayes' rule, which
-compares models rather than sets, goes a row at a time. All is computed in float32. Shapes and dtypes are checked when a
-function is traced. Compile what is called more than once.
+A set is `[N, F]`, its events flattened; images enter as features, or as pixels where the docstring allows it; scores of
+a set are `[N]`. A metric here belongs to the whole set: it is not the mean over batches, nor over devices, of its own
+values. Bayes' rule, which compares models rather than sets, goes a row at a time. All is computed in float32. Shapes
+and dtypes are checked when a function is traced. Compile what is called more than once.
 """
 
+from jaxgen.metrics.auroc import (
+    auroc,
+)
 from jaxgen.metrics.bayes import (
     bayes_posterior,
 )
@@ -37,6 +40,7 @@ __all__ = [
     "PRDC",
     "ModeCoverage",
     "TwoSampleTest",
+    "auroc",
     "bayes_posterior",
     "density_weights",
     "frechet_distance",

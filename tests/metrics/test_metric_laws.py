@@ -21,9 +21,11 @@ class Case(NamedTuple):
     metric: Callable  # of two sets
     per_row: bool = False  # a value for each row of the first set, else one for the sets
     by_distance: bool = True  # depends on differences of features alone
+    of_scores: bool = False  # the sets are scores, [N] and [M]
 
 
 METRICS = {
+    "auroc": Case(metrics.auroc, by_distance=False, of_scores=True),
     "density_weights": Case(functools.partial(metrics.density_weights, bandwidth=0.5), per_row=True),
     "frechet_distance": Case(metrics.frechet_distance),
     "kernel_distance": Case(metrics.kernel_distance, by_distance=False),
@@ -48,9 +50,13 @@ def compiled(name):
     return jax.jit(METRICS[name].metric)
 
 
+def sets_of(name):
+    return (FIRST[:, 0], SECOND[:, 0]) if METRICS[name].of_scores else (FIRST, SECOND)
+
+
 @functools.cache
 def expected(name):
-    return compiled(name)(FIRST, SECOND)
+    return compiled(name)(*sets_of(name))
 
 
 def assert_close(found, wanted):
@@ -64,7 +70,7 @@ def test_every_metric_is_here():
 @every_metric
 def test_shapes_and_dtypes(name):
     shape = (N,) if METRICS[name].per_row else ()
-    half = [a.astype(jnp.bfloat16) for a in (FIRST, SECOND)]
+    half = [a.astype(jnp.bfloat16) for a in sets_of(name)]
     for leaves in (expected(name), jax.eval_shape(METRICS[name].metric, *half)):
         for leaf in jax.tree.leaves(leaves):
             assert leaf.shape == shape
@@ -73,20 +79,22 @@ def test_shapes_and_dtypes(name):
 
 @every_metric
 def test_plain_equals_jit(name):
-    assert_close(METRICS[name].metric(FIRST, SECOND), expected(name))
+    assert_close(METRICS[name].metric(*sets_of(name)), expected(name))
 
 
 @every_metric
 def test_vmap_equals_a_loop(name):
-    stacked = jax.jit(jax.vmap(METRICS[name].metric))(jnp.stack([FIRST, FIRST[::-1]]), jnp.stack([SECOND, 2 * SECOND]))
-    for i, sets in enumerate([(FIRST, SECOND), (FIRST[::-1], 2 * SECOND)]):
+    first, second = sets_of(name)
+    stacked = jax.jit(jax.vmap(METRICS[name].metric))(jnp.stack([first, first[::-1]]), jnp.stack([second, 2 * second]))
+    for i, sets in enumerate([(first, second), (first[::-1], 2 * second)]):
         assert_close(jax.tree.map(lambda leaf, i=i: leaf[i], stacked), compiled(name)(*sets))
 
 
 @every_metric
 def test_the_order_of_the_rows_does_not_matter(name):
     order, other = RNG.permutation(N), RNG.permutation(M)
-    found = compiled(name)(FIRST[order], SECOND[other])
+    first, second = sets_of(name)
+    found = compiled(name)(first[order], second[other])
     assert_close(found, expected(name)[order] if METRICS[name].per_row else expected(name))
 
 
@@ -100,8 +108,10 @@ def test_moving_and_turning_both_sets_does_not_matter(name):
 @every_metric
 def test_wrong_shapes_raise(name):
     metric = METRICS[name].metric
-    for wrong in [SECOND[:, :2], SECOND[:, 0], SECOND[..., None], SECOND[None], jnp.float32(0)]:
-        for sets in [(FIRST, wrong), (wrong, FIRST)]:
+    first, second = sets_of(name)
+    of_sets = [] if METRICS[name].of_scores else [SECOND[:, :2], SECOND[:, 0]]
+    for wrong in [*of_sets, second[..., None], second[None], jnp.float32(0)]:
+        for sets in [(first, wrong), (wrong, first)]:
             with pytest.raises(AssertionError):
                 metric(*sets)
 
@@ -109,7 +119,8 @@ def test_wrong_shapes_raise(name):
 @every_metric
 @pytest.mark.parametrize("dtype", [jnp.int32, jnp.bool_])
 def test_wrong_dtypes_raise(name, dtype):
-    for sets in [(FIRST.astype(dtype), SECOND), (FIRST, SECOND.astype(dtype))]:
+    first, second = sets_of(name)
+    for sets in [(first.astype(dtype), second), (first, second.astype(dtype))]:
         with pytest.raises(AssertionError):
             METRICS[name].metric(*sets)
 
@@ -117,5 +128,5 @@ def test_wrong_dtypes_raise(name, dtype):
 @every_metric
 def test_memory_grows_with_rows_alone(name):
     # A matrix of all pairs would take 64 MB, an array of their differences 4 GB. The modes are few in practice.
-    sets = [jax.ShapeDtypeStruct((4032, 64), jnp.float32)] * 2
+    sets = [jax.ShapeDtypeStruct((4032,) if METRICS[name].of_scores else (4032, 64), jnp.float32)] * 2
     assert compiled(name).lower(*sets).compile().memory_analysis().temp_size_in_bytes < 16e6

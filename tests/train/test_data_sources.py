@@ -75,6 +75,26 @@ def test_stacked_mnist_is_made_of_three_digits(tmp_path, monkeypatch):
     assert "expected --data-dir or JAXGEN_DATA" in refusal("stacked_mnist")
 
 
+def test_a_digit_is_held_out_of_mnist(tmp_path):
+    y = np.arange(230) % 10
+    x = np.broadcast_to(y[:, None, None] * 20, (230, 28, 28)).astype(np.uint8).copy()
+    x[:, 0, 0] = np.arange(230)
+    np.savez(tmp_path / "mnist.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_test=y[200:])
+    whole, held = open_data("mnist_0_to_8", str(tmp_path)), open_data("mnist_9", str(tmp_path))
+
+    assert whole.spec[:3] == ((28, 28, 1), 9, 162)  # of 180, the last tenth validates
+    assert (held.spec.num_classes, len(held.train["x"]) + len(held.valid["x"]), len(held.test["x"])) == (None, 20, 3)
+    for part in (whole.train, whole.valid, whole.test):
+        np.testing.assert_array_equal(part["x"][:, 1, 1, 0], part["y"] * 20)
+    for part in (held.train, held.valid, held.test):
+        assert set(part) == {"x"}
+        assert (part["x"][:, 1, 1, 0] == 180).all()
+    # Either keeps the order of the file, and nothing of the test part came into the other.
+    np.testing.assert_array_equal(held.test["x"][:, 0, 0, 0], [209, 219, 229])
+    np.testing.assert_array_equal(whole.test["x"][:, 0, 0, 0], [row for row in range(200, 230) if row % 10 != 9])
+    assert "expected --data-dir or JAXGEN_DATA" in refusal("mnist_9")
+
+
 def test_an_npz_file_anywhere(tmp_path, monkeypatch):
     further = {"notes": np.array([{"any": "object"}], object)}
     np.savez_compressed(tmp_path / "made.npz", **GOOD, **further)
@@ -157,7 +177,8 @@ def test_slips_are_answered_with_a_suggestion(tmp_path):
     assert "did you mean digits?" in refusal("digts")
     assert "did you mean made?" in refusal("maed", str(tmp_path))
     assert "expected npz:some/made.npz" in refusal("some/made.npz", str(tmp_path))
-    expected = "expected npz:PATH, tfds:NAME, digits, blobs, ring, grid, stacked_mnist, skewed_mnist or a bare NAME"
+    made = "stacked_mnist, skewed_mnist, mnist_0_to_8, mnist_9"
+    expected = f"expected npz:PATH, tfds:NAME, digits, blobs, ring, grid, {made} or a bare NAME"
     assert f"no such scheme 'foo'; {expected}" in refusal("foo:bar")
 
 

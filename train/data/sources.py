@@ -21,7 +21,8 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
     Args:
         source: `digits` (8 x 8 digits, embedded in scikit-learn), `blobs`, `ring`, `grid` (points in the plane),
             `stacked_mnist` (three digits of `mnist` as the colours of an image), `skewed_mnist` (classes at 50 : 1),
-            `npz:PATH`, `tfds:NAME` (prepared as array_record), or the NAME of a file NAME.npz in the data directory.
+            `mnist_0_to_8` (without the nines), `mnist_9` (the nines, without labels), `npz:PATH`, `tfds:NAME` (prepared
+            as array_record), or the NAME of a file NAME.npz in the data directory.
         data_dir: The data directory; None stands for the environment variable JAXGEN_DATA, and for tfds:NAME for the
             directory that TensorFlow Datasets takes by default.
 
@@ -66,6 +67,8 @@ def _digits() -> Arrays:
 _MADE_OF_MNIST: dict[str, Callable[[Arrays], Arrays]] = {
     "stacked_mnist": lambda arrays: synthetic.stack_digits(arrays),
     "skewed_mnist": lambda arrays: synthetic.skew_classes(arrays),
+    "mnist_0_to_8": lambda arrays: synthetic.without_class(arrays, 9),
+    "mnist_9": lambda arrays: synthetic.class_alone(arrays, 9),
 }
 EMBEDDED = {"digits": _digits, **synthetic.SOURCES}
 
@@ -85,7 +88,8 @@ def _find(name: str, data_dir: str | None) -> Path:
         looked = f"no {name}.npz in {directory} ({given_by})"
     else:
         looked = f"{directory} ({given_by}) is not a directory"
-    close = difflib.get_close_matches(name, [*EMBEDDED, *_MADE_OF_MNIST, *files])
+    made = _MADE_OF_MNIST if "mnist" in files else ()  # which are no help to whom it is missing
+    close = difflib.get_close_matches(name, [*EMBEDDED, *made, *files])
     suggestion = f", did you mean {' or '.join(close)}?" if close else ""
     raise InputError(
         f"data {name!r}: {looked}{suggestion}; expected --data-dir or JAXGEN_DATA naming a directory that holds "

@@ -1,4 +1,4 @@
-"""Data sets made from a seed that never changes: points in the plane, and digits stacked as colours."""
+"""Data sets that are made: points from a seed that never changes, and others of digits: stacked, skewed, held out."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -83,6 +83,24 @@ def skew_classes(arrays: Arrays, ratio: float = 50.0) -> Arrays:
         "y_train": y[rows],
         "x_test": arrays["x_test"],
         "y_test": arrays["y_test"],
+    }
+
+
+def without_class(arrays: Arrays, label: int) -> Arrays:
+    """All examples but those of the last class, in their order, so that the labels left are 0 ... label - 1."""
+    return _of_rows(arrays, lambda y: y != label)
+
+
+def class_alone(arrays: Arrays, label: int) -> Arrays:
+    """The examples of one class, in their order and without labels: where there is one class, there is none to tell."""
+    return {name: array for name, array in _of_rows(arrays, lambda y: y == label).items() if name[0] == "x"}
+
+
+def _of_rows(arrays: Arrays, chosen: Callable[[np.ndarray], np.ndarray]) -> Arrays:
+    return {
+        f"{leaf}_{part}": arrays[f"{leaf}_{part}"][chosen(arrays[f"y_{part}"])]
+        for part in ("train", "test")
+        for leaf in ("x", "y")
     }
 
 
