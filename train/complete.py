@@ -7,7 +7,8 @@ conditional; of a part kept elsewhere, it would not see what comes later. Writes
 into the run, and prints what the model knows of the hidden part given the kept one, with intervals: the nats
 -log p(hidden | kept), and the share of hidden pixels that one completion of each image gets wrong. Where pixels are
 binary two plain baselines stand beside them: independent pixels, each 1 as often as in training, and the hidden part of
-the training image that is nearest in the kept part. The first seed's model completes.
+the training image that is nearest in the kept part. A completion is a draw, and so is wrong up to twice as often as a
+best guess would be. The first seed's model completes.
 """
 
 import dataclasses
