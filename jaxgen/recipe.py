@@ -19,7 +19,9 @@ class Recipe(NamedTuple):
     """A family as a tuple of pure functions over one state.
 
     A batch is `{"x": [B, ...], "y": [B]}`, y where the data has labels; with `draws = k` its leaves are `[k, B, ...]`.
-    `metrics` of a step hold `loss` and, where there is one, `learning_rate`. What a family cannot do is None.
+    `metrics` of a step hold `loss` and, where there is one, `learning_rate`. What a family cannot do is None. A family
+    that completes keeps x where `mask` is true, and its `log_prob` takes `mask` too: the sum over the values where it
+    is true, each given those that the family draws before it.
     """
 
     init: Callable[..., State]  # (key, batch) -> State

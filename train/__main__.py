@@ -25,7 +25,8 @@ def usage() -> str:
         lines.append(f"  configs/{path.name:<24} {summary}")
     lines += [
         "",
-        "of a run: python -m train.evaluate RUN, train.sample, train.interpolate, train.rebalance, train.outliers",
+        "of a run: python -m train.evaluate RUN, train.sample, train.interpolate, train.rebalance, train.outliers,",
+        "train.complete, train.condition",
     ]
     lines += ["of several runs: python -m train.rate_distortion RUN RUN ..."]
     lines += ["of the game of two players on a line: python -m train.minmax"]

@@ -37,6 +37,7 @@ def draw(run: Trained) -> dict[str, Picture]:
 
 def add(path: pathlib.Path, name: str, file: str, caption: str) -> None:
     """Let the picture `file` of the run at `path` stand in its report under this name."""
+    (path / "figures").mkdir(exist_ok=True)
     run_directory.write_json(path / "figures" / "added.json", _read_added(path) | {name: (file, caption)})
 
 

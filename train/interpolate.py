@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxgen import latent
 from train import config as configs
-from train import estimates, figures, gallery, report, trained
+from train import figures, gallery, report, trained
 from train.evaluate import Examples, examples_of
 from train.experiment import Count
 from train.failures import InputError, one_line_failures
@@ -179,10 +179,8 @@ def save(run: Trained, name: str, arrays: dict, alphas: jax.Array, caption: str)
             figures.save_rows(picture, x, rows, np.asarray(alphas))
         else:
             figures.save_walk(picture, x, np.asarray(alphas), arrays.get("probabilities"))
-        gallery.add(run.path, f"Interpolation: {name.replace('_', ' ')}", str(picture.relative_to(run.path)), caption)
-        written = [picture, numbers]
-    if (run.path / "evaluation.json").exists():
-        written.append(report.write(run, estimates.read(run.path)))
+        title = f"Interpolation: {name.replace('_', ' ')}"
+        written = [picture, numbers, *report.add(run, title, picture, caption)]
     return written
 
 

@@ -8,6 +8,7 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
+from train import estimates as of_run
 from train import gallery, run_directory
 from train.estimates import Estimate
 from train.trained import Trained
@@ -59,6 +60,13 @@ def write(run: Trained, estimates: Mapping[str, Estimate]) -> pathlib.Path:
     page = _PAGE.substitute(title=html.escape(name), lead=html.escape(lead), body="\n".join(body))
     run_directory.write_text(run.path / "report.html", page)
     return run.path / "report.html"
+
+
+def add(run: Trained, name: str, picture: pathlib.Path, caption: str) -> list[pathlib.Path]:
+    """Let a picture that lies in the run stand in its report, which is written again where there is one: its path."""
+    gallery.add(run.path, name, str(picture.relative_to(run.path)), caption)
+    evaluated = (run.path / "evaluation.json").exists()
+    return [write(run, of_run.read(run.path))] if evaluated else []
 
 
 def _numbers(estimates: Mapping[str, Estimate]) -> str:

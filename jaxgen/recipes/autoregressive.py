@@ -62,11 +62,20 @@ def autoregressive(
             label_counts += counted if axis_name is None else jax.lax.psum(counted, axis_name)
         return State(Model(params, label_counts), opt_state), metrics
 
-    def nll_in_parts(params: PyTree, x: jax.Array, y: jax.Array | None) -> jax.Array:
+    def nll_where(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None) -> jax.Array:
+        """The same, of the values where the mask is true."""
+        if mask is None:
+            return nll(params, x, y)
+        output = network.apply(params, x, y)
+        of_values = likelihood.nll(output.reshape(x.size, 1, *likelihood.parameters), x.reshape(x.size, 1))
+        return jnp.sum(of_values.reshape(len(x), -1), axis=1, where=mask.reshape(len(x), -1))
+
+    def nll_in_parts(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None = None) -> jax.Array:
         """The same, in memory that does not grow with B."""
         size = largest_divisor(len(x), _MEASURED_AT_ONCE)
-        parts = jax.tree.map(lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), (x, y))
-        return jax.lax.map(lambda part: nll(params, *part), parts).reshape(-1)
+        mask = None if mask is None else jnp.broadcast_to(mask, x.shape)
+        parts = jax.tree.map(lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), (x, y, mask))
+        return jax.lax.map(lambda part: nll_where(params, *part), parts).reshape(-1)
 
     def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
         del key
@@ -116,13 +125,26 @@ def autoregressive(
         return bayes_posterior(class_likelihoods(model, x), log_prior(model))
 
     def log_prob(
-        key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
+        key: jax.Array,
+        model: Model,
+        x: jax.Array,
+        *,
+        y: jax.Array | None = None,
+        num_samples: int = 1,
+        mask: jax.Array | None = None,
     ) -> jax.Array:
-        """Log p(x | y); of a class-conditional model without y log p(x), the sum over all classes."""
+        """Log p(x | y); of a class-conditional model without y log p(x), the sum over all classes.
+
+        With a mask, booleans that broadcast to x, the sum over the values where it is true, each given y and all values
+        before it: where these come first their log p, where they come last their log p given the rest. Raises
+        ValueError for a mask without y where the model is conditional on a class: values then tell of the class.
+        """
         del key, num_samples
         if y is None and model.label_counts is not None:
+            if mask is not None:
+                raise ValueError("this model is conditional: y must be given with a mask")
             return jax.nn.logsumexp(class_likelihoods(model, x) + log_prior(model)[None], axis=1)
-        return -nll_in_parts(model.params, x, y)
+        return -nll_in_parts(model.params, x, y, mask)
 
     def log_prior(model: Model) -> jax.Array:
         if model.label_counts is None:

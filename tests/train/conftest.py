@@ -57,6 +57,17 @@ def rae(tmp_path_factory: pytest.TempPathFactory, tiny: str) -> pathlib.Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def pixelcnn(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The run of an unconditional autoregressive model of binary images with labels."""
+    path = tmp_path_factory.mktemp("runs") / "pixelcnn"
+    main(
+        ["configs/pixelcnn_digits.py", "--run-dir", str(path), "--channels=4", "--blocks=1", "--head=8",
+         "--features=none", "--steps=100", "--evaluate-every=100", "--checkpoint-every=100", "--devices=1"]
+    )  # fmt: skip
+    return path
+
+
 @pytest.fixture
 def train(tiny: str) -> Callable[..., int]:
     """Call the command line on the tiny data: its exit code."""
