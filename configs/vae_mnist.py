@@ -27,13 +27,20 @@ def experiment(
     beta: Weight = 1.0,
     free_bits: Weight = 0.0,
     warmup_steps: Count = 0,
+    conditional: bool = False,
     elbo_samples: Size = 1,
 ) -> Experiment:
-    """The knobs of the VAE's objective; `--data fashion_mnist` or `--data digits` work as well."""
+    """The knobs of the VAE's objective; `conditional` on the class. `--data fashion_mnist` and `digits` work."""
 
     def recipe(spec: DataSpec) -> Recipe:
         spec.require_unit_interval("a Bernoulli likelihood")
-        network = models.VAE(models.GaussianEncoder(latent_dim, hidden), models.Decoder(spec.shape, hidden[::-1]))
+        if conditional and spec.num_classes is None:
+            raise ValueError("--conditional needs labels")
+        network = models.VAE(
+            models.GaussianEncoder(latent_dim, hidden),
+            models.Decoder(spec.shape, hidden[::-1]),
+            num_classes=spec.num_classes if conditional else None,
+        )
         return recipes.vae(
             network,
             optax.inject_hyperparams(optax.adam)(learning_rate),

@@ -22,7 +22,7 @@ from train import estimates, features, latent_metrics, run_directory, sample_met
 from train.estimates import Estimate
 from train.experiment import Size
 from train.failures import one_line_failures, warn
-from train.parallel import Prepare, over_examples, prepare_examples
+from train.parallel import Prepare, over_examples, prepare_batch, prepare_examples
 from train.trained import Trained
 
 # 100 examples times the recipe's chunk of samples bound the memory of importance sampling.
@@ -57,9 +57,7 @@ def compile_validation(recipe: Recipe, valid: list[Examples]) -> Callable[[list[
 
 def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> dict[str, Estimate]:
     """Every metric that the run's recipe can give, of test examples and of samples, in the order of printing."""
-    measures = [over_examples(run.recipe.evaluate, batch_size=_BATCH_SIZE)]
-    if run.recipe.log_prob is not None:
-        measures.append(over_examples(measure_nll(run.recipe, num_samples), batch_size=_LIKELIHOOD_BATCH_SIZE))
+    measures = _of_examples(run, num_samples)
     has_codes = run.recipe.encode is not None and run.recipe.decode is not None
     look = features.choose(run, given_features) if run.recipe.sample is not None or has_codes else None
     against = None if look is None else sample_metrics.references(run, look)
@@ -85,6 +83,21 @@ def evaluate_run(run: Trained, num_samples: int, given_features: str | None) -> 
     return of_examples | {name: _of_seeds(measured) for name, measured in of_sets.items()}
 
 
+def _of_examples(run: Trained, num_samples: int) -> list[Callable[..., dict[str, np.ndarray]]]:
+    """What the recipe evaluates, and where that lacks them the likelihood and the accuracy by Bayes' rule."""
+    recipe = run.recipe
+    few = {name: array[:2] for name, array in run.dataset.test.items()}
+    key = run.keys[0].evaluate
+    prepared = jax.eval_shape(functools.partial(prepare_batch, run.experiment.prepare, axis_name=None), key, few)
+    names = jax.eval_shape(recipe.evaluate, key, run.models[0], prepared).keys()
+    measures = [over_examples(recipe.evaluate, batch_size=_BATCH_SIZE)]
+    if recipe.log_prob is not None and "nll" not in names:
+        measures.append(over_examples(measure_nll(recipe, num_samples), batch_size=_LIKELIHOOD_BATCH_SIZE))
+    if recipe.classify is not None and "accuracy" not in names and "y" in few:
+        measures.append(over_examples(measure_accuracy(recipe), batch_size=_LIKELIHOOD_BATCH_SIZE))
+    return measures
+
+
 def _of_sets(
     run: Trained, model: PyTree, key: jax.Array, against: sample_metrics.References
 ) -> dict[str, sample_metrics.Measured]:
@@ -108,6 +121,18 @@ def measure_nll(recipe: Recipe, num_samples: int) -> Callable[[jax.Array, PyTree
         return lambda key, model, batch: {"nll": -log_prob(key, model, batch["x"], y=batch.get("y"))}
     sampled = functools.partial(log_prob, num_samples=num_samples)
     return lambda key, model, batch: {"importance_weighted_nll": -sampled(key, model, batch["x"], y=batch.get("y"))}
+
+
+def measure_accuracy(recipe: Recipe) -> Callable[[jax.Array, PyTree, dict], dict[str, jax.Array]]:
+    """(key, model, batch) -> {"accuracy": [B]}."""
+    classify = recipe.classify
+    assert classify is not None
+
+    def accuracy(key: jax.Array, model: PyTree, batch: dict) -> dict[str, jax.Array]:
+        chosen = jnp.argmax(classify(key, model, batch["x"]), axis=1)
+        return {"accuracy": (chosen == batch["y"]).astype(jnp.float32)}
+
+    return accuracy
 
 
 def discrete_shift(recipe: Recipe, prepare: Prepare, x: np.ndarray) -> float | None:

@@ -117,7 +117,10 @@ def autoregressive(
 
     def class_likelihoods(model: Model, x: jax.Array) -> jax.Array:
         """Log p(x | y) of every class, nats [B, K]."""
-        of_class = lambda y: -nll_in_parts(model.params, x, jnp.full(len(x), y))  # noqa: E731
+
+        def of_class(y: jax.Array) -> jax.Array:
+            return -nll_in_parts(model.params, x, jnp.full(len(x), y))
+
         return jax.lax.map(of_class, jnp.arange(condition_dim)).T
 
     def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:

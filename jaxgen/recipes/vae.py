@@ -10,10 +10,13 @@ import optax
 from jaxgen import losses
 from jaxgen.importance import log_marginal
 from jaxgen.likelihood import Likelihood, bernoulli
+from jaxgen.metrics import bayes_posterior
 from jaxgen.models import VAE
 from jaxgen.optimize import minimize
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import from_prior, standard_normal
+
+_CLASSIFY_SAMPLES = 32  # of z, for each example and class
 
 
 class Model(NamedTuple):
@@ -175,11 +178,22 @@ def _family(
 
         return log_marginal(key, log_weights, num_samples)
 
+    def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:
+        """Log p(y | x) from lower bounds on log p(x | y), each of a few samples: what decides is how they differ."""
+        assert model.label_counts is not None
+
+        def of_class(y: jax.Array) -> jax.Array:
+            labels = jnp.full(len(x), y)
+            return log_prob(jax.random.fold_in(key, y), model, x, y=labels, num_samples=_CLASSIFY_SAMPLES)
+
+        return bayes_posterior(jax.lax.map(of_class, jnp.arange(num_classes)).T, jnp.log(model.label_counts))
+
     return Recipe(
         init,
         step,
         evaluate,
         sample,
+        classify=None if num_classes is None else classify,
         encode=encode,
         draw_code=draw_code,
         decode=decode,

@@ -201,3 +201,14 @@ def test_log_prob_is_per_example_and_says_what_it_is(recipe, batch):
         few, many = log_prob(batch["x"], num_samples=1), log_prob(batch["x"], num_samples=500)
         slack = 4 * float(jnp.std(few)) / np.sqrt(16)
         assert float(jnp.mean(many)) >= float(jnp.mean(few)) - slack
+
+
+def test_classify_gives_log_probabilities_of_classes(recipe, data, batch):
+    if recipe.classify is None:
+        return
+    model = run(recipe, data, steps=6)[0].model
+    log_posterior = jax.jit(recipe.classify)(jax.random.key(1), model, batch["x"])
+
+    assert log_posterior.shape == (16, NUM_CLASSES)
+    np.testing.assert_allclose(np.exp(np.float64(log_posterior)).sum(axis=1), 1, rtol=1e-5)
+    assert np.ptp(log_posterior) > 0

@@ -149,6 +149,22 @@ def test_grey_data_under_a_bernoulli_likelihood_is_warned_of(tiny, tmp_path, cap
     assert "bits_per_dim" not in said.out
 
 
+def test_a_density_of_each_class_is_evaluated_as_a_classifier(tiny, tmp_path, capsys):
+    from train.__main__ import main
+
+    call = ["configs/conditional_pixelcnn_mnist.py", "--data", tiny, "--run-dir", str(tmp_path / "run"), "--devices=1"]
+    main([*call, "--batch-size=16", "--steps=2", "--steps-per-call=2", "--blocks=1", "--head=4", "--channels=2",
+          "--features=none"])  # fmt: skip
+    run = trained.load(str(tmp_path / "run"), None)
+    key, test = evaluate.examples_of(run.keys[0].evaluate, run.experiment.prepare, run.dataset.test)
+    posterior = run.recipe.classify(key, run.models[0], test["x"])
+
+    accuracy = float(np.mean(np.argmax(posterior, axis=1) == test["y"]))
+    found = json.loads((tmp_path / "run" / "evaluation.json").read_text())["metrics"]
+    assert found["accuracy"]["value"] == pytest.approx(accuracy)
+    assert found.keys() >= {"nll", "bits_per_dim"}
+
+
 def test_one_example_has_no_interval():
     found = estimates.estimate("nats", [np.array([3.0])])
 
