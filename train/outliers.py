@@ -20,7 +20,7 @@ import jax
 
 from jaxgen import preprocess
 from jaxgen.recipe import PyTree
-from train import estimates, figures, gallery, report, run_directory, trained
+from train import estimates, figures, report, run_directory, trained
 from train.data import Dataset, directory_of, open_data
 from train.evaluate import measure_nll
 from train.experiment import Share, Size
@@ -159,11 +159,8 @@ def write(options: Options, opened: Opened, scores: Mapping[str, Score], verdict
     sets = f"{run.dataset.source} (inliers) and of {against.source} (outliers)"
     caption = f"Scores of test examples of {sets}: the higher, the less an example belongs."
     caption += f" At most {100 * options.false_alarm:g} % of inliers lie above the threshold."
-    (run.path / "figures").mkdir(exist_ok=True)
-    gallery.add(run.path, f"Outliers: {options.against}", str(picture.relative_to(run.path)), caption)
-    if (run.path / "evaluation.json").exists():
-        report.write(run, estimates.read(run.path))
-    return [str(picture), str(numbers)]
+    reported = report.add(run, f"Outliers: {options.against}", picture, caption)
+    return [str(path) for path in (picture, numbers, *reported)]
 
 
 def main(arguments: list[str]) -> None:
