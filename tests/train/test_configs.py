@@ -60,5 +60,5 @@ def test_it_builds_and_takes_two_steps(path, images, tmp_path, capsys):
     )  # fmt: skip
 
     said = capsys.readouterr().out
-    assert any(name in said for name in ("negative_elbo", "accuracy", "squared_error", "real_logit"))
+    assert any(name in said for name in ("negative_elbo", "accuracy", "squared_error", "real_logit", "nll"))
     assert (tmp_path / "run" / "report.html").exists()
