@@ -1,10 +1,10 @@
 """Sampling a PixelCNN of 28 x 28 images: cached columns in one scan against computing all logits anew for each pixel.
 
-    python benchmarks/sample_pixelcnn.py [--images 16] [--channels 64]            needs the extra `bench`
+    python benchmarks/sample_pixelcnn.py [--images 16] [--channels 64] [--calls 1]            needs the extra `bench`
 
 7 x 7 mask A, 8 residual blocks of h = 64 channels between streams of 2 h, a head of 64. The naive samplers run the
 whole network once a pixel: ours compiled as one scan, PyTorch's eagerly, both for a few pixels whose time is
-multiplied.
+multiplied. With several calls the images are divided over them, all in flight at once: one call keeps one core busy.
 """
 
 import argparse
@@ -62,21 +62,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--channels", type=int, default=64)
+    parser.add_argument("--calls", type=int, default=1)
     options = parser.parse_args()
     num = options.images
     network = models.PixelCNN(SHAPE, options.channels, blocks=8, head=64)
     recipe = recipes.autoregressive(network, optax.sgd(0.0))
     x, key = jnp.zeros((num, *SHAPE)), jax.random.key(1)
     model = recipe.init(jax.random.key(0), {"x": x[:1]}).model
-    cached = jax.jit(functools.partial(recipe.sample, num=num))
+    sample = jax.jit(functools.partial(recipe.sample, num=num // options.calls))
+
+    def cached(key: jax.Array) -> jax.Array:
+        parts = [sample(jax.random.fold_in(key, call), model) for call in range(options.calls)]
+        return jnp.concatenate(parts)
+
     naive_rows = naive(network, model.params, num, NAIVE_ROWS * 28)
     forward = jax.jit(lambda x: network.apply(model.params, x))
-    drawn = (cached(key, model), naive_rows(jax.random.split(key)[1]))
-    first, other = (np.asarray(x).reshape(num, -1)[:, : NAIVE_ROWS * 28] for x in drawn)
+    drawn = (cached(key), naive_rows(jax.random.split(jax.random.fold_in(key, 0))[1]))
+    first, other = (np.asarray(x).reshape(num, -1)[: num // options.calls, : NAIVE_ROWS * 28] for x in drawn)
 
     taken = alternate.seconds(
         {
-            "cached": lambda: cached(key, model).block_until_ready(),
+            "cached": lambda: cached(key).block_until_ready(),
             "one forward pass": lambda: forward(x).block_until_ready(),
             "naive, compiled": lambda: naive_rows(key).block_until_ready(),
             "naive, PyTorch": pytorch(num, options.channels),
