@@ -2,10 +2,12 @@
 
     JAXGEN_DATA=DIR python -m train configs/made_mnist_static.py
 
-The paper reaches 88.04 nats with one layer of 8,000 units and 32 masks that also differ in the order of the pixels,
-Adagrad 0.01 and batches of 100, until validation stops improving.
+The paper reaches 88.04 nats with 32 masks that also differ in the order of the pixels, Adagrad 0.01 and batches of 100,
+until validation stops improving. Here it is Adam, and logits begin at those of the mean image, as the budget is short.
 """
 
+import jax
+import jax.numpy as jnp
 import optax
 
 from jaxgen import models, preprocess, recipes
@@ -17,9 +19,9 @@ def experiment(
     *,
     seed: Seed = 0,
     seeds: Size = 1,
-    steps: Size = 10000,
+    steps: Size = 20000,
     batch_size: Size = 100,
-    learning_rate: Rate = 0.01,
+    learning_rate: Rate = 1e-3,
     data: str = "binarized_mnist",
     hidden: tuple[Size, ...] = (1000,),
     num_masks: Size = 32,
@@ -28,9 +30,13 @@ def experiment(
 
     def recipe(spec: DataSpec) -> Recipe:
         spec.require_unit_interval("a Bernoulli likelihood")
-        # Sums of squares that begin at 0, as in the paper: optax begins at 0.1, and so far more slowly.
-        optimizer = optax.inject_hyperparams(optax.adagrad)(learning_rate, initial_accumulator_value=0.0)
-        return recipes.autoregressive(models.MADE(spec.shape, hidden, num_masks), optimizer, part_size=batch_size)
+        mean = jnp.clip(spec.train_mean.reshape(-1), 0.001, 0.999)
+        bias_init = jax.nn.initializers.constant(jnp.log(mean) - jnp.log1p(-mean))
+        network = models.MADE(spec.shape, hidden, num_masks, bias_init=bias_init)
+        # A part is the whole batch: masking the weights costs more than activations that leave the cache.
+        return recipes.autoregressive(
+            network, optax.inject_hyperparams(optax.adam)(learning_rate), part_size=batch_size
+        )
 
     return Experiment(
         recipe=recipe,

@@ -31,6 +31,7 @@ class MADE(nn.Module):
     num_masks: int = 1
     mask_seed: int = 0
     condition_dim: int | None = None
+    bias_init: nn.initializers.Initializer = nn.initializers.zeros  # of the logits
 
     def setup(self) -> None:
         """Name the weights and draw the degrees."""
@@ -39,7 +40,8 @@ class MADE(nn.Module):
         init = nn.initializers.lecun_normal()
         layers = range(len(self.hidden) + 1)
         self.kernels = [self.param(f"kernel_{i}", init, (widths[i], widths[i + 1])) for i in layers]
-        self.biases = [self.param(f"bias_{i}", nn.initializers.zeros, (widths[i + 1],)) for i in layers]
+        bias_inits = [nn.initializers.zeros] * len(self.hidden) + [self.bias_init]
+        self.biases = [self.param(f"bias_{i}", bias_inits[i], (widths[i + 1],)) for i in layers]
         self.condition = Condition(self.condition_dim, widths[1:])
         self.degrees = self._degrees(dims)
 
