@@ -27,6 +27,6 @@ def test_a_linear_autoencoder_reaches_the_error_of_principal_components():
     np.testing.assert_allclose(np.mean(values["squared_error"]), best, rtol=1e-3)
     constant = 0.5 * 6 * np.log(2 * np.pi)
     np.testing.assert_allclose(values["reconstruction"], 0.5 * values["squared_error"] + constant, rtol=1e-5)
-    assert np.mean(values["reconstruction"]) <= metrics["loss"]
+    assert np.mean(values["reconstruction"]) <= metrics["loss"] * (1 + 1e-6)  # a rounding apart at the optimum
     decoded = recipe.decode(state.model, recipe.encode(state.model, batch["x"]))
     np.testing.assert_allclose(np.square(decoded - x).sum(1), values["squared_error"], rtol=1e-4)
