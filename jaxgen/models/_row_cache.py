@@ -64,5 +64,5 @@ def write_value(image: jax.Array, value: jax.Array, position: jax.Array, shape: 
 
 
 def of_colour(logits: jax.Array, colour: jax.Array) -> jax.Array:
-    """Those of one colour: [B, C, *parameters] -> [B, *parameters]."""
+    """Those of one colour: `[B, C, *parameters]` -> `[B, *parameters]`."""
     return lax.dynamic_index_in_dim(logits, colour, axis=1, keepdims=False)

@@ -61,7 +61,7 @@ class GatedPixelCNN(nn.Module):
         self.horizontal_condition = Condition(self.condition_dim, (2 * width,) * self.blocks)
 
     def __call__(self, x: jax.Array, y: jax.Array | None = None) -> jax.Array:
-        """Logits of every value given those before it: [B, H, W, C], y [B] or [B, F] -> [B, H, W, C, *parameters]."""
+        """Logits of every value given those before it: [B, H, W, C], y [B] or [B, F] -> `[B, H, W, C, *parameters]`."""
         conditions = [(above[:, None, None], left[:, None, None]) for above, left in self._conditions(y)]
         vertical = horizontal = x
         for layer in range(self.blocks):
@@ -98,7 +98,7 @@ class GatedPixelCNN(nn.Module):
         return cache._replace(image=image, vertical=tuple(rows), links=tuple(links))
 
     def column(self, cache: _Cache, previous_pixel: jax.Array, position: jax.Array) -> tuple[_Cache, jax.Array]:
-        """Logits [B, *parameters] of the value at `position`, given the one before it [B] and the cache."""
+        """Logits `[B, *parameters]` of the value at `position`, given the one before it [B] and the cache."""
         row, column = pixel_at(position, self.shape)
         image = write_value(cache.image, previous_pixel, position - 1, self.shape)
         rows = list(cache.horizontal)

@@ -51,7 +51,7 @@ class PixelCNN(nn.Module):
         self.condition = Condition(self.condition_dim, (stream, *(self.channels,) * self.blocks))
 
     def __call__(self, x: jax.Array, y: jax.Array | None = None) -> jax.Array:
-        """Logits of every value given those before it: [B, H, W, C], y [B] or [B, F] -> [B, H, W, C, *parameters]."""
+        """Logits of every value given those before it: [B, H, W, C], y [B] or [B, F] -> `[B, H, W, C, *parameters]`."""
         conditions = [added[:, None, None] for added in self.condition(y)]
         logits = self._network(self.first(x), lambda block, inner: self.masked[block](inner), conditions)
         return logits.reshape(*x.shape, *self.parameters)
@@ -66,7 +66,7 @@ class PixelCNN(nn.Module):
         )
 
     def column(self, cache: _Cache, previous_pixel: jax.Array, position: jax.Array) -> tuple[_Cache, jax.Array]:
-        """Logits [B, *parameters] of the value at `position`, given the one before it [B] and the cache."""
+        """Logits `[B, *parameters]` of the value at `position`, given the one before it [B] and the cache."""
         colour = position % self.shape[2]
         row, column = pixel_at(position, self.shape)
         image = write_value(cache.image, previous_pixel, position - 1, self.shape)
