@@ -1,5 +1,6 @@
 """Causality, blind spots and cached columns of the autoregressive models, and MADE's masks against brute force."""
 
+import functools
 import itertools
 import math
 
@@ -27,11 +28,12 @@ NETWORKS = {
 every_network = pytest.mark.parametrize("name", NETWORKS)
 
 
+@functools.cache
 def initialized(name: str) -> tuple:
     """(network, parameters that are nowhere 0, x [2, ...], y)."""
     network, y = NETWORKS[name]
     x = jax.random.uniform(jax.random.key(1), (2, *network.shape))
-    params = network.init(jax.random.key(0), x, y)
+    params = jax.jit(network.init)(jax.random.key(0), x, y)
     leaves, tree = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(2), len(leaves))
     moved = [leaf + 0.1 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
@@ -67,8 +69,8 @@ def test_each_mask_of_an_ensemble_is_causal(index):
 def receptive_field(network: nn.Module, shape: tuple[int, int], pixel: tuple[int, int]) -> np.ndarray:
     """Which pixels the logit of one pixel depends on, [H, W]: positive weights and inputs let nothing cancel."""
     x = jnp.full((1, *shape, 1), 0.5)
-    params = jax.tree.map(lambda leaf: jnp.full_like(leaf, 0.1), network.init(jax.random.key(0), x))
-    gradient = jax.grad(lambda x: network.apply(params, x)[0, pixel[0], pixel[1], 0])(x)
+    params = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.1), jax.eval_shape(network.init, jax.random.key(0), x))
+    gradient = jax.jit(jax.grad(lambda x: network.apply(params, x)[0, pixel[0], pixel[1], 0]))(x)
     return np.asarray(gradient[0, :, :, 0]) != 0
 
 
@@ -112,8 +114,9 @@ def test_columns_are_those_of_the_full_pass(name):
 @pytest.mark.parametrize("name", ["pixelcnn_conditional", "gated_conditional", "made_ensemble"])
 def test_logits_see_the_condition(name):
     network, params, x, _ = initialized(name)
+    apply = jax.jit(network.apply)
     one, other, vectors = (
-        network.apply(params, x, y) for y in (jnp.array([1, 1]), jnp.array([2, 2]), jnp.eye(4)[jnp.array([1, 1])])
+        apply(params, x, y) for y in (jnp.array([1, 1]), jnp.array([2, 2]), jnp.eye(4)[jnp.array([1, 1])])
     )
 
     assert (one != other).mean() > 0.9  # some units of the head are 0 under both

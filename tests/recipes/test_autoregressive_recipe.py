@@ -1,5 +1,6 @@
 """Exact likelihoods against enumeration, the sampler against the naive one, completions, and Bayes' rule."""
 
+import functools
 import itertools
 
 import jax
@@ -21,7 +22,8 @@ NETWORKS = {
 every_network = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 
 
-def fitted(network, steps: int = 30):
+@functools.cache
+def fitted(network):
     """A recipe, and a model that has left its initialisation: images of class k have ones with probability k / 2."""
     recipe = recipes.autoregressive(network, optax.adam(0.03), part_size=16)
     x = jax.random.bernoulli(jax.random.key(5), 0.1 + 0.4 * Y[:, None, None, None], (64, *SHAPE)).astype(jnp.float32)
@@ -31,7 +33,7 @@ def fitted(network, steps: int = 30):
         return recipe.step(key, state, batch)
 
     state = jax.jit(recipe.init)(jax.random.key(0), batch)
-    keys = jax.random.split(jax.random.key(1), steps)
+    keys = jax.random.split(jax.random.key(1), 30)
     return recipe, jax.jit(lambda state: jax.lax.scan(body, state, keys)[0])(state).model
 
 
