@@ -24,7 +24,7 @@ from typing import Literal, NamedTuple
 import jax
 import numpy as np
 
-from train import estimates, figures, linear_pair, provenance, run_directory, trained
+from train import charts, estimates, linear_pair, provenance, run_directory, trained
 from train.data import Dataset, open_data
 from train.data.order import epoch_order
 from train.estimates import Estimate
@@ -194,7 +194,7 @@ def main(arguments: list[str]) -> None:
         run_directory.write_json(out / "crossing.json", result)
         where = [f"m = {crossing['m']:.0f}, ahead from there {crossing['ahead_from_there']}" for crossing in found]
         print("the curves", f"cross at {'; '.join(where)}" if where else "do not cross")
-        figures.save_crossing(out / "crossing.png", sizes, curves, least)
+        charts.save_crossing(out / "crossing.png", sizes, curves, least)
         print(out / "crossing.png")
 
 

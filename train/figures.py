@@ -1,15 +1,12 @@
-"""Pictures of what arrays hold. Each function writes one PNG and knows nothing of runs or models."""
+"""Pictures of examples, images in [0, 1]. Each function writes one PNG and knows nothing of runs or models."""
 
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
-import matplotlib as mpl
-
-mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from train.estimates import Estimate
+from train import charts
 
 Array = np.ndarray
 
@@ -39,7 +36,7 @@ def save_examples(path: pathlib.Path, x: Array, columns: int = 16) -> bool:
         plt.imsave(path, enlarged.squeeze(-1) if x.shape[-1] == 1 else enlarged, cmap="gray", vmin=0, vmax=1)
         return True
     if x.ndim == 2 and x.shape[1] == 2:
-        save_scatter(path, x, None, "x")
+        charts.save_scatter(path, x, None, "x")
         return True
     return False
 
@@ -50,91 +47,6 @@ def save_pairs(path: pathlib.Path, x: Array, reconstructed: Array, columns: int 
         return False
     rows = [part[first : first + columns] for first in range(0, len(x), columns) for part in (x, reconstructed)]
     return save_examples(path, np.concatenate(rows), columns)
-
-
-def save_curves(path: pathlib.Path, log: Sequence[dict], names: Sequence[str]) -> None:
-    """Metrics over steps, a line for each seed, from the lines of metrics.jsonl."""
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for number, name in enumerate(names):
-        lines = [entry for entry in log if name in entry]
-        values = np.array([np.atleast_1d(entry[name]) for entry in lines])
-        for seed, curve in enumerate(values.T):
-            label = name if seed == 0 else None
-            axes.plot([entry["step"] for entry in lines], curve, color=f"C{number}", lw=1, label=label)
-    shown = np.concatenate([np.ravel(entry[name]) for name in names for entry in log if name in entry])
-    axes.set_ylim(*_limits(shown))
-    axes.set_xlabel("step")
-    axes.legend()
-    _close(figure, path)
-
-
-def save_scatter(path: pathlib.Path, points: Array, y: Array | None, name: str) -> None:
-    """Points [N, 2], coloured by class [N] where there is one; the axes are called `name` 1 and 2."""
-    figure, axes = plt.subplots(figsize=(6.5, 6), layout="constrained")
-    _scatter(axes, points, y)
-    axes.set(xlabel=f"{name} 1", ylabel=f"{name} 2", aspect="equal")
-    _close(figure, path)
-
-
-def save_codes(
-    path: pathlib.Path, z: Array, y: Array | None, name: str, prior: Array | None, clouds: Sequence[Array]
-) -> None:
-    """Codes [N, 2], circles of 1, 2 and 3 standard deviations of a prior N(prior, I), and clouds of draws [M, 2]."""
-    figure, axes = plt.subplots(figsize=(6.5, 6), layout="constrained")
-    _scatter(axes, z, y)
-    if prior is not None:
-        for radius in (1, 2, 3):
-            axes.add_patch(plt.Circle((prior[0], prior[1]), radius, fill=False, color="black", lw=1, ls="--"))
-    for cloud in clouds:
-        axes.scatter(cloud[:, 0], cloud[:, 1], s=1, color="black", linewidths=0)
-    axes.autoscale_view()
-    axes.set(xlabel=f"{name} 1", ylabel=f"{name} 2", aspect="equal")
-    _close(figure, path)
-
-
-def save_points(path: pathlib.Path, data: Array, of_seeds: Sequence[Array]) -> None:
-    """Samples [N, 2], a panel for each seed, over data [M, 2] in grey."""
-    columns = min(len(of_seeds), 5)
-    rows = -(-len(of_seeds) // columns)
-    side = 5.0 if columns == 1 else 2.6
-    figure, panels = plt.subplots(
-        rows, columns, figsize=(side * columns, side * rows), squeeze=False, sharex=True, sharey=True,
-        layout="constrained",
-    )  # fmt: skip
-    low, high = data.min(axis=0), data.max(axis=0)
-    margin = 0.15 * (high - low)
-    for axes, samples in zip(panels.flat, of_seeds, strict=False):
-        axes.scatter(data[:, 0], data[:, 1], s=14, color="0.8", linewidths=0)
-        axes.scatter(samples[:, 0], samples[:, 1], s=1, color="C0", linewidths=0)
-        axes.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
-        axes.set_aspect("equal")
-    _close(figure, path)
-
-
-def save_plane(
-    path: pathlib.Path, points: Array, y: Array, classify: Callable[[Array], Array], densities: Callable | None
-) -> None:
-    """Labelled points [N, 2], the borders where the most probable class changes, and the classes' densities.
-
-    `classify` is [M, 2] -> log-probabilities [M, K], and `densities`, where there are any, [M, 2] -> log p(x | y)
-    [M, K]; their contours are those of one and two standard deviations, where they are Gaussian.
-    """
-    margin = 0.1 * np.ptp(points, axis=0)
-    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
-    first, second = np.meshgrid(*(np.linspace(low[axis], high[axis], 300) for axis in range(2)))
-    grid = np.stack([first.ravel(), second.ravel()], axis=1).astype(np.float32)
-    figure, axes = plt.subplots(figsize=(6.5, 5), layout="constrained")
-    _scatter(axes, points, y)
-    for label, scores in enumerate(classify(grid).T):
-        others = np.delete(classify(grid), label, axis=1).max(axis=1)
-        axes.contour(first, second, (scores - others).reshape(first.shape), [0], colors="black", linewidths=1.5)
-    for label, log_density in enumerate([] if densities is None else densities(grid).T):
-        levels = log_density.max() - 0.5 * np.array([2.0, 1.0]) ** 2
-        axes.contour(
-            first, second, log_density.reshape(first.shape), levels, colors=[_color(label)], linestyles="solid"
-        )
-    axes.set(xlabel="x 1", ylabel="x 2")
-    _close(figure, path)
 
 
 def save_rows(path: pathlib.Path, x: Array, labels: Sequence[str], alphas: Array) -> None:
@@ -150,7 +62,7 @@ def save_rows(path: pathlib.Path, x: Array, labels: Sequence[str], alphas: Array
     axes.tick_params(length=0, labelsize=7)
     axes.set_xlabel("alpha")
     axes.spines[:].set_visible(False)
-    _close(figure, path)
+    charts.close(figure, path)
 
 
 def save_walk(path: pathlib.Path, x: Array, alphas: Array, probabilities: Array | None) -> None:
@@ -166,115 +78,8 @@ def save_walk(path: pathlib.Path, x: Array, alphas: Array, probabilities: Array 
     strip.set_axis_off()
     for label, curve in enumerate(probabilities.T):
         shown = curve.max() > 0.05  # the others are named nowhere, and lie on the axis
-        axes.plot(alphas, curve, "o-", ms=3, color=_color(label), label=f"P({label})" if shown else None)
+        axes.plot(alphas, curve, "o-", ms=3, color=charts.color_of(label), label=f"P({label})" if shown else None)
     half = 0.5 * (alphas[-1] - alphas[0]) / max(len(alphas) - 1, 1)
     axes.set(xlabel="alpha", ylabel="probability", ylim=(-0.02, 1.02), xlim=(alphas[0] - half, alphas[-1] + half))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    _close(figure, path)
-
-
-def save_rate_distortion(path: pathlib.Path, points: Sequence[tuple[str, float, float]], label: str) -> None:
-    """(value of `label`, rate, distortion) of several runs, and the line of the least negative ELBO among them."""
-    _, rates, distortions = zip(*points, strict=True)
-    figure, axes = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
-    best = min(rate + distortion for rate, distortion in zip(rates, distortions, strict=True))
-    axes.axline((0, best), slope=-1, color="gray", lw=1, ls="--", label=f"negative ELBO {best:.1f} nats")
-    axes.plot(rates, distortions, "o-")
-    for name, rate, distortion in points:
-        axes.annotate(f"{label} {name}", (rate, distortion), (5, 5), textcoords="offset points")
-    axes.set(xlabel="rate: KL, nats", ylabel="distortion: reconstruction, nats", xlim=(0, max(rates) * 1.15))
-    margin = 0.1 * float(np.ptp(distortions)) or 1.0
-    axes.set_ylim(min(distortions) - margin, max(distortions) + margin)
-    axes.legend()
-    _close(figure, path)
-
-
-def save_histograms(path: pathlib.Path, panels: Sequence[tuple[str, str, Array, Array, float]]) -> None:
-    """Scores of inliers [N] and of outliers [M], a panel for each (title, label of x, inliers, outliers, threshold)."""
-    columns = min(len(panels), 2)
-    rows = -(-len(panels) // columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(5.5 * columns, 3.3 * rows), squeeze=False, layout="constrained")
-    for axes in grid.flat[len(panels) :]:
-        axes.set_axis_off()
-    for axes, (title, label, inliers, outliers, threshold) in zip(grid.flat, panels, strict=False):
-        # A few scores may be so far out that all others would be one bar: they are counted in the bars at the ends.
-        ends = np.concatenate([np.quantile(scores, [0.005, 0.995]) for scores in (inliers, outliers)])
-        low, high = ends.min(), max(ends.max(), threshold)
-        bins = np.linspace(low, high if high > low else low + 1, 51)
-        for name, scores in (("inliers", inliers), ("outliers", outliers)):
-            shares = np.full(len(scores), 1 / len(scores))
-            axes.hist(np.clip(scores, bins[0], bins[-1]), bins, weights=shares, alpha=0.6, label=name)
-        axes.axvline(threshold, color="black", lw=1, ls="--", label="threshold")
-        axes.set(title=title, ylabel="share of examples")
-        axes.set_xlabel(label, fontsize=8)
-    grid[0, 0].legend()
-    _close(figure, path)
-
-
-def save_minmax(path: pathlib.Path, x: Array, optimum: dict, steps: Array, way: dict, bound: dict) -> None:
-    """Densities and D over x [G], gradient norms over steps [P]; arrays begin with an axis of seeds."""
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
-    for name, known, found in (("p", "p", "implied_p"), ("D", "optimal_d", "d")):
-        color = "C0" if name == "p" else "C1"
-        left.plot(x, optimum[found].T, color=color, lw=0.5, alpha=0.6)
-        left.plot(x, optimum[known][0], color=color, ls="--", lw=2, label=f"{name}, known")
-    left.plot(x, optimum["d_at_the_end"].T, color="C2", lw=0.5, alpha=0.6)
-    left.plot([], color="C2", label="D where q = p")
-    left.set(xlabel="x", title="D, and q D / (1 - D), at the optimum", xlim=(-4, 4), ylim=(-0.02, 1.02))
-    middle.set(xlabel="steps of the discriminator", title="gradient of the generator's loss", yscale="log")
-    right.set(xlabel="steps of the critic", title="gradient of the critic", yscale="log")
-    for axes, curves in ((middle, way), (right, bound)):
-        for number, (name, values) in enumerate(curves.items()):
-            axes.plot(steps, values.T, color=f"C{number}", lw=0.7)
-            axes.plot([], color=f"C{number}", label=name.replace("_", " "))
-    for axes in (left, middle, right):
-        axes.legend()
-    _close(figure, path)
-
-
-def save_crossing(
-    path: pathlib.Path, sizes: Sequence[int], curves: Mapping[str, Sequence[Estimate]], floor: float | None
-) -> None:
-    """Errors over numbers of examples: an estimate at each, by name, and the least error there can be, if known."""
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for number, (name, values) in enumerate(curves.items()):
-        # Without an interval low and high are nan, and no band is drawn.
-        mean, low, high = np.array([(found.value, found.low, found.high) for found in values], float).T
-        axes.plot(sizes, mean, "o-", ms=4, color=f"C{number}", label=name)
-        axes.fill_between(sizes, low, high, color=f"C{number}", alpha=0.25, lw=0)
-    if floor is not None:
-        axes.axhline(floor, color="gray", lw=1, ls="--", label=f"least error there can be, {floor:.4f}")
-    axes.set(xlabel="training examples m", ylabel="test error, mean and 95 % interval", xscale="log", yscale="log")
-    # Plain numbers: an error of 0.2 is read more easily than 2 x 10^-1.
-    axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
-    axes.grid(alpha=0.3)
-    axes.legend()
-    _close(figure, path)
-
-
-def _scatter(axes: plt.Axes, points: Array, y: Array | None) -> None:
-    if y is None:
-        axes.scatter(points[:, 0], points[:, 1], s=4)
-        return
-    for label in range(y.max() + 1):
-        chosen = points[y == label]
-        axes.scatter(chosen[:, 0], chosen[:, 1], s=4, color=_color(label), alpha=0.6, label=str(label))
-    axes.legend(markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))
-
-
-def _color(label: int) -> tuple:
-    return plt.get_cmap("tab10" if label < 10 else "tab20b")(label % 20)
-
-
-def _close(figure: plt.Figure, path: pathlib.Path) -> None:
-    figure.savefig(path, dpi=120)
-    plt.close(figure)
-
-
-def _limits(values: Array) -> tuple[float, float]:
-    """A range that holds all but the highest twentieth: the first moments are off the scale of all that follows."""
-    low, high = float(values.min()), float(np.quantile(values, 0.95))
-    margin = 0.05 * (high - low) or 1.0
-    return low - margin, high + margin
+    charts.close(figure, path)

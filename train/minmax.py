@@ -26,7 +26,7 @@ from jax.scipy.stats import norm
 
 from jaxgen import losses, models
 from jaxgen.recipe import PyTree
-from train import estimates, figures, run_directory, trained
+from train import charts, estimates, run_directory, trained
 from train.experiment import Size
 from train.failures import InputError, one_line_failures
 
@@ -216,7 +216,7 @@ def main(arguments: list[str]) -> None:
         ]
         optimum, way, bound = (jax.tree.map(np.asarray, part) for part in of_seeds)
         at = (np.arange(_PROBES) + 1) * (options.steps // _PROBES)
-        figures.save_minmax(out / "minmax.png", np.asarray(_GRID), optimum, at, way, bound)
+        charts.save_minmax(out / "minmax.png", np.asarray(_GRID), optimum, at, way, bound)
         last = {name: values[:, -1] for name, values in {**way, **bound}.items()}
         scalars = {name: optimum[name] for name in ("optimal_value", "value", "kl", "distance_from_half")} | last
         run_directory.write_json(out / "minmax.json", {name: values.tolist() for name, values in scalars.items()})

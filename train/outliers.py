@@ -20,7 +20,7 @@ import jax
 
 from jaxgen import preprocess
 from jaxgen.recipe import PyTree
-from train import estimates, figures, report, run_directory, trained
+from train import charts, estimates, report, run_directory, trained
 from train.data import Dataset, directory_of, open_data
 from train.evaluate import measure_nll
 from train.experiment import Share, Size
@@ -155,7 +155,7 @@ def write(options: Options, opened: Opened, scores: Mapping[str, Score], verdict
         (f"{name}: AUROC {found.auroc.value:.3f}", found.meaning, *scores[name][1:], found.threshold)
         for name, found in verdicts.items()
     ]
-    figures.save_histograms(picture, panels)
+    charts.save_histograms(picture, panels)
     sets = f"{run.dataset.source} (inliers) and of {against.source} (outliers)"
     caption = f"Scores of test examples of {sets}: the higher, the less an example belongs."
     caption += f" At most {100 * options.false_alarm:g} % of inliers lie above the threshold."

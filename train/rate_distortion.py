@@ -12,7 +12,7 @@ import sys
 
 import tyro
 
-from train import estimates, figures, run_directory, trained
+from train import charts, estimates, run_directory, trained
 from train.failures import InputError, one_line_failures
 
 
@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> None:
         )
         for value, rate, distortion in points:
             print(f"| {value} | {rate:.2f} | {distortion:.2f} | {rate + distortion:.2f} |")
-        figures.save_rate_distortion(picture, points, options.label)
+        charts.save_rate_distortion(picture, points, options.label)
         print(f"\n{picture}")
 
 
