@@ -11,4 +11,4 @@ import functools
 
 from configs.wae_mmd_mnist import experiment as wae
 
-experiment = functools.partial(wae, family="wae-gan", weight=1.0)
+experiment = functools.partial(wae, family="wae-gan")

@@ -10,14 +10,14 @@ seed. Reached: squared error 15.08 [14.90, 15.27], Frechet distance 100.6 [95.2,
 features (5 seeds, docs/results/wae.md).
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import optax
 
 from jaxgen import likelihood, models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Fraction, Rate, Seed, Size, Weight
+from train.experiment import Count, DataSpec, Experiment, Fraction, Rate, Seed, Size, Weight
 
 
 def experiment(
@@ -33,19 +33,23 @@ def experiment(
     latent_dim: Size = 8,
     channels: tuple[Size, ...] = (16, 32),
     hidden: tuple[Size, ...] = (128,),
-    discriminator_hidden: tuple[Size, ...] = (256, 256),
+    discriminator_hidden: tuple[Size, ...] = (512, 512, 512, 512),
+    discriminator_rate: Rate = 5e-4,
     encoder: Literal["deterministic", "gaussian"] = "deterministic",
     weight: Weight = 10.0,
     cost: Literal["squared", "bernoulli"] = "squared",
     cost_weight: Rate = 0.05,
+    input_noise: Weight = 0.01,
+    pretrain_steps: Count = 200,
     code_weight: Weight = 0.01,
     std: Rate = 0.25,
     decay_steps: Size = 6000,
 ) -> Experiment:
-    """`weight` is lambda, `encoder` of the WAEs alone; `std` the Gaussian's over grey values for the other families.
+    """`weight` is lambda; `encoder`, `input_noise` (its standard deviation) and `pretrain_steps` are of the WAEs alone.
 
-    Those weigh the squared error 1 / (2 std^2); `code_weight` is the RAE's beta beside it. The rate falls at fixed
-    parts of `decay_steps`. With a squared cost the output starts from the mean of the data.
+    `std` is the Gaussian's over grey values for the other families, which weigh the squared error 1 / (2 std^2);
+    `code_weight` is the RAE's beta beside it. The rates fall at fixed parts of `decay_steps`. With a squared cost the
+    output starts from the mean of the data.
     """
 
     def recipe(spec: DataSpec) -> Recipe:
@@ -54,8 +58,8 @@ def experiment(
             raise ValueError(f"--encoder gaussian is an option of the WAEs, not of --family {family}")
         rates = {int(0.3 * decay_steps): 0.5, int(0.5 * decay_steps): 0.2}
 
-        def adam() -> optax.GradientTransformation:
-            schedule = optax.piecewise_constant_schedule(learning_rate, rates)
+        def adam(rate: float = learning_rate) -> optax.GradientTransformation:
+            schedule = optax.piecewise_constant_schedule(rate, rates)
             return optax.inject_hyperparams(optax.adam)(schedule, b1=beta1)
 
         mean = jax.nn.initializers.constant(spec.train_mean.mean(axis=(0, 1)))
@@ -68,11 +72,18 @@ def experiment(
         deterministic = models.Autoencoder(models.Encoder(latent_dim, hidden, channels=channels), decoder)
         gaussian = models.VAE(models.GaussianEncoder(latent_dim, hidden, channels=channels), decoder)
         network = gaussian if encoder == "gaussian" else deterministic
+        setting: dict[str, Any] = {
+            "weight": weight,
+            "cost": cost,
+            "cost_weight": cost_weight,
+            "input_noise": input_noise,
+            "pretrain_steps": pretrain_steps,
+        }
         if family == "wae-mmd":
-            return recipes.wae_mmd(network, adam(), weight=weight, cost=cost, cost_weight=cost_weight)
+            return recipes.wae_mmd(network, adam(), **setting)
         if family == "wae-gan":
             judge = models.Discriminator(discriminator_hidden)
-            return recipes.wae_gan(network, judge, adam(), adam(), weight=weight, cost=cost, cost_weight=cost_weight)
+            return recipes.wae_gan(network, judge, adam(), adam(discriminator_rate), **setting)
         of_pixels = likelihood.bernoulli if cost == "bernoulli" else likelihood.fixed_gaussian(std)
         if family == "vae":
             return recipes.vae(gaussian, adam(), likelihood=of_pixels)

@@ -30,12 +30,13 @@ COSTS = {
 }
 
 
-class Adversary(NamedTuple):
-    """What only a step of WAE-GAN reads."""
+class Train(NamedTuple):
+    """What only a step reads."""
 
+    steps: jax.Array  # taken so far
     opt_state: PyTree
-    discriminator: PyTree
-    discriminator_opt_state: PyTree
+    discriminator: PyTree = None  # WAE-GAN's, as is what follows
+    discriminator_opt_state: PyTree = None
 
 
 def wae_mmd(
@@ -46,34 +47,39 @@ def wae_mmd(
     cost: str = "squared",
     cost_weight: float = 1.0,
     kernel: Callable[[jax.Array], jax.Array] | None = None,
+    input_noise: float = 0.0,
+    pretrain_steps: int = 0,
 ) -> Recipe:
     """WAE-MMD: minimise the cost plus `weight` (lambda) times MMD^2 between codes and N(0, I) (algorithm 2).
 
     An `Autoencoder` encodes deterministically, a `VAE` draws z from its Gaussian encoder. The MMD is the unbiased
-    estimate on the whole batch, of all devices; its kernel, by default, the authors' sum of inverse multiquadrics. They
-    also weigh the squared error 0.05: `cost_weight`. Raises ValueError for a `cost` that is not in `COSTS`.
+    estimate on the whole batch, of all devices; its kernel, by default, the authors' sum of inverse multiquadrics.
+
+    In their code too: the squared error is weighed 0.05, `cost_weight`; what is encoded in training has Gaussian noise
+    of standard deviation 0.01, `input_noise`; and for the first `pretrain_steps`, at most 200, the loss is only how far
+    the codes' mean and covariance are from the prior's. Raises ValueError for a `cost` that is not in `COSTS`.
     """
     chosen, latent_dim = _cost(cost), network.latent_dim
     kernel = kernel or losses.inverse_multiquadric([2 * latent_dim * scale for scale in SCALES])
 
     def init(key: jax.Array, batch: dict) -> State:
         params = network.init(key, batch["x"])
-        return State(params, optimizer.init(params))
+        return State(params, Train(jnp.int32(0), optimizer.init(params)))
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
-        key_code, key_prior = jax.random.split(key)
-        x = batch["x"]
-        prior = _gathered(standard_normal(key_prior, len(x), (latent_dim,), axis_name=axis_name), axis_name)
-        noise = standard_normal(key_code, len(x), (latent_dim,), axis_name=axis_name)
+        x, (steps, opt_state, *_) = batch["x"], state.train
+        prior, seen, noise = _draws(key, x, latent_dim, input_noise, axis_name)
 
         def loss(params: PyTree) -> tuple[jax.Array, dict]:
-            z = _code(network, params, x, noise)
+            z = _code(network, params, seen, noise)
             costs = cost_weight * chosen.of(network.apply(params, z, method="decode"), x)
-            mmd = losses.mmd_unbiased(_gathered(z, axis_name), prior, kernel)
-            return costs + weight * mmd, {"cost": costs, "mmd": mmd}
+            every_z = _gathered(z, axis_name)
+            mmd = losses.mmd_unbiased(every_z, _gathered(prior, axis_name), kernel)
+            objective = jnp.where(steps < pretrain_steps, _moment_distance(every_z), costs + weight * mmd)
+            return objective, {"cost": costs, "mmd": mmd}
 
-        params, opt_state, metrics = minimize(optimizer, loss, state.model, state.train, axis_name)
-        return State(params, opt_state), metrics
+        params, opt_state, metrics = minimize(optimizer, loss, state.model, opt_state, axis_name)
+        return State(params, Train(steps + 1, opt_state)), metrics
 
     return _family(network, init, step, chosen, cost_weight)
 
@@ -87,11 +93,13 @@ def wae_gan(
     weight: float = 10.0,
     cost: str = "squared",
     cost_weight: float = 1.0,
+    input_noise: float = 0.0,
+    pretrain_steps: int = 0,
 ) -> Recipe:
     """WAE-GAN: a discriminator z -> logits tells N(0, I) from codes, and the encoder fools it (algorithm 1).
 
     As in the authors' code `weight` (lambda) multiplies the discriminator's loss as well as the encoder's, which is the
-    non-saturating one. Everything else as in `wae_mmd`.
+    non-saturating one. While the encoder is pre-trained the discriminator waits. Everything else as in `wae_mmd`.
     """
     chosen, latent_dim = _cost(cost), network.latent_dim
 
@@ -102,31 +110,33 @@ def wae_gan(
         key_network, key_discriminator = jax.random.split(key)
         params = network.init(key_network, batch["x"])
         judge = discriminator.init(key_discriminator, jnp.zeros((1, latent_dim)), train=True)
-        return State(params, Adversary(optimizer.init(params), judge, discriminator_optimizer.init(judge)))
+        train = Train(jnp.int32(0), optimizer.init(params), judge, discriminator_optimizer.init(judge))
+        return State(params, train)
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
-        key_code, key_prior = jax.random.split(key)
-        x, (opt_state, judge, judge_opt_state) = batch["x"], state.train
-        prior = standard_normal(key_prior, len(x), (latent_dim,), axis_name=axis_name)
-        noise = standard_normal(key_code, len(x), (latent_dim,), axis_name=axis_name)
-        codes = _code(network, state.model, x, noise)
+        x, (steps, opt_state, judge, judge_opt_state) = batch["x"], state.train
+        prior, seen, noise = _draws(key, x, latent_dim, input_noise, axis_name)
+        codes = _code(network, state.model, seen, noise)
+        pretraining = steps < pretrain_steps
 
         def judge_loss(judge: PyTree) -> tuple[jax.Array, dict]:
             told = losses.minimax_discriminator_loss(logits(judge, prior), logits(judge, codes))
-            return weight * told, {"discriminator_loss": told}
+            return jnp.where(pretraining, 0, weight * told), {"discriminator_loss": told}
 
         judge, judge_opt_state, judged = minimize(
             discriminator_optimizer, judge_loss, judge, judge_opt_state, axis_name
         )
 
         def loss(params: PyTree) -> tuple[jax.Array, dict]:
-            z = _code(network, params, x, noise)
+            z = _code(network, params, seen, noise)
             costs = cost_weight * chosen.of(network.apply(params, z, method="decode"), x)
             fooling = losses.non_saturating_generator_loss(logits(judge, z))
-            return costs + weight * fooling, {"cost": costs, "encoder_loss": fooling}
+            moments = _moment_distance(_gathered(z, axis_name))
+            objective = jnp.where(pretraining, moments, costs + weight * fooling)
+            return objective, {"cost": costs, "encoder_loss": fooling}
 
         params, opt_state, metrics = minimize(optimizer, loss, state.model, opt_state, axis_name)
-        return State(params, Adversary(opt_state, judge, judge_opt_state)), judged | metrics
+        return State(params, Train(steps + 1, opt_state, judge, judge_opt_state)), judged | metrics
 
     return _family(network, init, step, chosen, cost_weight)
 
@@ -140,6 +150,23 @@ def _cost(name: str) -> Cost:
 def _gathered(z: jax.Array, axis_name: str | None) -> jax.Array:
     """The rows of all devices: what a row adds to a loss of a set depends on every other."""
     return z if axis_name is None else jax.lax.all_gather(z, axis_name, tiled=True)
+
+
+def _moment_distance(z: jax.Array) -> jax.Array:
+    """Mean squares of what the mean and the covariance of codes [B, Z] lack of the prior's, as in the authors' code."""
+    mean, covariance = jnp.mean(z, axis=0), jnp.cov(z, rowvar=False)
+    return jnp.mean(jnp.square(mean)) + jnp.mean(jnp.square(covariance - jnp.eye(z.shape[1])))
+
+
+def _draws(
+    key: jax.Array, x: jax.Array, latent_dim: int, input_noise: float, axis_name: str | None
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Of a step: codes of the prior [B, Z], x with noise [B, ...], and the noise of a Gaussian encoder [B, Z]."""
+    key_code, key_prior, key_input = jax.random.split(key, 3)
+    prior, noise = (standard_normal(k, len(x), (latent_dim,), axis_name=axis_name) for k in (key_prior, key_code))
+    if input_noise:
+        x += input_noise * standard_normal(key_input, len(x), x.shape[1:], axis_name=axis_name)
+    return prior, x, noise
 
 
 def _code(network: Autoencoder | VAE, params: PyTree, x: jax.Array, noise: jax.Array) -> jax.Array:
@@ -156,7 +183,6 @@ def _family(
     cost_weight: float,
 ) -> Recipe:
     """What readers do with parameters, however they were learnt."""
-    latent_dim = network.latent_dim
 
     def evaluate(key: jax.Array, model: PyTree, batch: dict) -> dict[str, jax.Array]:
         x = batch["x"]
@@ -166,7 +192,7 @@ def _family(
 
     def sample(key: jax.Array, model: PyTree, num: int, *, y: jax.Array | None = None) -> jax.Array:
         del y
-        return from_prior(key, lambda z: decode(model, z), num, latent_dim)
+        return from_prior(key, lambda z: decode(model, z), num, network.latent_dim)
 
     def encode(model: PyTree, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         del y
@@ -175,7 +201,7 @@ def _family(
 
     def draw_code(key: jax.Array, model: PyTree, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         del y
-        return _code(network, model, x, standard_normal(key, len(x), (latent_dim,)))
+        return _code(network, model, x, standard_normal(key, len(x), (network.latent_dim,)))
 
     def decode(model: PyTree, z: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         del y

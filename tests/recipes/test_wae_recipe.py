@@ -1,5 +1,6 @@
 """The Wasserstein autoencoder: its objective term by term, and that codes come to be like the prior."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,7 +30,7 @@ def test_the_loss_is_weighted_cost_plus_lambda_times_mmd_under_the_authors_kerne
     _, metrics = jax.jit(recipe.step)(jax.random.key(1), state, batch)
 
     z = np.asarray(recipe.encode(state.model, batch["x"]), np.float64)
-    _, key_prior = jax.random.split(jax.random.key(1))
+    _, key_prior, _ = jax.random.split(jax.random.key(1), 3)
     prior = np.asarray(standard_normal(key_prior, 64, (2,)), np.float64)
 
     def mean_kernel(a, b, itself):
@@ -51,7 +52,7 @@ def test_one_step_of_wae_gan_is_algorithm_1(batch):
     state = recipe.init(jax.random.key(0), batch)
     after, metrics = jax.jit(recipe.step)(jax.random.key(1), state, batch)
 
-    _, key_prior = jax.random.split(jax.random.key(1))
+    _, key_prior, _ = jax.random.split(jax.random.key(1), 3)
     prior = standard_normal(key_prior, 64, (2,))
 
     def logits(params, z):
@@ -107,6 +108,52 @@ def test_codes_come_to_be_like_the_prior(family, batch):
     assert distance(trained.model) < 0.03
     assert distance(state.model) > 5 * distance(trained.model)
     assert cost(trained.model) < 0.1 * cost(state.model)
+
+
+@pytest.mark.parametrize("family", ["mmd", "gan"])
+def test_the_encoder_is_first_trained_to_match_the_prior_s_moments(family, batch):
+    adam = optax.adam(1e-2)
+    recipe = (
+        recipes.wae_mmd(network(), adam, pretrain_steps=400)
+        if family == "mmd"
+        else recipes.wae_gan(network(), models.Discriminator((5,)), adam, adam, pretrain_steps=400)
+    )
+    state = recipe.init(jax.random.key(0), batch)
+    step = jax.jit(recipe.step)
+
+    def moment_distance(model):
+        z = np.asarray(recipe.encode(model, batch["x"]), np.float64)
+        return np.mean(z.mean(0) ** 2) + np.mean((np.cov(z.T) - np.eye(2)) ** 2)
+
+    pretrained, metrics = step(jax.random.key(1), state, batch)
+    np.testing.assert_allclose(metrics["loss"], moment_distance(state.model), rtol=1e-4)
+    keys = jax.random.split(jax.random.key(3), 399)
+    pretrained, _ = jax.jit(lambda s: jax.lax.scan(lambda s, key: recipe.step(key, s, batch), s, keys))(pretrained)
+    assert moment_distance(pretrained.model) < 0.01 < 0.1 < moment_distance(state.model)
+
+    # Only the encoder has moved: decoder and discriminator wait.
+    before, after = state.model["params"], pretrained.model["params"]
+    chex.assert_trees_all_equal(before["decoder"], after["decoder"])
+    chex.assert_trees_all_equal(state.train.discriminator, pretrained.train.discriminator)
+
+    trained, metrics = step(jax.random.key(2), pretrained, batch)
+    penalty = metrics["mmd"] if family == "mmd" else metrics["encoder_loss"]
+    np.testing.assert_allclose(metrics["loss"], metrics["cost"] + 10 * penalty, rtol=1e-5)
+    with pytest.raises(AssertionError):
+        chex.assert_trees_all_equal(trained.model["params"]["decoder"], after["decoder"])
+
+
+def test_noise_is_added_to_what_is_encoded_in_training_alone(batch):
+    quiet, noisy = (recipes.wae_mmd(network(), SGD, weight=0.0, input_noise=noise) for noise in (0.0, 0.5))
+    state = quiet.init(jax.random.key(0), batch)
+    costs = {recipe: float(recipe.step(jax.random.key(1), state, batch)[1]["cost"]) for recipe in (quiet, noisy)}
+    *_, key_input = jax.random.split(jax.random.key(1), 3)
+    seen = batch["x"] + 0.5 * standard_normal(key_input, 64, (6,))
+    output = quiet.decode(state.model, quiet.encode(state.model, seen))
+    np.testing.assert_allclose(costs[noisy], jnp.mean(losses.squared_error(output, batch["x"])), rtol=1e-5)
+    assert costs[noisy] != costs[quiet]
+    found, expected = (recipe.evaluate(jax.random.key(2), state.model, batch) for recipe in (noisy, quiet))
+    chex.assert_trees_all_equal(found, expected)
 
 
 def test_a_gaussian_encoder_s_codes_are_drawn(batch):
