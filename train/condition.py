@@ -78,12 +78,10 @@ def check(options: Options, run: Trained) -> None:
 
 def open_classifier(options: Options, run: Trained) -> Trained:
     """The run of --classifier; InputError unless it classifies examples of this shape into all of --y."""
-    judge, given = trained.load(options.classifier, options.data_dir), f"--classifier {options.classifier}"
+    shape, given = run.dataset.spec.shape, f"--classifier {options.classifier}"
+    judge = trained.load_beside("--classifier", options.classifier, options.data_dir, shape)
     if judge.recipe.classify is None:
         raise InputError(f"{given}: expected the run of a family that classifies")
-    shape, found = run.dataset.spec.shape, judge.dataset.spec.shape
-    if found != shape:
-        raise InputError(f"{given}: expected a classifier of examples {shape}, not {found}")
     if judge.experiment.prepare is preprocess.dequantize:
         raise InputError(f"{given}: expected a classifier that takes samples; dequantized data are none")
     num_classes = judge.dataset.spec.num_classes or 0

@@ -99,18 +99,16 @@ def _compiled(judge: Trained) -> Callable[[np.ndarray], tuple[np.ndarray, np.nda
 
 
 def _open(given: str, dataset: Dataset) -> Trained:
-    judge = trained.load(given, None)
+    stacked = dataset.source == "stacked_mnist"
+    shape = (*dataset.spec.shape[:-1], 1) if stacked else dataset.spec.shape
+    judge = trained.load_beside("--features", given, None, shape)
     if judge.recipe.features is None or judge.recipe.classify is None:
         raise InputError(f"--features {given}: expected the run of a classifier")
     if not (judge.path / "evaluation.json").exists():
         raise InputError(f"--features {given}: expected a run that was evaluated; it has no evaluation.json")
     if judge.experiment.prepare not in (preprocess.scale, preprocess.scale_symmetric):
         raise InputError(f"--features {given}: expected a classifier of images as they are, not binarized ones")
-    stacked = dataset.source == "stacked_mnist"
-    shape = (*dataset.spec.shape[:-1], 1) if stacked else dataset.spec.shape
-    found, classes = judge.dataset.spec.shape, judge.dataset.spec.num_classes
-    if found != shape:
-        raise InputError(f"--features {given}: expected a classifier of examples {shape}, not {found}")
+    classes = judge.dataset.spec.num_classes
     if dataset.spec.num_classes is not None and classes != (10 if stacked else dataset.spec.num_classes):
         raise InputError(f"--features {given}: expected a classifier of the data's classes, not of {classes}")
     return judge

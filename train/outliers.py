@@ -64,8 +64,9 @@ def open_all(options: Options) -> Opened:
         raise InputError(f"--against {options.against}: expected values in [0, 1]")
     check_takes(options.run, run, measure_nll(run.recipe, options.num_samples), against)
 
-    background = open_beside("--background", options.background, options, shape)
-    if background is not None:
+    background = classifier = None
+    if options.background is not None:
+        background = trained.load_beside("--background", options.background, options.data_dir, shape)
         given = f"--background {options.background}"
         if background.recipe.log_prob is None:
             raise InputError(f"{given}: expected a run of a family whose recipe has log_prob")
@@ -75,27 +76,13 @@ def open_all(options: Options) -> Opened:
         if background.dataset.fingerprint != run.dataset.fingerprint:
             warn(f"{given} was trained on other data than {options.run}")
 
-    classifier = open_beside("--classifier", options.classifier, options, shape)
-    if classifier is not None:
+    if options.classifier is not None:
+        classifier = trained.load_beside("--classifier", options.classifier, options.data_dir, shape)
         given = f"--classifier {options.classifier}"
         if classifier.recipe.classify is None:
             raise InputError(f"{given}: expected a run of a family that classifies")
         check_takes(given, classifier, measure_largest(classifier), against)
     return Opened(run, against, background, classifier)
-
-
-def open_beside(option: str, path: str | None, options: Options, shape: tuple[int, ...]) -> Trained | None:
-    """Another run on examples of this shape, where one is named."""
-    if path is None:
-        return None
-    try:
-        found = trained.load(path, options.data_dir)
-    except InputError as error:
-        raise InputError(f"{option}: {error}") from error
-    of = found.dataset.spec.shape
-    if of != shape:
-        raise InputError(f"{option} {path}: expected a run on examples of shape {shape}, not {of}")
-    return found
 
 
 def range_of(reader: Trained) -> str:

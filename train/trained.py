@@ -133,6 +133,18 @@ def load(path: str, data_dir: str | None) -> Trained:
     )
 
 
+def load_beside(option: str, path: str, data_dir: str | None, shape: tuple[int, ...]) -> Trained:
+    """Another run, on examples of this shape, that an option names; InputError, which names the option, for others."""
+    try:
+        found = load(path, data_dir)
+    except InputError as error:
+        raise InputError(f"{option}: {error}") from error
+    of = found.dataset.spec.shape
+    if of != shape:
+        raise InputError(f"{option} {path}: expected a run on examples of shape {shape}, not {of}")
+    return found
+
+
 def _with_seeds(leaf: jax.ShapeDtypeStruct, seeds: int) -> jax.ShapeDtypeStruct:
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     shape = (seeds, *leaf.shape) if seeds > 1 else leaf.shape

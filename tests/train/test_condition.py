@@ -167,7 +167,7 @@ def test_a_classifier_of_other_examples_is_refused(known, classifier):
     options = condition.Options(run="RUN", classifier=str(classifier), y=(0,))
     tall = {"x": np.zeros((52, 5, 4, 1), np.uint8), "y": np.arange(52) % 3}
     other = known._replace(dataset=known.dataset._replace(train=tall))
-    with pytest.raises(InputError, match=r"expected a classifier of examples \(5, 4, 1\), not \(8, 8, 1\)"):
+    with pytest.raises(InputError, match=r"expected a run on examples of shape \(5, 4, 1\), not \(8, 8, 1\)"):
         condition.open_classifier(options, other)
 
 

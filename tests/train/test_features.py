@@ -91,7 +91,7 @@ def test_only_a_classifier_of_such_examples_will_do(vae, classifier):
 
     tall = {"x": np.zeros((52, 5, 4, 1), np.uint8), "y": vae.dataset.train["y"]}
     other = vae._replace(dataset=vae.dataset._replace(train=tall))
-    with pytest.raises(InputError, match=r"expected a classifier of examples \(5, 4, 1\), not \(4, 4, 1\)"):
+    with pytest.raises(InputError, match=r"expected a run on examples of shape \(5, 4, 1\), not \(4, 4, 1\)"):
         features.choose(other, classifier)
 
 
