@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 
-from train import charts
+from train import charts, scatter
 
 Array = np.ndarray
 
@@ -36,7 +36,7 @@ def save_examples(path: pathlib.Path, x: Array, columns: int = 16) -> bool:
         plt.imsave(path, enlarged.squeeze(-1) if x.shape[-1] == 1 else enlarged, cmap="gray", vmin=0, vmax=1)
         return True
     if x.ndim == 2 and x.shape[1] == 2:
-        charts.save_scatter(path, x, None, "x")
+        scatter.save_scatter(path, x, None, "x")
         return True
     return False
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from sklearn.decomposition import PCA
 
-from train import charts, figures, metrics_log, run_directory, trained
+from train import charts, figures, metrics_log, run_directory, scatter, trained
 from train.data import spread
 from train.estimates import UNITS
 from train.evaluate import examples_of
@@ -111,7 +111,7 @@ def _samples(run: Trained, folder: pathlib.Path) -> dict[str, Picture]:
 
 def _points(run: Trained, folder: pathlib.Path) -> dict[str, Picture]:
     of_seeds = [draw_samples(run, model, keys.sample, 2500) for keys, model in zip(run.keys, run.models, strict=True)]
-    charts.save_points(folder / "samples.png", run.dataset.test["x"], of_seeds)
+    scatter.save_points(folder / "samples.png", run.dataset.test["x"], of_seeds)
     each = "" if len(of_seeds) == 1 else " of each seed"
     caption = f"2,500 samples from the model{each}, as drawn, over test data in grey."
     return {"Samples": (folder / "samples.png", caption)}
@@ -142,7 +142,7 @@ def _latent_space(run: Trained, folder: pathlib.Path, test: Mapping[str, np.ndar
     prior = None if recipe.sample is None else project(np.zeros_like(z[:1]))[0]
     clouds = [project(cloud) for cloud in _posterior_draws(run, _spread(test, _CLOUDS))]
     name = "component" if z.shape[1] > 2 else "z"
-    charts.save_codes(folder / "latent.png", project(z), y, name, prior, clouds)
+    scatter.save_codes(folder / "latent.png", project(z), y, name, prior, clouds)
     caption = f"Codes of {len(z)} test examples in {what}"
     caption += "" if prior is None else "; dashed, 1, 2 and 3 standard deviations of the prior"
     caption += "; in black, draws from the posteriors of some examples" if clouds else ""
@@ -170,7 +170,7 @@ def _plane(run: Trained, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -
         of_class = [log_prob(key, model, x, y=np.full(len(x), label)) for label in range(num_classes)]
         return np.stack(of_class, axis=1)
 
-    charts.save_plane(
+    scatter.save_plane(
         folder / "plane.png",
         test["x"],
         y,
