@@ -7,4 +7,4 @@ import functools
 
 from configs.pixelcnn_mnist_static import experiment as pixelcnn
 
-experiment = functools.partial(pixelcnn, data="digits", binarize=True, blocks=5, steps=2000)
+experiment = functools.partial(pixelcnn, data="digits", binarize=True, blocks=5, steps=8000)

@@ -11,4 +11,4 @@ import functools
 
 from configs.pixelcnn_mnist_static import experiment as pixelcnn
 
-experiment = functools.partial(pixelcnn, data="fashion_mnist", levels=256, blocks=5, steps=2000)
+experiment = functools.partial(pixelcnn, data="fashion_mnist", levels=256, blocks=5, steps=8000)
