@@ -7,4 +7,4 @@ import functools
 
 from configs.pixelcnn_mnist_static import experiment as pixelcnn
 
-experiment = functools.partial(pixelcnn, network="gated", channels=32, blocks=5, steps=8000)
+experiment = functools.partial(pixelcnn, network="gated", blocks=15, steps=8000)

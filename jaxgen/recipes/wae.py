@@ -68,6 +68,7 @@ def wae_mmd(
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         x, (steps, opt_state, *_) = batch["x"], state.train
+        opt_state = _begun(optimizer, state.model, opt_state, steps == pretrain_steps)
         prior, seen, noise = _draws(key, x, latent_dim, input_noise, axis_name)
 
         def loss(params: PyTree) -> tuple[jax.Array, dict]:
@@ -115,6 +116,8 @@ def wae_gan(
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         x, (steps, opt_state, judge, judge_opt_state) = batch["x"], state.train
+        opt_state = _begun(optimizer, state.model, opt_state, steps == pretrain_steps)
+        judge_opt_state = _begun(discriminator_optimizer, judge, judge_opt_state, steps == pretrain_steps)
         prior, seen, noise = _draws(key, x, latent_dim, input_noise, axis_name)
         codes = _code(network, state.model, seen, noise)
         pretraining = steps < pretrain_steps
@@ -156,6 +159,11 @@ def _moment_distance(z: jax.Array) -> jax.Array:
     """Mean squares of what the mean and the covariance of codes [B, Z] lack of the prior's, as in the authors' code."""
     mean, covariance = jnp.mean(z, axis=0), jnp.cov(z, rowvar=False)
     return jnp.mean(jnp.square(mean)) + jnp.mean(jnp.square(covariance - jnp.eye(z.shape[1])))
+
+
+def _begun(optimizer: optax.GradientTransformation, params: PyTree, opt_state: PyTree, begins: jax.Array) -> PyTree:
+    """The optimizer's state, its first one where training begins: what was pre-trained had no gradients for the rest."""
+    return jax.tree.map(lambda first, now: jnp.where(begins, first, now), optimizer.init(params), opt_state)
 
 
 def _draws(

@@ -51,8 +51,7 @@ RECIPES = {
     "iwae": recipes.iwae(network(), SGD, num_samples=4),
     "vae_convolutional": recipes.vae(convolutional(), SGD),
     "rae": recipes.rae(autoencoder(), SGD, code_weight=0.1),  # which is `autoencoder` at weight 0
-    "wae_mmd": recipes.wae_mmd(autoencoder(), SGD, cost_weight=0.05, input_noise=0.1),
-    "wae_pretraining": recipes.wae_mmd(autoencoder(), SGD, pretrain_steps=1),
+    "wae_mmd": recipes.wae_mmd(autoencoder(), SGD, cost_weight=0.05, input_noise=0.1, pretrain_steps=2),
     "wae_gan": recipes.wae_gan(network(), models.Discriminator((6,)), SGD, SGD, weight=2.0, cost="bernoulli"),
     "multinomial_classifier": recipes.multinomial_classifier(models.Classifier(NUM_CLASSES, (8,), channels=(4,)), SGD),
     "one_vs_rest_classifier": recipes.one_vs_rest_classifier(models.Classifier(NUM_CLASSES), SGD),

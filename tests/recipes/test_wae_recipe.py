@@ -136,7 +136,11 @@ def test_the_encoder_is_first_trained_to_match_the_prior_s_moments(family, batch
     chex.assert_trees_all_equal(before["decoder"], after["decoder"])
     chex.assert_trees_all_equal(state.train.discriminator, pretrained.train.discriminator)
 
+    # Adam begins anew: its first step is as long as its rate, 1e-2, wherever there is a gradient.
     trained, metrics = step(jax.random.key(2), pretrained, batch)
+    for now, then in ((trained.model, pretrained.model), (trained.train.discriminator, state.train.discriminator)):
+        moves = jax.tree.leaves(jax.tree.map(lambda a, b: np.abs(a - b).max(), now, then))
+        np.testing.assert_array_less(moves, 1.01e-2)
     penalty = metrics["mmd"] if family == "mmd" else metrics["encoder_loss"]
     np.testing.assert_allclose(metrics["loss"], metrics["cost"] + 10 * penalty, rtol=1e-5)
     with pytest.raises(AssertionError):
