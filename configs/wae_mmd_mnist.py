@@ -3,10 +3,10 @@
     JAXGEN_DATA=DIR python -m train configs/wae_mmd_mnist.py
     JAXGEN_DATA=DIR python -m train configs/wae_mmd_mnist.py --family vae
 
-As in the authors' code: eight latents, squared error times 0.05, lambda 10, noise of 0.01 on what is encoded, an encoder
-that is first trained to match the prior's moments (200 steps; theirs at most, of 1,000 images), Adam with beta1 0.5
-whose rate is halved after 30 and divided by another 5 after 50 of 100 parts of the training. Theirs are 60,000 steps of
-larger networks with batch norm. @RESULT@
+As in the authors' code: eight latents, squared error times 0.05, lambda 10, noise of 0.01 on what is encoded, an
+encoder that is first trained to match the prior's moments (200 steps, theirs at most), Adam with beta1 0.5 whose rate
+is halved after 30 and divided by another 5 after 50 of 100 parts of the training. Theirs are 60,000 steps of larger
+networks with batch norm, and 1,000 images a step of pre-training. @RESULT@
 """
 
 from typing import Any, Literal

@@ -59,7 +59,7 @@ def raster_scan(
             Positions count values in the order of `shape`; before the first, the value is 0.
         cache: What `column` keeps, before the first value.
         shape: Of what is drawn, [B, H, ...].
-        draw: (key, logits [B, ...]) -> values [B].
+        draw: (key, logits [B, ...]) -> values [B], of which float32 is made.
         given: Values of `shape` to keep where `mask` is true; the rest is drawn given them, as far as they come before.
         mask: Booleans that broadcast to `shape`.
         begin_row: As `column`, called before the first value of each of the H rows, for what a whole row shares.
@@ -83,7 +83,7 @@ def raster_scan(
         cache, previous = carry
         key, position, *known = now
         cache, logits = column(cache, previous, position)
-        drawn = draw(key, logits)
+        drawn = draw(key, logits).astype(jnp.float32)
         if known:
             drawn = jnp.where(known[1], known[0], drawn)
         return (cache, drawn), drawn

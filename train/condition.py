@@ -2,11 +2,11 @@
 
     python -m train.condition RUN --classifier RUN --y 3 5 [--pool 2000] [--num 64]
 
-Sampling-importance-resampling (Rubin 1988): of a pool x_1 ... x_N from p(x), some are chosen with probabilities
-proportional to the weights w_i = p(y | x_i): without replacement as long as no more are asked for than the weights'
-effective sample size (sum w)^2 / sum w^2, else with replacement, so that unlikely images do not fill the picture. As N
-grows they become draws from p(x | y), which is no better than model and classifier are: one that is never sure chooses
-hardly at all. The mean weight estimates p(y), which is held against the classifier's training data.
+Sampling-importance-resampling (Rubin 1988): of a pool x_1 ... x_N from p(x), some are chosen in proportion to the
+weights w_i = p(y | x_i), as evenly as can be (systematic resampling, Kitagawa 1996): of n, x_i is n w_i / sum w,
+rounded up or down. As N grows they become draws from p(x | y), which is no better than model and classifier are: one
+that is never sure chooses hardly at all. The weights are worth as many samples as their effective size (sum w)^2 / sum
+w^2; their mean estimates p(y), which is held against the classifier's training data.
 
 Writes condition/<y>.png and condition/<y>.npz into the run, and prints for each class what the weights are worth and,
 with intervals, how many of the chosen another classifier, that of --features, calls y. Of several seeds the first is
@@ -57,7 +57,6 @@ class Resampled(NamedTuple):
 
     rows: np.ndarray  # [num]
     effective_size: float
-    replaced: bool  # whether one sample may have been chosen twice
 
 
 def check(options: Options, run: Trained) -> None:
@@ -103,13 +102,13 @@ def log_weights(judge: Trained, key: jax.Array, x: np.ndarray) -> np.ndarray:
 
 
 def resample(log_weights: np.ndarray, num: int, seed: int) -> Resampled:
-    """Choose `num` of a pool with these log-weights [N]: see above for when one may be chosen twice."""
+    """Choose `num` of a pool with these log-weights [N], in any order."""
+    random = np.random.default_rng(seed)
     weights = np.exp(log_weights - log_weights.max())
-    effective_size = float(weights.sum() ** 2 / np.square(weights).sum())
-    replaced = num > effective_size
-    probabilities = weights / weights.sum()
-    rows = np.random.default_rng(seed).choice(len(weights), num, replace=replaced, p=probabilities)
-    return Resampled(rows, effective_size, replaced)
+    upto = np.cumsum(weights)
+    evenly = (np.arange(num) + random.uniform()) * upto[-1] / num
+    rows = random.permutation(np.searchsorted(upto, evenly, side="right"))
+    return Resampled(rows, float(weights.sum() ** 2 / np.square(weights).sum()))
 
 
 def describe(
@@ -117,10 +116,9 @@ def describe(
 ) -> list[str]:
     """Lines to print of one class; `called` says of every pool member whether another classifier calls it so [N]."""
     train = judge.dataset.train["y"]
-    how = "with replacement: fewer are effective" if found.replaced else "without replacement"
     lines = [
         f"y {label}: effective sample size {found.effective_size:.0f} of {len(log_weights)}, "
-        f"{len(found.rows)} chosen {how}",
+        f"{len(found.rows)} chosen, {len(np.unique(found.rows))} of them different",
         estimates.line(
             f"y {label}: p(y)",
             estimates.estimate(f"of 1 (training data: {(train == label).mean():.4g})", [np.exp(log_weights)]),

@@ -140,7 +140,7 @@ def run(options: Options, dataset: Dataset, sizes: list[int]) -> tuple[list[Row]
         )  # fmt: skip
         table.append(row)
         print(line(row), flush=True)
-        if stopped := int(np.sum(found["gradient_norm"] > linear_pair.TOLERANCE)):
+        if stopped := int(np.sum(~(found["gradient_norm"] <= linear_pair.TOLERANCE))):
             warn(f"m {size}: {stopped} of {options.repeats} fits ended before the gradient vanished")
     return table, least
 

@@ -66,14 +66,14 @@ def check(options: Options, run: Trained) -> None:
 def weigh(run: Trained, options: Options) -> np.ndarray:
     """The weight of each training example by the densities of posterior means: [N], mean 1."""
     model, train = run.models[0], run.dataset.train
-    key_codes, key_draw = jax.random.split(jax.random.fold_in(run.keys[0].compare, 1))
+    key_codes, key_draw, key_drawn = jax.random.split(jax.random.fold_in(run.keys[0].compare, 1), 3)
     z = latent_density.encode(run, model, key_codes, train["x"], train.get("y"))
     bandwidth = options.bandwidth or len(z) ** (-1 / (z.shape[1] + 4)) * float(z.std(axis=0).mean())
     references = None
     if options.against == "generated":
         x = draw(run, model, key_draw, options.generated)
         try:
-            references = jnp.asarray(latent_density.encode(run, model, jax.random.key(0), x, None))
+            references = jnp.asarray(latent_density.encode(run, model, key_drawn, x, None))
         except ValueError as error:  # an encoder that is conditional on a class
             raise InputError(f"--against generated: {error}") from error
     return np.asarray(metrics.density_weights(jnp.asarray(z), references, bandwidth=bandwidth, power=options.power))
@@ -128,8 +128,13 @@ def rebalance(options: Options, run: Trained) -> list[str]:
     check(options, run)
     named = ("size", "against", "generated", "bandwidth", "power", "seed")
     folder = run.path / "rebalance" / "_".join(str(getattr(options, name)) for name in named)
-    folder.mkdir(parents=True, exist_ok=True)
     weights = weigh(run, options)
+    if np.count_nonzero(weights) < options.size:
+        raise InputError(
+            f"--size {options.size}: only {np.count_nonzero(weights)} examples weigh more than 0; expected a larger "
+            "--bandwidth or a smaller --power"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
     chosen = {
         "rebalanced": choose(weights, options.size, options.seed),
         "chance": choose(np.ones(len(weights)), options.size, options.seed),

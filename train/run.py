@@ -21,7 +21,7 @@ from train.collapse import CollapseWatch
 from train.config import Config, RunOptions
 from train.data import Dataset, batch_rows, directory_of
 from train.experiment import Experiment
-from train.failures import InputError, warn
+from train.failures import InputError, first_line, warn
 from train.loop import Hooks, Plan, is_evaluated, train
 from train.metrics_log import MetricsLog
 from train.parallel import Steps, compile_steps
@@ -111,7 +111,23 @@ def open_job(config: Config, values: Mapping[str, Any], options: RunOptions, pat
         raise InputError(str(error)) from error
     recorded = run_directory.read_config(path)["steps_per_call"] if (path / "config.json").exists() else None
     steps_per_call = choose_steps_per_call(experiment, recorded, devices[0].platform)
-    return Job(experiment._replace(steps_per_call=steps_per_call), dataset, recipe, devices, steps)
+    job = Job(experiment._replace(steps_per_call=steps_per_call), dataset, recipe, devices, steps)
+    if not is_complete(path, experiment.steps):
+        trace_steps(config, job)
+    return job
+
+
+def trace_steps(config: Config, job: Job) -> None:
+    """InputError where the first call cannot be traced; where it can, that call need not trace it again."""
+    experiment = job.experiment
+    run_keys, data = keys.of_seeds(experiment.seed, experiment.seeds), job.dataset.train
+    num = min(experiment.steps_per_call or 1, experiment.steps)
+    rows = rows_of_seeds(experiment, job.dataset.spec.num_train, job.recipe.draws, 0, num)
+    try:
+        state = jax.eval_shape(job.steps.init, run_keys.init, data, np.take(rows, 0, axis=int(experiment.seeds > 1)))
+        jax.eval_shape(job.steps.call, run_keys.steps, state, data, 0, rows)
+    except (ValueError, TypeError, AssertionError) as error:
+        raise InputError(f"{config.recorded_path()} cannot be trained so: {first_line(error)}") from error
 
 
 def choose_steps_per_call(experiment: Experiment, recorded: int | None, platform: str) -> int:

@@ -15,7 +15,8 @@ def density_weights(
     of its own estimate, and g that of codes of a large generated set [M, Z]; without one, g = 1, so that every region
     of the codes counts alike. Densities are kernel estimates smoothed by `bandwidth`, in units of the codes; `power`
     below 1 tempers the weights, whose effective number is (sum w)^2 / sum w^2 (Kish 1965). Raises AssertionError unless
-    the sets are floating with equal Z, ValueError for fewer than 2 codes.
+    the sets are floating with equal Z, ValueError for fewer than 2 codes. With a bandwidth that is small against the
+    distances between codes a few weights outgrow all others, which can then round to 0.
     """
     check_sets(codes, codes if generated is None else generated)
     if len(codes) < 2:

@@ -41,7 +41,7 @@ def window(
     left = reach_of(offsets)[2]
     parts = []
     for above, in_row in itertools.groupby(offsets, key=lambda offset: offset[0]):
-        first, *others = (column for _, column in in_row)  # adjacent ones, in their order
+        first, *others = (shift for _, shift in in_row)  # adjacent ones, in their order
         start = (0, (row + above) % height, left + column + first, 0)
         seen = lax.dynamic_slice(rows, start, (num, 1, width + len(others), features))[:, 0]
         if width == 1:  # the offsets of a row already lie side by side

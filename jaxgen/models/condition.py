@@ -10,7 +10,8 @@ from flax import linen as nn
 def condition_of(y: jax.Array | None, condition_dim: int | None) -> jax.Array | None:
     """Classes [B] in 0..condition_dim - 1 as one-hot vectors, vectors as they are: -> [B, condition_dim].
 
-    None where the model is not conditional, `condition_dim` None, whatever y is. Raises ValueError where y is missing,
+    None where the model is not conditional, `condition_dim` None, whatever y is. A class outside the range, which a
+    compiled function cannot refuse, is a vector of zeros. Raises ValueError where y is missing,
     or is neither integers [B] nor floats of that shape.
     """
     if condition_dim is None:
@@ -28,7 +29,7 @@ def condition_of(y: jax.Array | None, condition_dim: int | None) -> jax.Array | 
 
 
 class Condition(nn.Module):
-    """What a condition adds to several layers, linear in it (van den Oord et al. 2016b, eq. 3)."""
+    """What a condition adds to several layers, linear in it (van den Oord et al. 2016b, eq. 4)."""
 
     condition_dim: int | None  # None: nothing, whatever y is
     widths: Sequence[int]  # of the layers

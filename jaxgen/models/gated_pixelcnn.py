@@ -33,7 +33,7 @@ class GatedPixelCNN(nn.Module):
     """Layers of two gated stacks, the first 7 x 7, the others 3 x 3 (figure 2), and a head of two layers.
 
     Fields, faces and shapes are those of `PixelCNN`; both stacks have `channels`. `begin_row` computes the vertical
-    stack for a whole row.
+    stack for a whole row. Of B images the cache holds B (4 C (W + 6) + blocks channels (5 W + 5)) numbers at most.
     """
 
     shape: tuple[int, int, int]
@@ -51,7 +51,8 @@ class GatedPixelCNN(nn.Module):
         inputs = [colours] + [width] * (self.blocks - 1)
         self.vertical = [MaskedConv(inputs[i], 2 * width, self.above[i]) for i in range(self.blocks)]
         self.horizontal = [
-            MaskedConv(inputs[i], 2 * width, self.left[i], colours, own_colour=i > 0) for i in range(self.blocks)
+            MaskedConv(inputs[i], 2 * width, self.left[i], colours, own_colour=i > 0, per_value=2)
+            for i in range(self.blocks)
         ]
         self.link = [nn.Dense(2 * width) for _ in range(self.blocks)]
         self.out = [MaskedConv(width, width, colours=colours) for _ in range(self.blocks)]

@@ -34,8 +34,9 @@ def to_the_left(size: int, *, centre: bool) -> tuple[Offset, ...]:
 class MaskedConv(nn.Module):
     """A convolution over some offsets: [B, H, W, in_features] -> [B, H, W, features].
 
-    Of an image with several `colours` the features come in as many equal groups, and at the pixel itself a group sees
-    those of the colours before its own, and of its own where `own_colour` (mask B; without it, mask A).
+    Of an image with several `colours` the features come in as many groups, and at the pixel itself a group sees those
+    of the colours before its own, and of its own where `own_colour` (mask B; without it, mask A). Where `per_value`
+    neighbours become one value, by a gate, they are of one group.
     """
 
     in_features: int
@@ -43,6 +44,7 @@ class MaskedConv(nn.Module):
     offsets: Sequence[Offset] = ((0, 0),)
     colours: int = 1
     own_colour: bool = True
+    per_value: int = 1
 
     def setup(self) -> None:
         """One matrix over what is seen, offset by offset."""
@@ -66,7 +68,8 @@ class MaskedConv(nn.Module):
         if self.colours == 1 or (0, 0) not in self.offsets:
             return self.kernel
         source = jnp.arange(self.in_features)[:, None] * self.colours // self.in_features
-        target = jnp.arange(self.features)[None] * self.colours // self.features
+        num_values = self.features // self.per_value
+        target = jnp.arange(self.features)[None] // self.per_value * self.colours // num_values
         seen = source <= target if self.own_colour else source < target
         first = tuple(self.offsets).index((0, 0)) * self.in_features
         return self.kernel.at[first : first + self.in_features].multiply(seen)

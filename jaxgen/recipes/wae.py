@@ -162,7 +162,7 @@ def _moment_distance(z: jax.Array) -> jax.Array:
 
 
 def _begun(optimizer: optax.GradientTransformation, params: PyTree, opt_state: PyTree, begins: jax.Array) -> PyTree:
-    """The optimizer's state, its first one where training begins: what was pre-trained had no gradients for the rest."""
+    """The optimizer's state, its first one where training begins: in pre-training most gradients were 0."""
     return jax.tree.map(lambda first, now: jnp.where(begins, first, now), optimizer.init(params), opt_state)
 
 

@@ -21,7 +21,8 @@ NETWORKS = {
     "pixelcnn_rgb": (models.PixelCNN(RGB, 6, 2, 9, (5,)), None),
     "gated": (models.GatedPixelCNN(GREY, 4, 3, 8), None),
     "gated_conditional": (models.GatedPixelCNN(GREY, 4, 2, 8, condition_dim=4), Y),
-    "gated_rgb": (models.GatedPixelCNN(RGB, 6, 3, 9, (5,)), None),
+    # Channels that three colours do not divide: a gate joins two of one colour.
+    "gated_rgb": (models.GatedPixelCNN(RGB, 4, 3, 8, (5,)), None),
     "made": (models.MADE(GREY, (40, 30)), None),
     "made_ensemble": (models.MADE(GREY, (40,), num_masks=3, condition_dim=4), Y),
 }
@@ -135,22 +136,33 @@ def test_the_colours_of_a_pixel_see_those_before_them():
             assert (found[pixel, :, pixel - 1] > 0).all()
 
 
-def test_a_masked_convolution_is_flax_s_with_a_mask():
-    x = jax.random.normal(jax.random.key(0), (2, 7, 6, 3))
-    ours = models.MaskedConv(3, 5, models.raster_offsets(5, centre=True))
-    params = ours.init(jax.random.key(1), x)
-    mask = np.zeros((5, 5, 3, 5), np.float32)
-    mask[:2] = 1
-    mask[2, :3] = 1
-    kernel = np.zeros((25, 3, 5), np.float32)
-    kernel[:13] = params["params"]["kernel"].reshape(13, 3, 5)
-    theirs = nn.Conv(5, (5, 5), mask=jnp.asarray(mask))
-    expected = theirs.apply({"params": {"kernel": kernel.reshape(5, 5, 3, 5), "bias": params["params"]["bias"]}}, x)
+@pytest.mark.parametrize("colours", [1, 3])
+@pytest.mark.parametrize(
+    "offsets",
+    [
+        models.raster_offsets(5, centre=True),
+        models.rows_above(5),
+        models.rows_above(3, own_row=True),
+        models.to_the_left(3, centre=True),
+    ],
+    ids=["raster", "above", "above_and_own", "left"],
+)
+def test_a_masked_convolution_is_flax_s_with_a_mask(offsets, colours):
+    x = jax.random.normal(jax.random.key(0), (2, 7, 6, 6))
+    ours = models.MaskedConv(6, 9, offsets, colours, own_colour=False)
+    params = ours.init(jax.random.key(1), x)["params"]
+    kernel, mask = (np.zeros((5, 5, 6, 9), np.float32) for _ in range(2))
+    for offset, weights in zip(offsets, params["kernel"].reshape(-1, 6, 9), strict=True):
+        at = offset[0] + 2, offset[1] + 2
+        kernel[at], mask[at] = weights, 1
+        if offset == (0, 0) and colours == 3:
+            mask[at] = np.arange(6)[:, None] // 2 < np.arange(9) // 3
+    theirs = nn.Conv(9, (5, 5), mask=jnp.asarray(mask))
+    expected = theirs.apply({"params": {"kernel": kernel, "bias": params["bias"]}}, x)
 
-    np.testing.assert_allclose(ours.apply(params, x), expected, atol=1e-5)
-    # What accelerators run is the same.
-    native = ours.bind(params)._native(x, params["params"]["kernel"])  # the bias is 0
-    np.testing.assert_allclose(native, expected, atol=1e-5)
+    np.testing.assert_allclose(ours.apply({"params": params}, x), expected, atol=1e-5)
+    bound = ours.bind({"params": params})  # what accelerators run is the same; the bias is 0
+    np.testing.assert_allclose(bound._native(x, bound._seen()), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("num_masks", [1, 4])

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgen import likelihood, models, recipes
+from jaxgen import likelihood, losses, models, recipes
 
 SHAPE = (2, 3, 1)
 IMAGES = jnp.asarray(list(itertools.product((0.0, 1.0), repeat=6))).reshape(-1, *SHAPE)
@@ -51,6 +51,21 @@ def test_probabilities_of_all_images_sum_to_one_with_and_without_the_class(netwo
     np.testing.assert_allclose(np.exp(np.float64(log_prob(None))), joint.sum(axis=0), rtol=1e-4)
     posterior = recipe.classify(jax.random.key(0), model, IMAGES)
     np.testing.assert_allclose(np.exp(posterior), (joint / joint.sum(axis=0)).T, rtol=1e-4, atol=1e-6)
+
+
+def test_a_step_trains_one_mask_of_an_ensemble():
+    network = NETWORKS["made"]
+    recipe = recipes.autoregressive(network, optax.sgd(0.1))
+    batch = {"x": IMAGES, "y": Y}
+    state = recipe.init(jax.random.key(0), batch)
+    key = jax.random.key(1)
+    _, metrics = jax.jit(recipe.step)(key, state, batch)
+
+    def loss(rngs):
+        return jnp.mean(losses.bernoulli_nll(network.apply(state.model.params, IMAGES, Y, rngs=rngs), IMAGES))
+
+    np.testing.assert_allclose(metrics["loss"], loss({"masks": key}), rtol=1e-5)
+    assert abs(metrics["loss"] - loss(None)) > 1e-4 * loss(None)  # float32 rounds at 1e-6
 
 
 @every_network

@@ -52,7 +52,9 @@ RECIPES = {
     "vae_convolutional": recipes.vae(convolutional(), SGD),
     "rae": recipes.rae(autoencoder(), SGD, code_weight=0.1),  # which is `autoencoder` at weight 0
     "wae_mmd": recipes.wae_mmd(autoencoder(), SGD, cost_weight=0.05, input_noise=0.1, pretrain_steps=2),
-    "wae_gan": recipes.wae_gan(network(), models.Discriminator((6,)), SGD, SGD, weight=2.0, cost="bernoulli"),
+    "wae_gan": recipes.wae_gan(
+        network(), models.Discriminator((6,)), SGD, SGD, weight=2.0, cost="bernoulli", input_noise=0.1, pretrain_steps=2
+    ),
     "multinomial_classifier": recipes.multinomial_classifier(models.Classifier(NUM_CLASSES, (8,), channels=(4,)), SGD),
     "one_vs_rest_classifier": recipes.one_vs_rest_classifier(models.Classifier(NUM_CLASSES), SGD),
     "hierarchical_iwae": recipes.hierarchical_iwae(hierarchy(), SGD, num_samples=4),
@@ -70,6 +72,7 @@ RECIPES = {
         zero_centered_penalty=1.0,
     ),
     "pixelcnn": recipes.autoregressive(models.PixelCNN(SHAPE, 3, 1, 4, condition_dim=NUM_CLASSES), SGD, part_size=2),
+    "gated_pixelcnn": recipes.autoregressive(models.GatedPixelCNN(SHAPE, 3, 2, 4), SGD),
     "made": recipes.autoregressive(models.MADE(SHAPE, (8,), num_masks=2), SGD),
     "with_ema": recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),
 }

@@ -60,6 +60,10 @@ CASES = {
     "too many devices": ([CONFIG, "--devices", "99"], ["--devices 99", "at most 8"]),
     "does not divide": ([CONFIG, "--devices", "8", "--batch-size", "12"], ["--batch-size 12", "multiple of the 8"]),
     "large batch": ([CONFIG, "--devices", "1", "--batch-size", "5000"], ["--batch-size 5000", "1294"]),
+    "a step that cannot be": (
+        ["configs/wae_mmd_digits.py", "--batch-size", "1", "--hidden", "4", "--devices", "1"],
+        ["cannot be trained so", "each set must have at least 2 points"],
+    ),
     "interval": ([CONFIG, "--steps-per-call", "50", "--evaluate-every", "30"], ["--evaluate-every 30", "the 50 steps"]),
     "unknown scheme": ([CONFIG, "--data", "http:x"], ["http:", "npz:", "tfds:"]),
     "unknown name": ([CONFIG, "--data", "mnist"], ["mnist", "--data-dir", "JAXGEN_DATA"]),

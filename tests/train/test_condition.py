@@ -39,23 +39,24 @@ def known(pixelcnn) -> trained.Trained:
     return run._replace(recipe=run.recipe._replace(sample=sample, classify=classify))
 
 
-def test_the_weights_choose_and_their_effective_size_decides_how():
+def test_each_is_chosen_in_proportion_to_its_weight():
     for weighty in (10, 100):
         found = condition.resample(np.log(np.repeat([1.0, 1e-9], [weighty, 900])), 10, seed=0)
         assert abs(found.effective_size - weighty) < 1e-3
-        assert found.replaced == (found.effective_size < 10)
         assert (found.rows < weighty).all()
+        assert len(set(found.rows)) == 10
     with np.errstate(divide="ignore"):
         few = condition.resample(np.log(np.repeat([1.0, 0.0], [3, 900])), 4, seed=0)
-    assert few.replaced
-    assert set(few.rows) <= {0, 1, 2}
+    assert set(few.rows) == {0, 1, 2}
 
     uniform = condition.resample(np.full(500, -700.0), 500, seed=0)
     assert sorted(uniform.rows) == list(range(500))
-    chosen = condition.resample(np.log(np.repeat([1.0, 4.0], 5000)), 500, seed=0).rows
-    # 500 of 10,000: nearly with replacement, so four in five are of the heavy half.
-    assert abs((chosen >= 5000).mean() - 0.8) < 4 * np.sqrt(0.16 / 500)
-    assert len(set(chosen)) == 500
+    weights = np.random.default_rng(0).permutation(np.repeat([1.0, 4.0], 500))
+    for num in (100, 700):
+        found = condition.resample(np.log(weights), num, seed=1)
+        expected = num * weights / weights.sum()
+        assert (np.abs(np.bincount(found.rows, minlength=1000) - expected) < 1).all()
+        assert abs(weights[found.rows].tolist().count(4.0) - 0.8 * num) <= 4 * np.sqrt(0.16 * num)
 
 
 def test_bayes_rule_where_all_is_known(known, monkeypatch):
@@ -77,10 +78,10 @@ def test_bayes_rule_where_all_is_known(known, monkeypatch):
     # (E w)^2 / E w^2, to the precision that the share of either pixel has.
     effective = p_y**2 / (0.81 * 0.3 + 0.04 * 0.7)
     (line,) = [line for line in said if "effective" in line]
-    assert line.endswith("of 4000, 300 chosen without replacement")
+    assert line.endswith("of 4000, 300 chosen, 300 of them different")
     assert abs(float(line.split()[5]) / 4000 - effective) < 0.03
 
-    # p(first pixel | y) by Bayes' rule; without replacement 300 of 4,000 differ little from draws with it.
+    # p(first pixel | y) by Bayes' rule; systematic draws scatter less than independent ones.
     posterior, first = 0.9 * 0.3 / p_y, saved["x"][0, :, 0, 0, 0]
     assert abs(first.mean() - posterior) < 4 * np.sqrt(posterior * (1 - posterior) / 300)
     (line,) = [line for line in said if "called so of the chosen" in line]
