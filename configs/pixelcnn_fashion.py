@@ -3,8 +3,9 @@
     JAXGEN_DATA=DIR python -m train configs/pixelcnn_fashion.py
     JAXGEN_DATA=DIR python -m train configs/pixelcnn_fashion.py --mutation 0.2 --run-dir runs/background
 
-1,000 of the 2,000 steps take 5 minutes on 2 busy CPU cores; what they reach stands in docs/results/densities.md. The
-second is a background model (Ren et al. 2019): a fifth of the pixels it learns from are replaced by random ones.
+What it reaches in 1,000 steps of 64 images, 5 minutes on 2 busy CPU cores, stands in docs/results/densities.md; by
+default there are twice as many images. The second is a background model (Ren et al. 2019): a fifth of the pixels it
+learns from are replaced by random ones.
 """
 
 import functools
