@@ -2,9 +2,9 @@
 
     JAXGEN_DATA=DIR python -m train configs/wae_gan_mnist.py
 
-Lambda is 1: at the authors' 10 all codes end in a corner, as here the encoder is not first trained to match the prior.
-Reached: squared error 15.43, Frechet distance 92.0 from N(0, I) on a classifier's features (one seed,
-docs/results/wae.md).
+As in the authors' code: four layers of 512, half the encoder's rate, and lambda on its loss too. One busy CPU core: 5
+minutes a seed. Reached: squared error 18.47 [17.95, 18.98], Frechet distance 95.0 [86.3, 103.7] from N(0, I) on a
+classifier's features (5 seeds, docs/results/wae.md).
 """
 
 import functools

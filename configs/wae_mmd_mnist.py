@@ -6,7 +6,9 @@
 As in the authors' code: eight latents, squared error times 0.05, lambda 10, noise of 0.01 on what is encoded, an
 encoder that is first trained to match the prior's moments (200 steps, theirs at most), Adam with beta1 0.5 whose rate
 is halved after 30 and divided by another 5 after 50 of 100 parts of the training. Theirs are 60,000 steps of larger
-networks with batch norm, and 1,000 images a step of pre-training. @RESULT@
+networks with batch norm, and 1,000 images a step of pre-training. 2 CPU cores, busy: 3 minutes a seed. Reached:
+squared error 14.96 [14.76, 15.15], Frechet distance 99.2 [92.3, 106.0] from N(0, I) on a classifier's features (5
+seeds, docs/results/wae.md).
 """
 
 from typing import Any, Literal
