@@ -64,6 +64,11 @@ def minimize_in_parts(
     return _update(optimizer, found, params, opt_state, axis_name)
 
 
+def restarted(optimizer: optax.GradientTransformation, params: PyTree, opt_state: PyTree, now: jax.Array) -> PyTree:
+    """The optimizer's state, where `now` [] is true its first one: what had no gradients so far has no averages."""
+    return jax.tree.map(lambda first, later: jnp.where(now, first, later), optimizer.init(params), opt_state)
+
+
 def largest_divisor(num: int, most: int) -> int:
     """The largest number up to `most` that divides `num`: the size of equal parts."""
     return max(size for size in range(1, min(num, most) + 1) if num % size == 0)

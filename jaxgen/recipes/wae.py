@@ -10,9 +10,8 @@ from flax import linen as nn
 
 from jaxgen import losses
 from jaxgen.models import VAE, Autoencoder
-from jaxgen.optimize import minimize
+from jaxgen.optimize import minimize, restarted
 from jaxgen.recipe import PyTree, Recipe, State
-from jaxgen.recipes._pretraining import begun, moment_distance
 from jaxgen.sampling import from_prior, standard_normal
 
 SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the kernel, in the authors' code
@@ -69,7 +68,7 @@ def wae_mmd(
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         x, (steps, opt_state, *_) = batch["x"], state.train
-        opt_state = begun(optimizer, state.model, opt_state, steps == pretrain_steps)
+        opt_state = restarted(optimizer, state.model, opt_state, steps == pretrain_steps)
         prior, seen, noise = _draws(key, x, latent_dim, input_noise, axis_name)
 
         def loss(params: PyTree) -> tuple[jax.Array, dict]:
@@ -77,7 +76,7 @@ def wae_mmd(
             costs = cost_weight * chosen.of(network.apply(params, z, method="decode"), x)
             every_z = _gathered(z, axis_name)
             mmd = losses.mmd_unbiased(every_z, _gathered(prior, axis_name), kernel)
-            objective = jnp.where(steps < pretrain_steps, moment_distance(every_z), costs + weight * mmd)
+            objective = jnp.where(steps < pretrain_steps, _moment_distance(every_z), costs + weight * mmd)
             return objective, {"cost": costs, "mmd": mmd}
 
         params, opt_state, metrics = minimize(optimizer, loss, state.model, opt_state, axis_name)
@@ -117,8 +116,8 @@ def wae_gan(
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         x, (steps, opt_state, judge, judge_opt_state) = batch["x"], state.train
-        opt_state = begun(optimizer, state.model, opt_state, steps == pretrain_steps)
-        judge_opt_state = begun(discriminator_optimizer, judge, judge_opt_state, steps == pretrain_steps)
+        opt_state = restarted(optimizer, state.model, opt_state, steps == pretrain_steps)
+        judge_opt_state = restarted(discriminator_optimizer, judge, judge_opt_state, steps == pretrain_steps)
         prior, seen, noise = _draws(key, x, latent_dim, input_noise, axis_name)
         codes = _code(network, state.model, seen, noise)
         pretraining = steps < pretrain_steps
@@ -135,7 +134,7 @@ def wae_gan(
             z = _code(network, params, seen, noise)
             costs = cost_weight * chosen.of(network.apply(params, z, method="decode"), x)
             fooling = losses.non_saturating_generator_loss(logits(judge, z))
-            moments = moment_distance(_gathered(z, axis_name))
+            moments = _moment_distance(_gathered(z, axis_name))
             objective = jnp.where(pretraining, moments, costs + weight * fooling)
             return objective, {"cost": costs, "encoder_loss": fooling}
 
@@ -154,6 +153,12 @@ def _cost(name: str) -> Cost:
 def _gathered(z: jax.Array, axis_name: str | None) -> jax.Array:
     """The rows of all devices: what a row adds to a loss of a set depends on every other."""
     return z if axis_name is None else jax.lax.all_gather(z, axis_name, tiled=True)
+
+
+def _moment_distance(z: jax.Array) -> jax.Array:
+    """Mean squares of what the mean and the covariance of codes [B, Z] lack of the prior's, as in the authors' code."""
+    mean, covariance = jnp.mean(z, axis=0), jnp.cov(z, rowvar=False)
+    return jnp.mean(jnp.square(mean)) + jnp.mean(jnp.square(covariance - jnp.eye(z.shape[1])))
 
 
 def _draws(
