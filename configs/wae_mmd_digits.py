@@ -2,8 +2,8 @@
 
     python -m train configs/wae_mmd_digits.py
 
-Reached: squared error 0.93 [0.89, 0.97] an image, Frechet distance 15.3 [13.4, 17.3] from a mixture fitted to the codes,
-on a classifier's features (5 seeds, docs/results/wae.md).
+Reached: squared error 0.93 [0.89, 0.97] an image, Frechet distance 15.3 [13.4, 17.3] from a mixture fitted to the
+codes, on a classifier's features (5 seeds, docs/results/wae.md).
 """
 
 import functools
