@@ -1,6 +1,8 @@
-"""PixelCNN on scikit-learn's 8 x 8 digits, binarized anew at each visit: minutes, and no data to fetch.
+"""PixelCNN on scikit-learn's 8 x 8 digits, binarized anew at each visit: no data to fetch.
 
-python -m train configs/pixelcnn_digits.py
+    python -m train configs/pixelcnn_digits.py
+
+One CPU core: a minute. Reached: 22.68 nats [22.30, 23.04] (one seed, docs/results/autoregressive.md).
 """
 
 import functools
