@@ -80,7 +80,7 @@ def test_its_commands_run_one_after_the_other(tmp_path, data_dir):
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "configs").glob("vae_*.py")))
 def test_its_numbers_are_those_of_the_results(name):
     result = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text())
-    (row,) = [line for line in README.splitlines() if line.startswith("|") and f"configs/{name}.py" in line]
+    (row,) = [line for line in README.splitlines() if line.startswith("|") and f"`configs/{name}.py`" in line]
     assert result["config"] == f"configs/{name}.py"
     for metric in ("negative_elbo", "importance_weighted_nll"):
         found = result["metrics"][metric]
