@@ -72,7 +72,6 @@ RECIPES = {
         zero_centered_penalty=1.0,
     ),
     "pixelcnn": recipes.autoregressive(models.PixelCNN(SHAPE, 3, 1, 4, condition_dim=NUM_CLASSES), SGD, part_size=2),
-    "gated_pixelcnn": recipes.autoregressive(models.GatedPixelCNN(SHAPE, 3, 1, 4), SGD),
     "made": recipes.autoregressive(models.MADE(SHAPE, (8,), num_masks=2), SGD),
     "with_ema": recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),
 }
