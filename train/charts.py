@@ -118,7 +118,8 @@ def color_of(label: int) -> tuple:
 
 def close(figure: plt.Figure, path: pathlib.Path) -> None:
     """Write a chart, and forget it."""
-    figure.savefig(path, dpi=120)
+    # Axes of equal scale may be laid out larger than the figure; tight is never less than what was drawn.
+    figure.savefig(path, dpi=120, bbox_inches="tight")
     plt.close(figure)
 
 

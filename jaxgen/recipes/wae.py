@@ -210,4 +210,5 @@ def _family(
         del y
         return cost.mean(network.apply(model, z, method="decode"))
 
-    return Recipe(init, step, evaluate, sample, encode=encode, draw_code=draw_code, decode=decode)
+    draws = draw_code if isinstance(network, VAE) else None
+    return Recipe(init, step, evaluate, sample, encode=encode, draw_code=draws, decode=decode)
