@@ -8,7 +8,7 @@ demo: $(VENV)/installed
 	$(BIN)/python -m train configs/vae_digits.py
 
 test: lint
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

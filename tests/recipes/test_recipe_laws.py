@@ -10,9 +10,9 @@ import optax
 import pytest
 
 from jaxgen import likelihood, models, preprocess, recipes
-from jaxgen.recipe import Recipe, State
+from jaxgen.recipe import PyTree, Recipe, State
 from train.keys import of_seeds
-from train.parallel import compile_steps
+from train.parallel import Steps, compile_steps
 from train.trained import per_seed
 
 SHAPE = (4, 4, 1)
@@ -76,7 +76,7 @@ RECIPES = {
     "with_ema": recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),
 }
 
-pytestmark = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+pytestmark = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +91,30 @@ def batch(data: dict[str, np.ndarray]) -> dict[str, jax.Array]:
     return {"x": jnp.asarray(data["x"][:16] / np.float32(255)), "y": jnp.asarray(data["y"][:16])}
 
 
-def run(recipe: Recipe, data: dict, *, devices: int = 1, seed: int = 0, seeds: int = 1, steps: int = 4) -> tuple:
-    """(state, metrics) after some steps of 16 examples; each seed sees rows of its own."""
-    compiled = compile_steps(recipe, preprocess.binarize, jax.devices()[:devices], batch_size=16, seeds=seeds)
-    shape = (steps, 16) if recipe.draws == 1 else (steps, recipe.draws, 16)
+@functools.cache
+def compiled_steps(recipe: Recipe, devices: int, seeds: int) -> Steps:
+    return compile_steps(recipe, preprocess.binarize, jax.devices()[:devices], batch_size=16, seeds=seeds)
+
+
+def run(recipe: Recipe, data: dict, *, devices: int = 1, seed: int = 0, seeds: int = 1) -> tuple:
+    """(state, metrics) after four steps of 16 examples; each seed sees rows of its own."""
+    compiled = compiled_steps(recipe, devices, seeds)
+    shape = (4, 16) if recipe.draws == 1 else (4, recipe.draws, 16)
     rows = [np.random.default_rng(s).integers(0, 96, shape).astype(np.int32) for s in range(seed, seed + seeds)]
     rows = np.stack(rows) if seeds > 1 else rows[0]
     keys, placed = of_seeds(seed, seeds), compiled.put(data)
     state = compiled.put(compiled.init(keys.init, placed, np.take(rows, 0, axis=int(seeds > 1))))
     return compiled.call(keys.steps, state, placed, 0, rows)
+
+
+@pytest.fixture(scope="module")
+def on_one_device(recipe: Recipe, data: dict) -> tuple:
+    return run(recipe, data)
+
+
+@pytest.fixture(scope="module")
+def model(on_one_device: tuple) -> PyTree:
+    return on_one_device[0].model
 
 
 def drawn(recipe: Recipe, batch: dict) -> dict:
@@ -133,8 +148,8 @@ def test_init_and_step_are_functions_of_their_key(recipe, batch):
     assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-def test_eight_devices_compute_what_one_does(recipe, data):
-    one, metrics_of_one = run(recipe, data)
+def test_eight_devices_compute_what_one_does(recipe, data, on_one_device):
+    one, metrics_of_one = on_one_device
     many, metrics_of_many = run(recipe, data, devices=8)
 
     chex.assert_trees_all_close(one, jax.device_get(many), atol=1e-5, rtol=1e-5)
@@ -148,8 +163,7 @@ def test_a_seed_among_several_equals_the_seed_alone(recipe, data):
     chex.assert_trees_all_close(alone, per_seed(jax.device_get(together), 3)[1], atol=1e-5, rtol=1e-5)
 
 
-def test_evaluate_is_per_example(recipe, batch):
-    model = jax.jit(recipe.init)(jax.random.key(0), drawn(recipe, batch)).model
+def test_evaluate_is_per_example(recipe, model, batch):
     evaluate = jax.jit(recipe.evaluate)
     values = evaluate(jax.random.key(1), model, batch)
     fewer = evaluate(jax.random.key(1), model, jax.tree.map(lambda leaf: leaf[:4], batch))
@@ -159,10 +173,9 @@ def test_evaluate_is_per_example(recipe, batch):
         np.testing.assert_allclose(fewer[name], value[:4], rtol=1e-5, atol=1e-5)
 
 
-def test_samples_have_the_shape_of_data_and_differ(recipe, data):
+def test_samples_have_the_shape_of_data_and_differ(recipe, model):
     if recipe.sample is None:
         return
-    model = run(recipe, data)[0].model
     sample = jax.jit(recipe.sample, static_argnums=2)
     x, other = (sample(jax.random.key(seed), model, 7) for seed in (0, 1))
 
@@ -171,10 +184,9 @@ def test_samples_have_the_shape_of_data_and_differ(recipe, data):
     assert not np.allclose(x, other)
 
 
-def test_encode_and_decode_fit(recipe, batch):
+def test_encode_and_decode_fit(recipe, model, batch):
     if recipe.encode is None or recipe.decode is None:
         return
-    model = jax.jit(recipe.init)(jax.random.key(0), drawn(recipe, batch)).model
     decode = jax.jit(recipe.decode)
     z = jax.jit(recipe.encode)(model, batch["x"], y=batch["y"])
     x = decode(model, z, y=batch["y"])
@@ -188,12 +200,11 @@ def test_encode_and_decode_fit(recipe, batch):
     np.testing.assert_allclose(row, x[3:4], rtol=1e-5, atol=1e-5)
 
 
-def test_log_prob_is_per_example_and_says_what_it_is(recipe, batch):
+def test_log_prob_is_per_example_and_says_what_it_is(recipe, model, batch):
     if recipe.log_prob is None:
         assert recipe.log_prob_is is None
         return
     assert recipe.log_prob_is in ("exact", "lower bound")
-    model = jax.jit(recipe.init)(jax.random.key(0), drawn(recipe, batch)).model
     log_prob = jax.jit(recipe.log_prob, static_argnames="num_samples")
     log_prob = functools.partial(log_prob, jax.random.key(1), model, y=batch["y"])
 
@@ -205,10 +216,9 @@ def test_log_prob_is_per_example_and_says_what_it_is(recipe, batch):
         assert float(jnp.mean(many)) >= float(jnp.mean(few)) - slack
 
 
-def test_classify_gives_log_probabilities_of_classes(recipe, data, batch):
+def test_classify_gives_log_probabilities_of_classes(recipe, model, batch):
     if recipe.classify is None:
         return
-    model = run(recipe, data, steps=6)[0].model
     log_posterior = jax.jit(recipe.classify)(jax.random.key(1), model, batch["x"])
 
     assert log_posterior.shape == (16, NUM_CLASSES)

@@ -41,22 +41,32 @@ def test_its_docstring_has_its_command(path):
     assert f"python -m train configs/{path.name}" in configs.load(str(path)).description
 
 
-def test_it_builds_and_takes_two_steps(path, images, tmp_path, capsys):
+def test_its_defaults_fit_together(path, images):
+    config = configs.load(str(path))
+    values, _ = configs.bind(config, ["--data", images, "--batch-size", "16"])
+    experiment = configs.build(config, values)
+    recipe, state = trained.make_recipe(config, experiment, trained.open_data_of(experiment, None))
+    shape = (16, 28, 28, 1) if recipe.draws == 1 else (recipe.draws, 16, 28, 28, 1)
+    batch = {"x": jnp.zeros(shape), "y": jnp.zeros(shape[:-3], int)}
+    after, metrics = jax.eval_shape(recipe.step, jax.random.key(0), state, batch)
+
+    chex.assert_trees_all_equal_shapes_and_dtypes(state, after)
+    assert "loss" in metrics
+
+
+def test_a_small_one_is_trained_and_reported(path, images, tmp_path, capsys):
     config = configs.load(str(path))
     if isinstance(config.function, functools.partial):  # what it does is that of the config whose defaults it changes
-        values, _ = configs.bind(config, ["--data", images, "--batch-size", "16"])
-        experiment = configs.build(config, values)
-        recipe, state = trained.make_recipe(config, experiment, trained.open_data_of(experiment, None))
-        shape = (16, 28, 28, 1) if recipe.draws == 1 else (recipe.draws, 16, 28, 28, 1)
-        batch = {"x": jnp.zeros(shape), "y": jnp.zeros(shape[:-3], int)}
-        after, metrics = jax.eval_shape(recipe.step, jax.random.key(0), state, batch)
-        chex.assert_trees_all_equal_shapes_and_dtypes(state, after)
-        assert "loss" in metrics
         return
+    small = []
+    for name in ("hidden", "channels", "discriminator_hidden"):
+        default = config.parameters[name].default if name in config.parameters else ()
+        widths = ["8"] * (len(default) if isinstance(default, tuple) else 1)
+        small += [f"--{name.replace('_', '-')}", *widths] if widths else []
     main(
         [str(path), "--data", images, "--run-dir", str(tmp_path / "run"), "--steps=2", "--steps-per-call=1",
          "--evaluate-every=2", "--checkpoint-every=2", "--num-samples=2", "--devices=1", "--batch-size=16",
-         "--features=none"]
+         "--features=none", *small]
     )  # fmt: skip
 
     said = capsys.readouterr().out
