@@ -12,6 +12,7 @@ wasserstein --critic-steps 5 --gradient-penalty 10` (WGAN-GP), and VEEGAN's smal
 from typing import Literal
 
 import optax
+from flax import linen as nn
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
@@ -30,6 +31,7 @@ def experiment(
     latent_dim: Size = 2,
     hidden: tuple[Size, ...] = (400, 400, 400, 400),
     batch_norm: bool = True,
+    init_std: Rate | None = 0.02,
     discriminator_hidden: tuple[Size, ...] = (200, 200, 200),
     pieces: Size = 5,
     game: Literal["minimax", "non-saturating", "least-squares", "hinge", "wasserstein"] = "non-saturating",
@@ -37,12 +39,16 @@ def experiment(
     gradient_penalty: Weight = 0.0,
     packing: Size = 1,
 ) -> Experiment:
-    """A generator with batch norm and ReLU against a discriminator of maxout units; `packing` points judged at once."""
+    """A generator with batch norm and ReLU against a discriminator of maxout units; `packing` points judged at once.
+
+    Weights begin as draws from N(0, init_std^2), with `--init-std None` from LeCun's distribution.
+    """
+    kernel_init = nn.initializers.lecun_normal() if init_std is None else nn.initializers.normal(init_std)
 
     def recipe(spec: DataSpec) -> Recipe:
         return recipes.gan(
-            models.Generator(spec.shape, hidden, batch_norm=batch_norm),
-            models.Discriminator(discriminator_hidden, pieces=pieces),
+            models.Generator(spec.shape, hidden, batch_norm=batch_norm, kernel_init=kernel_init),
+            models.Discriminator(discriminator_hidden, pieces=pieces, kernel_init=kernel_init),
             optax.inject_hyperparams(optax.adam)(learning_rate, b1=beta1),
             optax.adam(learning_rate, b1=beta1),
             latent_dim=latent_dim,

@@ -15,6 +15,7 @@ from flax import linen as nn
 from jaxgen.models.layers import conv, conv_transpose
 
 Activation = Callable[[jax.Array], jax.Array]
+Initializer = nn.initializers.Initializer
 _leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
 # Radford et al. 2016, section 3: weights from N(0, 0.02).
 _dcgan_init = nn.initializers.normal(0.02)
@@ -25,11 +26,13 @@ class Maxout(nn.Module):
 
     features: int
     pieces: int
+    kernel_init: Initializer = nn.initializers.lecun_normal()
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """The largest piece of each feature."""
-        return jnp.max(nn.Dense(self.features * self.pieces)(x).reshape(len(x), self.features, self.pieces), axis=-1)
+        pieces = nn.Dense(self.features * self.pieces, kernel_init=self.kernel_init)(x)
+        return jnp.max(pieces.reshape(len(x), self.features, self.pieces), axis=-1)
 
 
 class Generator(nn.Module):
@@ -40,17 +43,18 @@ class Generator(nn.Module):
     activation: Activation = nn.relu
     batch_norm: bool = False
     output_activation: Activation | None = None
+    kernel_init: Initializer = nn.initializers.lecun_normal()
     axis_name: str | None = None
 
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
         """What the discriminator takes for x."""
         for features in self.hidden:
-            z = nn.Dense(features)(z)
+            z = nn.Dense(features, kernel_init=self.kernel_init)(z)
             if self.batch_norm:
                 z = nn.BatchNorm(use_running_average=not train, axis_name=self.axis_name)(z)
             z = self.activation(z)
-        x = nn.Dense(math.prod(self.shape))(z).reshape(len(z), *self.shape)
+        x = nn.Dense(math.prod(self.shape), kernel_init=self.kernel_init)(z).reshape(len(z), *self.shape)
         return x if self.output_activation is None else self.output_activation(x)
 
 
@@ -60,6 +64,7 @@ class Discriminator(nn.Module):
     hidden: Sequence[int]
     activation: Activation = _leaky_relu
     pieces: int = 1
+    kernel_init: Initializer = nn.initializers.lecun_normal()
     axis_name: str | None = None
 
     @nn.compact
@@ -68,8 +73,11 @@ class Discriminator(nn.Module):
         del train
         x = x.reshape(len(x), -1)
         for features in self.hidden:
-            x = self.activation(nn.Dense(features)(x)) if self.pieces == 1 else Maxout(features, self.pieces)(x)
-        return nn.Dense(1)(x)[:, 0]
+            if self.pieces == 1:
+                x = self.activation(nn.Dense(features, kernel_init=self.kernel_init)(x))
+            else:
+                x = Maxout(features, self.pieces, self.kernel_init)(x)
+        return nn.Dense(1, kernel_init=self.kernel_init)(x)[:, 0]
 
 
 class DCGANGenerator(nn.Module):
