@@ -13,7 +13,7 @@ import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Fraction, Rate, Seed, Size, Weight
+from train.experiment import DataSpec, Experiment, Fraction, GameName, Rate, Seed, Size, Weight
 
 
 def experiment(
@@ -30,7 +30,8 @@ def experiment(
     channels: tuple[Size, ...] = (32, 64),
     norm: Literal["batch", "spectral", "none"] = "batch",
     minibatch_std: bool = False,
-    game: Literal["minimax", "non-saturating", "least-squares", "hinge", "wasserstein"] = "non-saturating",
+    game: GameName = "non-saturating",
+    label_smoothing: Fraction = 0.0,
     critic_steps: Size = 1,
     gradient_penalty: Weight = 0.0,
     zero_centered_penalty: Weight = 0.0,
@@ -40,15 +41,14 @@ def experiment(
 ) -> Experiment:
     """`channels` are the discriminator's, from the image on; the generator has them in reverse.
 
-    `norm` is the discriminator's too. `ema_decay` averages the generator that is sampled from.
+    `norm` is the discriminator's too, and a gradient penalty needs it spectral or none. `ema_decay` averages the
+    generator that is sampled from, over about 1 / (1 - ema_decay) steps.
     """
 
     def recipe(spec: DataSpec) -> Recipe:
         spec.require_unit_interval("a tanh")
         if conditional and spec.num_classes is None:
             raise ValueError("a conditional GAN needs labels")
-        if (gradient_penalty or zero_centered_penalty) and (norm == "batch" or minibatch_std):
-            raise ValueError("a gradient penalty is of one example alone: it needs --norm none and no minibatch std")
         family = recipes.gan(
             models.DCGANGenerator(spec.shape, channels[::-1]),
             models.DCGANDiscriminator(channels, None if norm == "none" else norm, minibatch_std),
@@ -56,6 +56,7 @@ def experiment(
             optax.adam(learning_rate, b1=beta1, b2=beta2),
             latent_dim=latent_dim,
             game=game,
+            label_smoothing=label_smoothing,
             critic_steps=critic_steps,
             gradient_penalty=gradient_penalty,
             zero_centered_penalty=zero_centered_penalty,

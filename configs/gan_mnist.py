@@ -8,14 +8,12 @@ Adam, and batch norm in the generator in place of dropout: without either (`--no
 (training data: 1.14), Parzen window 127.20 nats (published: 225, the number of steps not stated; docs/results/gans.md).
 """
 
-from typing import Literal
-
 import jax
 import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Fraction, Rate, Seed, Size, Weight
+from train.experiment import DataSpec, Experiment, Fraction, GameName, Rate, Seed, Size, Weight
 
 
 def experiment(
@@ -32,7 +30,7 @@ def experiment(
     discriminator_hidden: tuple[Size, ...] = (240, 240),
     pieces: Size = 5,
     batch_norm: bool = True,
-    game: Literal["minimax", "non-saturating", "least-squares", "hinge", "wasserstein"] = "non-saturating",
+    game: GameName = "non-saturating",
     zero_centered_penalty: Weight = 0.0,
 ) -> Experiment:
     """Two hidden layers on either side, pixels from a sigmoid."""

@@ -9,14 +9,12 @@ wasserstein --critic-steps 5 --gradient-penalty 10` (WGAN-GP), and VEEGAN's smal
 0.5`.
 """
 
-from typing import Literal
-
+import jax
 import optax
-from flax import linen as nn
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Fraction, Rate, Seed, Size, Weight
+from train.experiment import DataSpec, Experiment, Fraction, GameName, Rate, Seed, Size, Weight
 
 
 def experiment(
@@ -34,7 +32,7 @@ def experiment(
     init_std: Rate | None = 0.02,
     discriminator_hidden: tuple[Size, ...] = (200, 200, 200),
     pieces: Size = 5,
-    game: Literal["minimax", "non-saturating", "least-squares", "hinge", "wasserstein"] = "non-saturating",
+    game: GameName = "non-saturating",
     critic_steps: Size = 1,
     gradient_penalty: Weight = 0.0,
     packing: Size = 1,
@@ -43,7 +41,7 @@ def experiment(
 
     Weights begin as draws from N(0, init_std^2), with `--init-std None` from LeCun's distribution.
     """
-    kernel_init = nn.initializers.lecun_normal() if init_std is None else nn.initializers.normal(init_std)
+    kernel_init = jax.nn.initializers.lecun_normal() if init_std is None else jax.nn.initializers.normal(init_std)
 
     def recipe(spec: DataSpec) -> Recipe:
         return recipes.gan(

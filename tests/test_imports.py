@@ -20,6 +20,7 @@ ALLOWED = {
     "train.parallel": "jax numpy train jaxgen.recipe jaxgen.sampling",
     "train.checkpoint": "jax numpy orbax train jaxgen.recipe",
     "jaxgen": "",
+    "jaxgen.games": "jax jaxgen.losses",
     "jaxgen.importance": "jax jaxgen.losses",
     "jaxgen.latent": "jax chex",
     "jaxgen.likelihood": "jax jaxgen.losses",
@@ -27,12 +28,13 @@ ALLOWED = {
     "jaxgen.metrics": "jax chex jaxgen.losses jaxgen.metrics",
     "jaxgen.models": "jax flax jaxgen.models",
     "jaxgen.optimize": "jax optax jaxgen.recipe",
+    "jaxgen.players": "jax flax jaxgen.recipe",
     "jaxgen.preprocess": "jax chex",
     "jaxgen.recipe": "jax",
     "jaxgen.recipes.__init__": "jaxgen.recipes",  # the facade; the recipes themselves do not import each other
     "jaxgen.recipes": "jax chex flax optax "
     "jaxgen.recipe jaxgen.losses jaxgen.metrics jaxgen.models jaxgen.sampling jaxgen.latent jaxgen.likelihood "
-    "jaxgen.importance jaxgen.optimize",
+    "jaxgen.games jaxgen.importance jaxgen.optimize jaxgen.players",
     "jaxgen.sampling": "jax chex",
 }
 FORBIDDEN_EVERYWHERE = "tensorflow pickle"

@@ -15,7 +15,6 @@ data. There the assumption holds, the best error that anyone can reach is known,
 
 import dataclasses
 import datetime
-import pathlib
 import sys
 import time
 from collections.abc import Sequence
@@ -168,11 +167,7 @@ def main(arguments: list[str]) -> None:
     with one_line_failures():
         options = trained.bind(Options, arguments, prog="python -m train.crossing", description=__doc__)
         dataset, sizes = open_checked(options)
-        out = pathlib.Path(options.out)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"--out {out}: expected a directory that can be written: {error.strerror}") from error
+        out = run_directory.made("--out", options.out)
         origin = provenance.origin("train.crossing", arguments, jax.local_devices())
         table, least = run(options, dataset, sizes)
         curves = {

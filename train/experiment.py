@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -55,3 +55,6 @@ Fraction = Annotated[float, Bound(lambda value: 0 <= value < 1, "a number from 0
 Share = Annotated[float, Bound(lambda value: 0 < value < 1, "a number above 0 and less than 1")]
 Rate = Annotated[float, Bound(lambda value: 0 < value < math.inf, "a number above 0")]
 Weight = Annotated[float, Bound(lambda value: 0 <= value < math.inf, "a number of at least 0")]
+
+# The games of `jaxgen.recipes.gan`.
+GameName = Literal["minimax", "non-saturating", "least-squares", "hinge", "wasserstein"]

@@ -3,8 +3,9 @@
     python -m train.minmax [--out runs/minmax]
 
 1. Against a fixed generator the discriminator reaches D* = p / (p + q) (Goodfellow et al. 2014, proposition 1). With a
-   *known* q it then holds the density of the data, q D / (1 - D), which is the sense in which slides call it a
-   generative model. Where the game ends, q = p, it says 1/2 everywhere, and holds nothing: V = -log 4 (theorem 1).
+   *known* q it then holds the density of the data, q D / (1 - D) (normalised below), which is the sense in which slides
+   call it a generative model. Where the game ends, q = p, it says 1/2 everywhere, and holds nothing: V = -log 4
+   (theorem 1).
 2. As it gets better, the gradient of log(1 - D(G(z))) vanishes (Arjovsky & Bottou 2017, theorem 2.4) and that of
    -log D(G(z)) does not (Goodfellow et al. 2014, section 3), but differs from one discriminator to the next (theorem
    2.6 of the former).
@@ -13,7 +14,6 @@
 
 import dataclasses
 import functools
-import pathlib
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
@@ -207,8 +207,7 @@ def main(arguments: list[str]) -> None:
         options = trained.bind(Options, arguments, prog="python -m train.minmax", description=__doc__)
         if options.steps % _PROBES:
             raise InputError(f"--steps {options.steps}: expected a multiple of {_PROBES}")
-        out = pathlib.Path(options.out)
-        out.mkdir(parents=True, exist_ok=True)
+        out = run_directory.made("--out", options.out)
         keys = jax.random.split(jax.random.key(0), (3, options.seeds))
         of_seeds = [
             jax.jit(jax.vmap(functools.partial(part, steps=options.steps)))(key)

@@ -33,6 +33,16 @@ def publish(path: pathlib.Path, to: pathlib.Path) -> None:
             raise
 
 
+def made(option: str, directory: str) -> pathlib.Path:
+    """The directory, made where there is none; InputError that names the option where it cannot be."""
+    path = pathlib.Path(directory)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{option} {path}: expected a directory that can be written: {error.strerror}") from error
+    return path
+
+
 class RunDirectory:
     """A directory held by this process until `close`, or until the process ends however it ends."""
 

@@ -72,7 +72,7 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
     except (ValueError, TypeError, AssertionError) as error:
         given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
         said = " ".join(str(error).split())[:300]
-        raise InputError(f"{config.recorded_path()} cannot take {given}: {said}") from error
+        raise InputError(f"{config.recorded_path()} with these options cannot take {given}: {said}") from error
 
 
 def in_unit_interval(run: Trained, x: np.ndarray) -> np.ndarray:

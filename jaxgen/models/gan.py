@@ -15,7 +15,6 @@ from flax import linen as nn
 from jaxgen.models.layers import conv, conv_transpose
 
 Activation = Callable[[jax.Array], jax.Array]
-Initializer = nn.initializers.Initializer
 _leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
 # Radford et al. 2016, section 3: weights from N(0, 0.02).
 _dcgan_init = nn.initializers.normal(0.02)
@@ -26,7 +25,7 @@ class Maxout(nn.Module):
 
     features: int
     pieces: int
-    kernel_init: Initializer = nn.initializers.lecun_normal()
+    kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -43,7 +42,7 @@ class Generator(nn.Module):
     activation: Activation = nn.relu
     batch_norm: bool = False
     output_activation: Activation | None = None
-    kernel_init: Initializer = nn.initializers.lecun_normal()
+    kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
     axis_name: str | None = None
 
     @nn.compact
@@ -64,7 +63,7 @@ class Discriminator(nn.Module):
     hidden: Sequence[int]
     activation: Activation = _leaky_relu
     pieces: int = 1
-    kernel_init: Initializer = nn.initializers.lecun_normal()
+    kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
     axis_name: str | None = None
 
     @nn.compact
@@ -91,6 +90,8 @@ class DCGANGenerator(nn.Module):
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
         """Images in the range of the output's activation."""
+        if not self.channels:
+            raise ValueError("channels must name at least one layer")
         norm = functools.partial(nn.BatchNorm, use_running_average=not train, axis_name=self.axis_name)
         height, width, colours = self.shape
         times = 2 ** len(self.channels)
@@ -107,7 +108,8 @@ class DCGANDiscriminator(nn.Module):
     """Convolutions that halve height and width: [B, H, W, C] -> logits [B].
 
     `norm` is "batch" (Radford et al. 2016), "spectral" (Miyato et al. 2018), or None, which a gradient penalty needs.
-    `minibatch_std` appends the standard deviation over the batch as a channel (Karras et al. 2018, section 3).
+    `minibatch_std` appends the standard deviation over the batch as a channel (Karras et al. 2018, section 3): what is
+    said of an example then depends on the others beside it, in evaluation too.
     """
 
     channels: Sequence[int] = (64, 128)
@@ -140,20 +142,22 @@ def with_minibatch_std(x: jax.Array, *, axis_name: str | None = None) -> jax.Arr
 
     Karras et al. 2018, section 3, with one group: the batch of all devices of `axis_name`.
     """
-    mean, square = jnp.mean(x, axis=0, keepdims=True), jnp.mean(jnp.square(x), axis=0, keepdims=True)
-    if axis_name is not None:
-        mean, square = jax.lax.pmean((mean, square), axis_name)
-    std = jnp.mean(jnp.sqrt(jnp.maximum(square - jnp.square(mean), 0) + 1e-8))
+
+    def over_batch(values: jax.Array) -> jax.Array:
+        mean = jnp.mean(values, axis=0, keepdims=True)
+        return mean if axis_name is None else jax.lax.pmean(mean, axis_name)
+
+    std = jnp.mean(jnp.sqrt(over_batch(jnp.square(x - over_batch(x))) + 1e-8))
     return jnp.concatenate([x, jnp.broadcast_to(std, (*x.shape[:-1], 1))], axis=-1)
 
 
 def with_class(x: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
     """The class of each example as K more channels, one of them 1 everywhere: [B, ..., C], [B] -> [B, ..., C + K].
 
-    Mirza & Osindero 2014.
+    Mirza & Osindero 2014. Of packs of m examples y is [B, m], and m K channels are added.
     """
-    one_hot = jax.nn.one_hot(y, num_classes, dtype=x.dtype).reshape(len(x), *[1] * (x.ndim - 2), num_classes)
-    return jnp.concatenate([x, jnp.broadcast_to(one_hot, (*x.shape[:-1], num_classes))], axis=-1)
+    one_hot = jax.nn.one_hot(y, num_classes, dtype=x.dtype).reshape(len(x), *[1] * (x.ndim - 2), -1)
+    return jnp.concatenate([x, jnp.broadcast_to(one_hot, (*x.shape[:-1], one_hot.shape[-1]))], axis=-1)
 
 
 def pack(x: jax.Array, size: int) -> jax.Array:
@@ -162,6 +166,6 @@ def pack(x: jax.Array, size: int) -> jax.Array:
     Raises ValueError unless size divides B.
     """
     if len(x) % size:
-        raise ValueError(f"packing {size} examples needs a batch that it divides, got {len(x)}")
+        raise ValueError(f"packing {size} examples needs a batch (of each device) that it divides, got {len(x)}")
     grouped = x.reshape(len(x) // size, size, *x.shape[1:])
     return jnp.moveaxis(grouped, 1, -2).reshape(len(grouped), *x.shape[1:-1], size * x.shape[-1])

@@ -9,8 +9,9 @@ from jaxgen.recipe import PyTree, Recipe, State
 def with_ema(recipe: Recipe, decay: float) -> Recipe:
     """The recipe, with every reader of `State.model` given the running average of the trained model.
 
-    average <- decay average + (1 - decay) model after each step, from the initial model on. Inexact leaves are
-    averaged, integers and keys copied. Raises ValueError unless 0 <= decay < 1.
+    average <- decay average + (1 - decay) model after each step, from the initial model on, which after t steps still
+    weighs decay^t: a decay is for runs of many times 1 / (1 - decay) steps. Inexact leaves are averaged, integers and
+    keys copied. Raises ValueError unless 0 <= decay < 1.
     """
     if not 0 <= decay < 1:
         raise ValueError(f"decay must be in [0, 1), got {decay}")

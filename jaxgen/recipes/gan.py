@@ -1,6 +1,5 @@
 """Generative adversarial networks: two players, one round of play a step (Goodfellow et al. 2014, algorithm 1)."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -9,33 +8,11 @@ import optax
 from flax import linen as nn
 
 from jaxgen import losses, models
+from jaxgen.games import game_of
 from jaxgen.optimize import learning_rate
+from jaxgen.players import Player, look, play, player_of
 from jaxgen.recipe import PyTree, Recipe, State, mean_over
 from jaxgen.sampling import example_keys, standard_normal
-
-
-class Game(NamedTuple):
-    """What either player minimises, [B] of logits or scores [B]."""
-
-    discriminator_loss: Callable[[jax.Array, jax.Array], jax.Array]  # (real, fake)
-    generator_loss: Callable[[jax.Array], jax.Array]  # (fake)
-    threshold: float | None = 0.0  # above it a discriminator takes x for real; None: a critic's scores have no origin
-
-
-GAMES = {
-    "minimax": Game(losses.minimax_discriminator_loss, losses.minimax_generator_loss),
-    "non-saturating": Game(losses.minimax_discriminator_loss, losses.non_saturating_generator_loss),
-    "least-squares": Game(losses.least_squares_discriminator_loss, losses.least_squares_generator_loss, threshold=0.5),
-    "hinge": Game(losses.hinge_discriminator_loss, losses.hinge_generator_loss),
-    "wasserstein": Game(losses.wasserstein_critic_loss, losses.wasserstein_generator_loss, threshold=None),
-}
-
-
-class Player(NamedTuple):
-    """A network's parameters, and its running statistics by collection, {} where it has none."""
-
-    params: PyTree
-    statistics: PyTree
 
 
 class Model(NamedTuple):
@@ -62,6 +39,7 @@ def gan(
     latent_dim: int,
     game: str = "non-saturating",
     critic_steps: int = 1,
+    label_smoothing: float = 0.0,
     gradient_penalty: float = 0.0,
     zero_centered_penalty: float = 0.0,
     packing: int = 1,
@@ -70,28 +48,35 @@ def gan(
     """Let a generator z -> x and a discriminator x -> logits play a game, z from N(0, I).
 
     Both networks are called with `train=...` and have a field `axis_name`, as those of `jaxgen.models`. The
-    discriminator takes `critic_steps` steps, each on fresh data, to the generator's one. `gradient_penalty` weighs
-    WGAN-GP's, between real and generated points (Gulrajani et al. 2017), `zero_centered_penalty` R1's, at real ones
-    (Mescheder et al. 2018); either needs a discriminator without batch norm or minibatch standard deviation. With
-    `packing` m the discriminator judges m examples at once (Lin et al. 2018). With `num_classes` both see y (Mirza &
-    Osindero 2014). Raises ValueError for a `game` that is not in `GAMES`, or for counts that are not positive.
+    discriminator takes `critic_steps` steps, each on fresh data, to the generator's one. `label_smoothing` is of real
+    examples alone (Salimans et al. 2016), in the games of log D. `gradient_penalty` weighs WGAN-GP's, between real and
+    generated points (Gulrajani et al. 2017), `zero_centered_penalty` R1's, at real ones (Mescheder et al. 2018); either
+    is of one judgement alone, and of x, not y. With `packing` m the discriminator judges m consecutive examples at once
+    (Lin et al. 2018), B / m packs of a batch. With `num_classes` both see y (Mirza & Osindero 2014).
+
+    Raises ValueError for a `game` that is not in `jaxgen.games`, for counts that are not positive, for smoothing in
+    another game, and for a penalty on a discriminator with batch norm or minibatch standard deviation.
     """
-    if game not in GAMES:
-        raise ValueError(f"game must be one of {', '.join(GAMES)}, got {game!r}")
+    discriminator_loss, generator_loss, threshold = game_of(game, label_smoothing)
     if critic_steps < 1 or packing < 1:
         raise ValueError(f"critic_steps and packing must be positive, got {critic_steps} and {packing}")
-    discriminator_loss, generator_loss, threshold = GAMES[game]
+    of_the_batch = getattr(discriminator, "norm", None) == "batch" or getattr(discriminator, "minibatch_std", False)
+    if (gradient_penalty or zero_centered_penalty) and of_the_batch:
+        raise ValueError(
+            "a gradient penalty is of one example alone: it needs a discriminator whose norm is spectral or none, and "
+            "without minibatch_std"
+        )
 
     def labelled(inputs: jax.Array, y: jax.Array | None) -> jax.Array:
         if num_classes is None:
             return inputs
         if y is None:
             raise ValueError(f"this GAN is conditional on a class: y must be given, integers in 0..{num_classes - 1}")
-        return models.with_class(inputs, y, num_classes)
+        return models.with_class(inputs, y.reshape(len(inputs), -1), num_classes)
 
     def shown(x: jax.Array, y: jax.Array | None) -> jax.Array:
-        """What the discriminator sees: examples with their class, packed."""
-        return models.pack(labelled(x, y), packing)
+        """What the discriminator sees: packs of examples, with their classes."""
+        return labelled(models.pack(x, packing), y)
 
     def init(key: jax.Array, batch: dict) -> State:
         key_generator, key_discriminator = jax.random.split(key)
@@ -99,42 +84,35 @@ def gan(
         x, y = first["x"], first.get("y")
         z = jnp.zeros((len(x), latent_dim))
         players = (
-            _player(generator.init(key_generator, labelled(z, y), train=False)),
-            _player(discriminator.init(key_discriminator, shown(x, y), train=False)),
+            player_of(generator.init(key_generator, labelled(z, y), train=False)),
+            player_of(discriminator.init(key_discriminator, shown(x, y), train=False)),
         )
         label_counts = None if num_classes is None else jnp.zeros(num_classes, jnp.int32)
         train = Train(generator_optimizer.init(players[0].params), discriminator_optimizer.init(players[1].params))
         return State(Model(*players, label_counts), train)
 
-    def penalties(
-        critic: Callable, key: jax.Array, real: jax.Array, fake: jax.Array, axis_name: str | None
-    ) -> jax.Array:
-        total = jnp.float32(0)
-        if gradient_penalty:
-            uniform = jax.vmap(jax.random.uniform)(example_keys(key, len(real), axis_name))
-            share = uniform.reshape(-1, *[1] * (real.ndim - 1))
-            points = share * real + (1 - share) * fake
-            total += gradient_penalty * jnp.mean(losses.gradient_penalty(critic, points))
-        if zero_centered_penalty:
-            total += zero_centered_penalty * jnp.mean(losses.zero_centered_penalty(critic, real))
-        return total
-
     def discriminator_step(key: jax.Array, state: State, batch: dict, axis_name: str | None) -> tuple[State, dict]:
         key_latent, key_mixing = jax.random.split(key)
         (generating, player, _), x, y = state.model, batch["x"], batch.get("y")
         z = standard_normal(key_latent, len(x), (latent_dim,), axis_name=axis_name)
-        fake = _play(generator, generating, labelled(z, y), axis_name)[0]
-        real, fake = shown(x, y), shown(fake, y)
+        fake = play(generator, generating, labelled(z, y), axis_name)[0]
+        real, fake = models.pack(x, packing), models.pack(fake, packing)
+        mixed = _mix(key_mixing, real, fake, axis_name)
 
         def loss(params: PyTree) -> tuple[jax.Array, tuple]:
-            real_logits, statistics = _play(discriminator, player._replace(params=params), real, axis_name)
-            fake_logits, statistics = _play(discriminator, Player(params, statistics), fake, axis_name)
+            real_logits, statistics = play(
+                discriminator, Player(params, player.statistics), labelled(real, y), axis_name
+            )
+            fake_logits, statistics = play(discriminator, Player(params, statistics), labelled(fake, y), axis_name)
 
             def critic(points: jax.Array) -> jax.Array:
-                return _play(discriminator, player._replace(params=params), points, axis_name)[0]
+                return play(discriminator, Player(params, player.statistics), labelled(points, y), axis_name)[0]
 
-            value = jnp.mean(discriminator_loss(real_logits, fake_logits))
-            penalty = penalties(critic, key_mixing, real, fake, axis_name)
+            value, penalty = jnp.mean(discriminator_loss(real_logits, fake_logits)), jnp.float32(0)
+            if gradient_penalty:
+                penalty += gradient_penalty * jnp.mean(losses.gradient_penalty(critic, mixed))
+            if zero_centered_penalty:
+                penalty += zero_centered_penalty * jnp.mean(losses.zero_centered_penalty(critic, real))
             metrics = {"discriminator_loss": value, "penalty": penalty}
             if threshold is not None:
                 right = jnp.concatenate([real_logits > threshold, fake_logits < threshold])
@@ -153,8 +131,8 @@ def gan(
         z = standard_normal(key, len(x), (latent_dim,), axis_name=axis_name)
 
         def loss(params: PyTree) -> tuple[jax.Array, tuple]:
-            fake, statistics = _play(generator, player._replace(params=params), labelled(z, y), axis_name)
-            logits = _play(discriminator, judging, shown(fake, y), axis_name)[0]
+            fake, statistics = play(generator, Player(params, player.statistics), labelled(z, y), axis_name)
+            logits = play(discriminator, judging, shown(fake, y), axis_name)[0]
             return jnp.mean(generator_loss(logits)), (statistics, fake)
 
         (value, (statistics, fake)), gradients = jax.value_and_grad(loss, has_aux=True)(player.params)
@@ -185,14 +163,17 @@ def gan(
         return state, of_discriminator | of_generator
 
     def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
-        """What the discriminator says of each example, and of as many generated ones."""
+        """What the discriminator says of each example, and of as many generated ones.
+
+        It says so under its running statistics; in play, batch norm takes those of the real or of the fake batch.
+        """
         x, y = batch["x"], batch.get("y")
         fake = decode(model, standard_normal(key, len(x), (latent_dim,)), y=y)
 
         def logits(x: jax.Array) -> jax.Array:
             rows = jnp.minimum(jnp.arange(-(-len(x) // packing) * packing), len(x) - 1)  # filled up to whole packs
             packs = shown(x[rows], None if y is None else y[rows])
-            return jnp.repeat(_look(discriminator, model.discriminator, packs), packing)[: len(x)]
+            return jnp.repeat(look(discriminator, model.discriminator, packs), packing)[: len(x)]
 
         return {"real_logit": logits(x), "fake_logit": logits(fake)}
 
@@ -203,25 +184,16 @@ def gan(
         return decode(model, standard_normal(key_latent, num, (latent_dim,)), y=y)
 
     def decode(model: Model, z: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
-        return _look(generator, model.generator, labelled(z, y))
+        return look(generator, model.generator, labelled(z, y))
 
     return Recipe(init, step, evaluate, sample, decode=decode, draws=critic_steps)
 
 
-def _player(variables: PyTree) -> Player:
-    statistics = dict(variables)
-    return Player(statistics.pop("params"), statistics)
-
-
-def _play(network: nn.Module, player: Player, inputs: jax.Array, axis_name: str | None) -> tuple[jax.Array, PyTree]:
-    """(output, statistics) in training, with batch norm over all devices."""
-    variables = {"params": player.params, **player.statistics}
-    return network.clone(axis_name=axis_name).apply(variables, inputs, train=True, mutable=list(player.statistics))
-
-
-def _look(network: nn.Module, player: Player, inputs: jax.Array) -> jax.Array:
-    """The output after training, under running statistics."""
-    return network.apply({"params": player.params, **player.statistics}, inputs, train=False)
+def _mix(key: jax.Array, real: jax.Array, fake: jax.Array, axis_name: str | None) -> jax.Array:
+    """Points between real and generated ones: epsilon x + (1 - epsilon) G(z), epsilon ~ U(0, 1) of each row."""
+    uniform = jax.vmap(jax.random.uniform)(example_keys(key, len(real), axis_name))
+    share = uniform.reshape(-1, *[1] * (real.ndim - 1))
+    return share * real + (1 - share) * fake
 
 
 def _variance(x: jax.Array, axis_name: str | None) -> jax.Array:

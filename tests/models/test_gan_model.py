@@ -82,7 +82,7 @@ def test_packs_are_consecutive_rows_side_by_side():
     np.testing.assert_array_equal(packed[1, :, :3], x[2])
     np.testing.assert_array_equal(packed[1, :, 3:], x[3])
     np.testing.assert_array_equal(models.pack(x, 1), x)
-    with pytest.raises(ValueError, match="packing 3 examples needs a batch that it divides, got 4"):
+    with pytest.raises(ValueError, match=r"packing 3 examples needs a batch \(of each device\) that it divides, got 4"):
         models.pack(x, 3)
 
 
@@ -104,4 +104,5 @@ def test_the_minibatch_s_standard_deviation_is_that_of_all_devices():
     )
 
     np.testing.assert_allclose(together[..., 3], expected, rtol=1e-5)
+    np.testing.assert_allclose(models.with_minibatch_std(x + 100)[..., 3], expected, rtol=1e-4)
     np.testing.assert_allclose(apart.reshape(8, 2, 2, 4), together, rtol=1e-5)

@@ -1,5 +1,7 @@
 """The game against what theory and hand calculation say of it."""
 
+from typing import get_args
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,9 @@ import pytest
 from flax import linen as nn
 
 from jaxgen import models, recipes
+from jaxgen.games import GAMES
 from jaxgen.recipe import State
+from train.experiment import GameName
 
 FROZEN = optax.sgd(0.0)
 
@@ -25,6 +29,16 @@ class Shift(nn.Module):
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
         return z + self.param("shift", nn.initializers.ones, (1, 1))
+
+
+class Still(nn.Module):
+    """A generator of ones."""
+
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
+        return jnp.ones((len(z), 1)) * self.param("one", nn.initializers.ones, ())
 
 
 class Linear(nn.Module):
@@ -80,7 +94,7 @@ def test_where_the_generator_is_right_the_discriminator_is_at_a_half():
     assert abs(float(metrics["diversity"]) - 1) < 0.05
 
 
-@pytest.mark.parametrize("game", sorted(recipes.gan.__globals__["GAMES"]))
+@pytest.mark.parametrize("game", sorted(GAMES))
 def test_the_generator_finds_the_data(game):
     """A shift by three; a penalty lets the game converge (Mescheder et al. 2018)."""
     recipe = recipes.gan(
@@ -109,6 +123,59 @@ def test_a_round_of_wgan_gp_by_hand():
     # The generator's score is a (z + shift): its gradient in the shift is -a of the new critic.
     np.testing.assert_allclose(after.model.generator.params["shift"][0, 0], 1 + 0.1 * slope, rtol=1e-4)
     np.testing.assert_allclose(metrics["generator_gradient_norm"], abs(slope), rtol=1e-4)
+
+
+class Bowl(nn.Module):
+    """A critic sum a x^2, whose gradient 2 a x says where it was taken; the last `planes` columns lie on a slope."""
+
+    planes: int = 0
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        bowl = self.param("bowl", nn.initializers.constant(0.5), ())
+        split = x.shape[-1] - self.planes
+        return bowl * jnp.sum(jnp.square(x[:, :split]), axis=1) + 3 * jnp.sum(x[:, split:], axis=1)
+
+
+def test_wgan_gp_is_penalised_between_and_r1_at_real_examples():
+    """Data at 4, generated points at 1: the bowl's gradient is the point itself, 1 + 3 epsilon, or 4."""
+    x = jnp.full((4096, 1), 4.0)
+    options = {"latent_dim": 1, "game": "wasserstein"}
+    still = Still(), Bowl(), FROZEN, FROZEN
+    between = recipes.gan(*still, gradient_penalty=1.0, **options)
+    at_real = recipes.gan(*still, zero_centered_penalty=1.0, **options)
+
+    # The mean of (3 epsilon)^2 is 3, its standard deviation 2.68; where epsilon were always the same it would not be.
+    penalty = play(between, x, 1)[1]["penalty"]
+    assert abs(float(penalty) - 3) < 4.5 * 2.68 / np.sqrt(4096)
+    np.testing.assert_allclose(play(at_real, x, 1)[1]["penalty"], 16, rtol=1e-5)
+
+
+def test_a_penalty_is_of_the_gradient_in_x_and_not_in_the_class():
+    """Packs of two at (1, 1): a gradient of norm sqrt(2), whatever the slope along the planes of their classes."""
+    options = {"latent_dim": 1, "game": "wasserstein", "packing": 2, "num_classes": 3}
+    recipe = recipes.gan(Still(), Bowl(planes=6), FROZEN, FROZEN, gradient_penalty=1.0, **options)
+    batch = {"x": jnp.ones((8, 1)), "y": jnp.arange(8) % 3}
+    _, metrics = recipe.step(jax.random.key(1), recipe.init(jax.random.key(0), batch), batch)
+
+    np.testing.assert_allclose(metrics["penalty"], (np.sqrt(2) - 1) ** 2, rtol=1e-5)
+
+
+def test_a_generator_is_sampled_under_statistics_that_it_has_seen():
+    network = models.Generator((1,), (4,), batch_norm=True)
+    recipe = recipes.gan(network, Linear(), FROZEN, FROZEN, latent_dim=1)
+    state, _ = play(recipe, gaussian_data(5000), 1)
+    player = state.model.generator
+    running = player.statistics["batch_stats"]["BatchNorm_0"]
+
+    # One step of a running average from (0, 1), of a dense layer k z with z ~ N(0, 1); flax's momentum is 0.99. Each
+    # step draws z once for the discriminator, whose statistics are not kept, and once for the generator.
+    variance = np.square(player.params["Dense_0"]["kernel"][0])
+    margin = 0.01 * 4.5 * np.sqrt(2 / 5000) * variance
+    np.testing.assert_array_less(np.abs(running["var"] - 0.99 - 0.01 * variance), margin)
+    np.testing.assert_array_less(np.abs(running["mean"]), 0.01 * 4.5 * np.sqrt(variance / 5000))
+    assert (running["mean"] != 0).all()
 
 
 def test_critic_steps_are_on_fresh_data():
@@ -152,6 +219,30 @@ def test_no_critic_steps_and_empty_packs_are_refused():
     for option in ("critic_steps", "packing"):
         with pytest.raises(ValueError, match="must be positive"):
             recipes.gan(Shift(), Linear(), FROZEN, FROZEN, latent_dim=1, **{option: 0})
+
+
+def test_labels_are_smoothed_in_the_games_of_log_d_alone():
+    recipe = recipes.gan(Still(), Bowl(), FROZEN, FROZEN, latent_dim=1, label_smoothing=0.2)
+    _, metrics = play(recipe, jnp.full((4, 1), 2.0), 1)
+    # Logits 2 and 1/2: the target of real examples is 0.8.
+    d_real, d_fake = 1 / (1 + np.exp(-2)), 1 / (1 + np.exp(-0.5))
+    expected = -(0.8 * np.log(d_real) + 0.2 * np.log(1 - d_real) + np.log(1 - d_fake))
+    np.testing.assert_allclose(metrics["discriminator_loss"], expected, rtol=1e-5)
+    with pytest.raises(ValueError, match="label smoothing is of the games minimax and non-saturating, got 'hinge'"):
+        recipes.gan(Still(), Bowl(), FROZEN, FROZEN, latent_dim=1, game="hinge", label_smoothing=0.2)
+
+
+@pytest.mark.parametrize(
+    "network", [models.DCGANDiscriminator(), models.DCGANDiscriminator(norm=None, minibatch_std=True)]
+)
+@pytest.mark.parametrize("penalty", ["gradient_penalty", "zero_centered_penalty"])
+def test_a_penalty_on_what_depends_on_the_batch_is_refused(network, penalty):
+    with pytest.raises(ValueError, match="a gradient penalty is of one example alone"):
+        recipes.gan(Shift(), network, FROZEN, FROZEN, latent_dim=1, **{penalty: 1.0})
+
+
+def test_games_have_the_names_that_configs_offer():
+    assert get_args(GameName) == tuple(GAMES)
 
 
 def test_an_unknown_game_is_refused():

@@ -14,6 +14,7 @@ from train.failures import InputError
 from train.run_directory import RunDirectory
 
 CONFIG = "configs/vae_digits.py"
+GAN = "configs/dcgan_mnist.py"
 
 
 def images(num: int = 20, **arrays: np.ndarray) -> dict[str, np.ndarray]:
@@ -64,6 +65,11 @@ CASES = {
         ["configs/wae_mmd_digits.py", "--batch-size", "1", "--hidden", "4", "--devices", "1"],
         ["cannot be trained so", "each set must have at least 2 points"],
     ),
+    "packs": ([GAN, "--packing", "3", "--batch-size", "16", "--devices", "2"], ["packing 3", "(of each device)", "8"]),
+    "no channels": ([GAN, "--channels"], ["channels must name at least one layer"]),
+    "penalty of a batch": ([GAN, "--gradient-penalty", "1"], ["of one example alone", "spectral or none"]),
+    "smoothing": ([GAN, "--game", "hinge", "--label-smoothing", "0.1"], ["minimax and non-saturating", "'hinge'"]),
+    "no such game": ([GAN, "--game", "chess"], ["--game", "chess"]),
     "interval": ([CONFIG, "--steps-per-call", "50", "--evaluate-every", "30"], ["--evaluate-every 30", "the 50 steps"]),
     "unknown scheme": ([CONFIG, "--data", "http:x"], ["http:", "npz:", "tfds:"]),
     "unknown name": ([CONFIG, "--data", "mnist"], ["mnist", "--data-dir", "JAXGEN_DATA"]),
@@ -116,6 +122,8 @@ def refused(call, arguments: list[str], capsys: pytest.CaptureFixture) -> str:
 def test_bad_input_is_one_line_and_writes_nothing(arguments, expected, folder, capsys):
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     given = [argument.replace("{dir}", str(folder)) for argument in arguments]
+    if given[0] == GAN:
+        given += ["--data", "digits"]
     if "--run-dir" not in given and given[0].endswith(".py"):
         given += ["--run-dir", str(folder / "run")]
 

@@ -33,3 +33,11 @@ def test_steps_that_do_not_divide_are_refused(tmp_path, capsys):
     assert stop.value.code == 2
     assert "--steps 120: expected a multiple of 50" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_the_place_of_the_directory_is_refused(tmp_path, capsys):
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(SystemExit) as stop:
+        minmax.main(["--steps", "50", "--out", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    assert "expected a directory that can be written" in capsys.readouterr().err
