@@ -62,13 +62,29 @@ def test_maxout_is_the_largest_piece():
     np.testing.assert_allclose(maxout.apply(params, x), pieces.max(-1), rtol=1e-5)
 
 
-def test_spectral_norm_bounds_the_slope_of_every_layer():
+def after_power_iterations(network, x) -> dict:
+    variables = network.init(jax.random.key(0), x, train=False)
+    step = jax.jit(lambda variables: network.apply(variables, x, train=True, mutable=["batch_stats"])[1])
+    for _ in range(50):
+        variables = {"params": variables["params"], **step(variables)}
+    return variables
+
+
+def test_spectral_norm_knows_the_largest_singular_value_of_every_layer():
+    """Of a convolution's kernel as a matrix [C_out, C_in H W] (Miyato et al. 2018, section 2.1)."""
+    variables = after_power_iterations(models.DCGANDiscriminator((4, 6), norm="spectral"), normal(2, 8, 8, 1))
+
+    for index, layer in enumerate(("Conv_0", "Conv_1", "Dense_0")):
+        kernel = np.asarray(variables["params"][layer]["kernel"])
+        largest = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
+        sigma = variables["batch_stats"][f"SpectralNorm_{index}"][f"{layer}/kernel/sigma"]
+        np.testing.assert_allclose(sigma, largest, rtol=1e-4)
+
+
+def test_spectral_norm_bounds_the_slope():
     network = models.DCGANDiscriminator((), norm="spectral")  # one dense layer
     x = normal(2, 3, 3, 1)
-    variables = network.init(jax.random.key(0), x, train=False)
-    for _ in range(50):  # each call is one step of the power iteration
-        _, updated = network.apply(variables, x, train=True, mutable=["batch_stats"])
-        variables = {"params": variables["params"], **updated}
+    variables = after_power_iterations(network, x)
     slope = jax.grad(lambda x: network.apply(variables, x[None], train=False)[0])(x[0])
 
     np.testing.assert_allclose(jnp.linalg.norm(slope), 1, rtol=1e-4)
