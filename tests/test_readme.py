@@ -47,8 +47,6 @@ def data_dir(tmp_path_factory) -> pathlib.Path:
         np.savez(
             folder / f"{name}.npz", x_train=x, y_train=np.arange(50) % 10, x_test=x[:20], y_test=np.arange(20) % 10
         )
-    bits = random.integers(0, 256, (50000, 98), dtype=np.uint8)  # the published file's shape is asked for
-    np.savez(folder / "binarized_mnist.npz", x_train=bits, x_valid=bits[:10000], x_test=bits[:10000])
     return folder
 
 
