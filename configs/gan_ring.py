@@ -1,6 +1,6 @@
 """GAN on a ring of 8 Gaussians, under the protocol of PacGAN (Lin et al. 2018, section 4.1).
 
-    python -m train configs/gan_ring.py --seeds 10
+    python -m train configs/gan_ring.py [--seeds 10]
 
 The paper's budget is 400,000 rounds; by default it is a tenth, 11 minutes a seed on one core. Its variants, with what
 they reached in docs/results/gans.md: `--packing 2 --batch-size 200` (PacGAN2: the batch counts examples), and the small

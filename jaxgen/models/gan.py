@@ -107,7 +107,7 @@ class DCGANGenerator(nn.Module):
 class DCGANDiscriminator(nn.Module):
     """Convolutions that halve height and width: [B, H, W, C] -> logits [B].
 
-    `norm` is "batch" (Radford et al. 2016), "spectral" (Miyato et al. 2018), or None, which a gradient penalty needs.
+    `norm` is "batch" (Radford et al. 2016), "spectral" (Miyato et al. 2018) or None; a penalty forbids "batch".
     `minibatch_std` appends the standard deviation over the batch as a channel (Karras et al. 2018, section 3): what is
     said of an example then depends on the others beside it, in evaluation too.
     """
