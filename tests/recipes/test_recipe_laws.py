@@ -149,8 +149,12 @@ def test_init_and_step_are_functions_of_their_key(recipe, data, on_one_device):
     chex.assert_trees_all_equal(on_one_device, again)
     if not optimizes(again[0]):
         return
-    first, other = (jax.tree.leaves(state.model) for state, _ in (again, of_other_keys))
-    assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+    compiled, rows = compiled_steps(recipe, 1, 1), np.arange(16 * recipe.draws, dtype=np.int32)
+    rows = rows if recipe.draws == 1 else rows.reshape(recipe.draws, 16)
+    begun = [compiled.init(of_seeds(seed, 1).init, compiled.put(data), rows) for seed in (0, 1)]
+    for one, other in ((again[0], of_other_keys[0]), begun):
+        leaves = zip(jax.tree.leaves(one.model), jax.tree.leaves(other.model), strict=True)
+        assert any(not np.array_equal(a, b) for a, b in leaves)
 
 
 def test_eight_devices_compute_what_one_does(recipe, data, on_one_device):
