@@ -4,7 +4,7 @@
 
 Its code sums half the squared error over the batch of 128 but takes the KL per example, which is a beta of 1/128: the
 command above, and the pictures of the article. `--beta 1` is the model that its text describes. 2 CPU cores: at most
-5 minutes. Reached: squared error 5.88 [5.81, 5.95] an image, 27.27 at beta 1 (docs/results/seed_article.md).
+5 minutes. Reached: squared error 5.88 [5.81, 5.95] an image, 23.33 at beta 1 (docs/results/seed_article.md).
 """
 
 import jax
