@@ -6,15 +6,19 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import losses
+from jaxgen.optimize import largest_divisor
 
 
 def log_marginal(key: jax.Array, log_weights: Callable[[jax.Array, int], jax.Array], num_samples: int) -> jax.Array:
     """A lower bound on log p(x), in nats, from `log_weights(key, num)`, nats [num, B], of draws: -> [B].
 
-    Burda et al. 2016, eq. 8. The samples come in equal chunks of at most 64, one chunk at a time.
+    Burda et al. 2016, eq. 8. The samples come in equal chunks of at most 64, one chunk at a time. Raises ValueError
+    unless `num_samples` is positive.
     """
+    if num_samples < 1:
+        raise ValueError(f"num_samples must be positive, got {num_samples}")
     # Equal chunks, so that the bound of the chunks' bounds is the bound of all samples.
-    chunk = max(size for size in range(1, 65) if num_samples % size == 0)
+    chunk = largest_divisor(num_samples, 64)
 
     def bound(index: jax.Array) -> jax.Array:
         return losses.importance_weighted_bound(log_weights(jax.random.fold_in(key, index), chunk))

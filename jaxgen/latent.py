@@ -12,15 +12,15 @@ import jax.numpy as jnp
 def class_centroids(z: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
     """The mean code of each class: [N, Z], integers [N] in 0..K-1 -> [K, Z].
 
-    A class without examples is a row of NaN, for the caller to refuse. Raises AssertionError where ranks or lengths
-    do not fit.
+    A class without examples is a row of NaN, for the caller to refuse; a y outside the range counts nowhere. Raises
+    AssertionError where ranks or lengths do not fit.
     """
     chex.assert_rank([z, y], [2, 1])
     chex.assert_equal_shape_prefix([z, y], 1)
     chex.assert_type([z, y], [float, int])
 
-    totals = jax.ops.segment_sum(z, y, num_classes)
-    counts = jnp.bincount(y, length=num_classes)
+    totals = jax.ops.segment_sum(z.astype(jnp.float32), y, num_classes)
+    counts = jax.ops.segment_sum(jnp.ones(len(y)), y, num_classes)
     return totals / counts[:, None]
 
 
@@ -60,16 +60,18 @@ def slerp(z_start: jax.Array, z_end: jax.Array, weights: jax.Array) -> jax.Array
 
     White 2016 ("Sampling generative networks"), section 3. Between codes of equal norm it keeps that norm, as the mass
     of a Gaussian prior does, where the straight line cuts through the empty middle. Parallel codes are interpolated
-    linearly; opposite ones have no one great circle, and the result is then not to be used.
+    linearly, as is a code of zeros; opposite ones have no one great circle, and the result is then not to be used.
     """
     chex.assert_rank([z_start, z_end, weights], [2, 2, 1])
     chex.assert_equal_shape([z_start, z_end])
 
     def between(start: jax.Array, end: jax.Array, weight: jax.Array) -> jax.Array:
-        unit_start, unit_end = start / jnp.linalg.norm(start), end / jnp.linalg.norm(end)
+        norm_start, norm_end = jnp.linalg.norm(start), jnp.linalg.norm(end)
+        no_circle = (norm_start == 0) | (norm_end == 0)
+        unit_start, unit_end = start / jnp.where(no_circle, 1, norm_start), end / jnp.where(no_circle, 1, norm_end)
         # The half-angle form keeps its digits for small angles, where arccos of the inner product loses half of them.
         angle = 2 * jnp.arctan2(jnp.linalg.norm(unit_end - unit_start), jnp.linalg.norm(unit_end + unit_start))
-        straight = angle < 1e-4
+        straight = no_circle | (angle < 1e-4)
         sine = jnp.sin(jnp.where(straight, 1.0, angle))
         near = jnp.where(straight, 1 - weight, jnp.sin((1 - weight) * angle) / sine)
         far = jnp.where(straight, weight, jnp.sin(weight * angle) / sine)

@@ -48,8 +48,8 @@ def binarize(key: jax.Array, x: jax.Array) -> jax.Array:
 def dequantize(key: jax.Array, x: jax.Array) -> jax.Array:
     """(x + u) / 256 with u uniform in [0, 1), 16 bits of it: uint8 [...] -> float32 [...] in [0, 1).
 
-    Uria et al. 2013, section 5.1: a density of the result, in nats, plus D log 256, bounds the likelihood of the
-    integers. Raises ValueError unless x is uint8.
+    Uria et al. 2013, section 5.1: the expected negative log-density of the result, plus D log 256 nats, is at least the
+    negative log-likelihood of the integers. Raises ValueError unless x is uint8.
     """
     if not _is_uint8(x):
         raise ValueError(f"only uint8 can be dequantized, got {x.dtype}")

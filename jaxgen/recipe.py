@@ -27,7 +27,8 @@ class Recipe(NamedTuple):
     init: Callable[..., State]  # (key, batch) -> State
     step: Callable[..., tuple[State, dict]]  # (key, state, batch, *, axis_name=None) -> (State, float32 scalars)
     evaluate: Callable[..., dict]  # (key, model, batch) -> dict of [B]
-    sample: Callable[..., jax.Array] | None = None  # (key, model, num, *, y=None) -> x [N, ...]
+    # (key, model, num, *, y=None) -> x [N, ...]: the mean where it has a latent, with `draw=True` of VAEs a draw of x
+    sample: Callable[..., jax.Array] | None = None
     complete: Callable[..., jax.Array] | None = None  # (key, model, x, mask, *, y=None) -> x [B, ...]
     encode: Callable[..., jax.Array] | None = None  # (model, x, *, y=None) -> z [B, Z], the posterior mean
     draw_code: Callable[..., jax.Array] | None = None  # (key, model, x, *, y=None) -> z [B, Z], drawn from q(z | x)

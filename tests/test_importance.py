@@ -32,3 +32,9 @@ def test_it_is_jit_able():
     found = jax.jit(lambda key: log_marginal(key, lambda key, num: jnp.full((num, 3), 2.5), 500))(jax.random.key(0))
 
     np.testing.assert_allclose(found, 2.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("num_samples", [0, -1])
+def test_no_samples_are_refused(num_samples):
+    with pytest.raises(ValueError, match=f"num_samples must be positive, got {num_samples}"):
+        log_marginal(jax.random.key(0), lambda key, num: jnp.zeros((num, 3)), num_samples)

@@ -21,7 +21,8 @@ ALLOWED = {
     "train.checkpoint": "jax numpy orbax train jaxgen.recipe",
     "jaxgen": "",
     "jaxgen.games": "jax jaxgen.losses",
-    "jaxgen.importance": "jax jaxgen.losses",
+    "jaxgen.importance": "jax jaxgen.losses jaxgen.optimize",
+    "jaxgen.labels": "jax",
     "jaxgen.latent": "jax chex",
     "jaxgen.likelihood": "jax jaxgen.losses",
     "jaxgen.losses": "jax chex jaxgen.losses",
@@ -34,7 +35,7 @@ ALLOWED = {
     "jaxgen.recipes.__init__": "jaxgen.recipes",  # the facade; the recipes themselves do not import each other
     "jaxgen.recipes": "jax chex flax optax "
     "jaxgen.recipe jaxgen.losses jaxgen.metrics jaxgen.models jaxgen.sampling jaxgen.latent jaxgen.likelihood "
-    "jaxgen.games jaxgen.importance jaxgen.optimize jaxgen.players",
+    "jaxgen.games jaxgen.importance jaxgen.labels jaxgen.optimize jaxgen.players",
     "jaxgen.sampling": "jax chex",
 }
 FORBIDDEN_EVERYWHERE = "tensorflow pickle"

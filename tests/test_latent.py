@@ -22,6 +22,15 @@ def test_centroids_are_class_means_and_an_empty_class_is_nan():
     assert np.isnan(centroids[5]).all()
 
 
+def test_centroids_of_many_short_floats_are_summed_in_float32():
+    np.testing.assert_array_equal(latent.class_centroids(jnp.ones((3000, 2), jnp.bfloat16), np.zeros(3000, int), 1), 1)
+
+
+def test_a_code_without_a_class_counts_nowhere():
+    found = latent.class_centroids(jnp.ones((3, 2)), np.array([0, -1, 0]), 2)
+    np.testing.assert_array_equal(found, [[1, 1], [np.nan, np.nan]])
+
+
 def test_a_direction_leads_from_source_to_target():
     centroids = jnp.asarray(CODES[:5])
     arrived = latent.walk(centroids[2:3], latent.direction(centroids, 2, 4), jnp.array([1.0]))
@@ -85,6 +94,13 @@ def test_slerp_of_parallel_codes_is_the_line(scale):
     start = jnp.asarray(START)
 
     np.testing.assert_allclose(latent.slerp(start, scale * start, weights)[0], (0.75 + 0.25 * scale) * START, rtol=1e-5)
+
+
+def test_slerp_from_and_to_zero_is_the_line():
+    nothing, weights = jnp.zeros_like(START), jnp.array([0.25])
+    np.testing.assert_allclose(latent.slerp(nothing, START, weights)[0], 0.25 * START, rtol=1e-6)
+    np.testing.assert_allclose(latent.slerp(START, nothing, weights)[0], 0.75 * START, rtol=1e-6)
+    np.testing.assert_array_equal(latent.slerp(nothing, nothing, weights)[0], nothing)
 
 
 def test_shapes_that_do_not_fit_raise():

@@ -41,7 +41,7 @@ def gaussian_nll(mean: jax.Array, log_var: jax.Array, x: jax.Array) -> jax.Array
 def categorical_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
     """-log p(x) under independent categoricals softmax(logits), in nats: [B, ..., K], [B, ...] -> [B].
 
-    Van den Oord et al. 2016 ("Pixel Recurrent Neural Networks"), section 3.4. x holds integers in 0..K-1, which a
+    Van den Oord et al. 2016 ("Pixel Recurrent Neural Networks"), section 2.2. x holds integers in 0..K-1, which a
     compiled function cannot check: K or more gives nan, negative ones count from the end. Raises
     AssertionError where logits are not x's shape plus one axis, or where a dtype is not floating / integer.
     """

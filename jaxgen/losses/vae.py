@@ -36,9 +36,10 @@ def negative_elbo(reconstruction: jax.Array, kl: jax.Array, *, beta: float | jax
     """Reconstruction + beta KL, in nats: [B], [B] -> NegativeElbo of [B].
 
     Kingma & Welling 2014, eq. 3; beta as in Higgins et al. 2017, eq. 4. The total bounds -log p(x) from above where
-    beta >= 1. `beta` may be a traced scalar (KL warm-up). Raises AssertionError unless both are [B].
+    beta >= 1. `beta` may be a traced scalar (KL warm-up). Raises AssertionError unless both are [B]
+    and beta is one number.
     """
-    chex.assert_rank([reconstruction, kl], 1)
+    chex.assert_rank([reconstruction, kl, beta], [1, 1, 0])
     chex.assert_equal_shape([reconstruction, kl])
     chex.assert_type([reconstruction, kl], float)
 

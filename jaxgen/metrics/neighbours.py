@@ -33,6 +33,7 @@ def precision_recall_density_coverage(real: jax.Array, fake: jax.Array, *, k: in
     and coverage the share of real points whose ball holds a fake point (Naeem et al. 2020, section 3). As in the code
     of Naeem et al. a ball is open, so that one around a point with k copies holds nothing: do not give it data that
     mostly repeats itself. Rounding decides about a point on the edge of a ball, such as a copy of the k-th neighbour.
+    All four are nan where a feature is not finite.
 
     Raises AssertionError unless both are floating with equal F, ValueError unless 1 <= k < min(N, M).
     """
@@ -43,12 +44,14 @@ def precision_recall_density_coverage(real: jax.Array, fake: jax.Array, *, k: in
     radii_real, radii_fake = _squared_radii(real, k), _squared_radii(fake, k)
     num_balls = over_rows(lambda distances: jnp.sum(distances < radii_real), fake, real)
     in_a_ball, closest = over_rows(lambda distances: (jnp.any(distances < radii_fake), jnp.min(distances)), real, fake)
-    return PRDC(
+    found = PRDC(
         precision=jnp.mean(num_balls > 0, dtype=jnp.float32),
         recall=jnp.mean(in_a_ball, dtype=jnp.float32),
         density=jnp.mean(num_balls, dtype=jnp.float32) / k,
         coverage=jnp.mean(closest < radii_real, dtype=jnp.float32),
     )
+    finite = jnp.all(jnp.isfinite(real)) & jnp.all(jnp.isfinite(fake))  # no comparison would tell
+    return PRDC(*(jnp.where(finite, share, jnp.nan) for share in found))
 
 
 def nearest_neighbour_distances(x: jax.Array, references: jax.Array) -> jax.Array:

@@ -13,6 +13,7 @@ from jaxgen.models.classifier import (
 from jaxgen.models.condition import (
     Condition,
     condition_of,
+    with_class,
 )
 from jaxgen.models.convolution import (
     conv_general_dilated,
@@ -24,7 +25,6 @@ from jaxgen.models.gan import (
     Generator,
     Maxout,
     pack,
-    with_class,
     with_minibatch_std,
 )
 from jaxgen.models.gated_pixelcnn import (

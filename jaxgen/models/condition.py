@@ -28,6 +28,15 @@ def condition_of(y: jax.Array | None, condition_dim: int | None) -> jax.Array | 
     return y
 
 
+def with_class(x: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
+    """The class of each example as K more channels, one of them 1 everywhere: [B, ..., C], [B] -> [B, ..., C + K].
+
+    Mirza & Osindero 2014. Of packs of m examples y is [B, m], and m K channels are added.
+    """
+    one_hot = jax.nn.one_hot(y, num_classes, dtype=x.dtype).reshape(len(x), *[1] * (x.ndim - 2), -1)
+    return jnp.concatenate([x, jnp.broadcast_to(one_hot, (*x.shape[:-1], one_hot.shape[-1]))], axis=-1)
+
+
 class Condition(nn.Module):
     """What a condition adds to several layers, linear in it (van den Oord et al. 2016b, eq. 4)."""
 

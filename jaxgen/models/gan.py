@@ -16,7 +16,7 @@ from jaxgen.models.layers import conv, conv_transpose
 
 Activation = Callable[[jax.Array], jax.Array]
 _leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
-# Radford et al. 2016, section 3: weights from N(0, 0.02).
+# Radford et al. 2016, section 4: weights from N(0, 0.02).
 _dcgan_init = nn.initializers.normal(0.02)
 
 
@@ -149,15 +149,6 @@ def with_minibatch_std(x: jax.Array, *, axis_name: str | None = None) -> jax.Arr
 
     std = jnp.mean(jnp.sqrt(over_batch(jnp.square(x - over_batch(x))) + 1e-8))
     return jnp.concatenate([x, jnp.broadcast_to(std, (*x.shape[:-1], 1))], axis=-1)
-
-
-def with_class(x: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
-    """The class of each example as K more channels, one of them 1 everywhere: [B, ..., C], [B] -> [B, ..., C + K].
-
-    Mirza & Osindero 2014. Of packs of m examples y is [B, m], and m K channels are added.
-    """
-    one_hot = jax.nn.one_hot(y, num_classes, dtype=x.dtype).reshape(len(x), *[1] * (x.ndim - 2), -1)
-    return jnp.concatenate([x, jnp.broadcast_to(one_hot, (*x.shape[:-1], one_hot.shape[-1]))], axis=-1)
 
 
 def pack(x: jax.Array, size: int) -> jax.Array:

@@ -34,7 +34,9 @@ class MADE(nn.Module):
     bias_init: nn.initializers.Initializer = nn.initializers.zeros  # of the logits
 
     def setup(self) -> None:
-        """Name the weights and draw the degrees."""
+        """Name the weights and draw the degrees. Raises ValueError without a hidden layer."""
+        if not self.hidden:
+            raise ValueError("hidden must name at least one layer")
         dims = math.prod(self.shape)
         widths = [dims, *self.hidden, dims]
         init = nn.initializers.lecun_normal()

@@ -19,6 +19,7 @@ def class_moments(x: jax.Array, y: jax.Array, num_classes: int, *, axis_name: st
 
     In two passes, so that nothing is lost to E[x^2] - E[x]^2. A class that did not come has zeros.
     """
+    x = x.astype(jnp.float32)
 
     def by_class(values: jax.Array) -> jax.Array:
         total = jax.ops.segment_sum(values, y, num_classes)

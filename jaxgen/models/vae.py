@@ -1,10 +1,10 @@
 """The variational autoencoder of Kingma & Welling 2014, optionally conditioned on a class (Sohn et al. 2015)."""
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxgen.models.autoencoder import Gaussian
+from jaxgen.models.condition import with_class
 
 
 class VAE(nn.Module):
@@ -21,7 +21,8 @@ class VAE(nn.Module):
 
     def encode(self, x: jax.Array, y: jax.Array | None = None) -> Gaussian:
         """q(z | x), or q(z | x, y): [B, ...], [B] -> Gaussian of [B, Z]."""
-        return self.encoder(self._with_class(x, y))
+        convolutional = getattr(self.encoder, "channels", ())
+        return self.encoder(self._with_class(x if convolutional else x.reshape(len(x), -1), y))
 
     def decode(self, z: jax.Array, y: jax.Array | None = None) -> jax.Array:
         """The parameters of p(x | z), or of p(x | z, y): [B, Z], [B] -> [B, ...]."""
@@ -38,5 +39,4 @@ class VAE(nn.Module):
             raise ValueError(
                 f"this VAE is conditional on a class: y must be given, integers in 0..{self.num_classes - 1}"
             )
-        flat = inputs.reshape(len(inputs), -1)
-        return jnp.concatenate([flat, jax.nn.one_hot(y, self.num_classes, dtype=flat.dtype)], axis=1)
+        return with_class(inputs, y, self.num_classes)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxgen import labels
 from jaxgen.likelihood import Likelihood, bernoulli
 from jaxgen.metrics import bayes_posterior
 from jaxgen.models import MADE, GatedPixelCNN, PixelCNN
@@ -58,8 +59,7 @@ def autoregressive(
             optimizer, loss, params, state.train, batch, part_size, axis_name
         )
         if label_counts is not None:
-            counted = jnp.bincount(batch["y"], length=condition_dim)
-            label_counts += counted if axis_name is None else jax.lax.psum(counted, axis_name)
+            label_counts = labels.count(label_counts, batch["y"], axis_name)
         return State(Model(params, label_counts), opt_state), metrics
 
     def nll_where(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None) -> jax.Array:
@@ -84,7 +84,7 @@ def autoregressive(
     def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None) -> jax.Array:
         key_label, key_values = jax.random.split(key)
         if y is None and model.label_counts is not None:
-            y = jax.random.categorical(key_label, jnp.log(model.label_counts), shape=(num,))
+            y = labels.draw(key_label, model.label_counts, num)
         return scan(key_values, model, num, y)
 
     def complete(
@@ -152,7 +152,7 @@ def autoregressive(
     def log_prior(model: Model) -> jax.Array:
         if model.label_counts is None:
             raise ValueError("conditions that are vectors have no prior: y must be given")
-        return jnp.log(model.label_counts) - jnp.log(jnp.sum(model.label_counts))
+        return labels.log_prior(model.label_counts)
 
     return Recipe(
         init,

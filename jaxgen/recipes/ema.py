@@ -21,7 +21,8 @@ def with_ema(recipe: Recipe, decay: float) -> Recipe:
 
     def init(key: jax.Array, batch: dict) -> State:
         inner = recipe.init(key, batch)
-        return State(inner.model, (inner.train, inner.model))
+        # Two copies: a caller may donate the state, whose buffers must then be apart.
+        return State(jax.tree.map(jnp.copy, inner.model), (inner.train, inner.model))
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         train, model = state.train

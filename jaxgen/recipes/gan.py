@@ -2,12 +2,13 @@
 
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from jaxgen import losses, models
+from jaxgen import labels, losses, models
 from jaxgen.games import game_of
 from jaxgen.optimize import learning_rate
 from jaxgen.players import Player, look, play, player_of
@@ -72,6 +73,8 @@ def gan(
             return inputs
         if y is None:
             raise ValueError(f"this GAN is conditional on a class: y must be given, integers in 0..{num_classes - 1}")
+        chex.assert_rank(y, 1)
+        chex.assert_type(y, int)
         return models.with_class(inputs, y.reshape(len(inputs), -1), num_classes)
 
     def shown(x: jax.Array, y: jax.Array | None) -> jax.Array:
@@ -157,9 +160,8 @@ def gan(
         last = jax.tree.map(lambda leaf: leaf[-1], draws)
         state, of_generator = generator_step(key_generator, state, last, axis_name)
         if num_classes is not None:
-            counted = jnp.bincount(draws["y"].reshape(-1), length=num_classes)
-            counted = counted if axis_name is None else jax.lax.psum(counted, axis_name)
-            state = state._replace(model=state.model._replace(label_counts=state.model.label_counts + counted))
+            label_counts = labels.count(state.model.label_counts, draws["y"].reshape(-1), axis_name)
+            state = state._replace(model=state.model._replace(label_counts=label_counts))
         return state, of_discriminator | of_generator
 
     def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
@@ -180,7 +182,7 @@ def gan(
     def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None) -> jax.Array:
         key_label, key_latent = jax.random.split(key)
         if model.label_counts is not None and y is None:
-            y = jax.random.categorical(key_label, jnp.log(model.label_counts), shape=(num,))
+            y = labels.draw(key_label, model.label_counts, num)
         return decode(model, standard_normal(key_latent, num, (latent_dim,)), y=y)
 
     def decode(model: Model, z: jax.Array, *, y: jax.Array | None = None) -> jax.Array:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jaxgen import losses, metrics
+from jaxgen import labels, losses, metrics
 from jaxgen.models import ClassMoments, class_moments, merge, total_variance
 from jaxgen.recipe import Recipe, State
 from jaxgen.sampling import standard_normal
@@ -23,8 +23,11 @@ def gaussian_naive_bayes(shape: tuple[int, ...], num_classes: int, *, variance_f
     """Each feature a Gaussian within each class. x has `shape`, y is in 0..num_classes - 1.
 
     `variance_floor`, times the largest variance of a feature over all classes, is added to every variance, as
-    scikit-learn does. Features that never vary within a class make this the knob that decides on images.
+    scikit-learn does. Features that never vary within a class make this the knob that decides on images. Raises
+    ValueError unless it is positive.
     """
+    if variance_floor <= 0:
+        raise ValueError(f"variance_floor must be positive, got {variance_floor}")
 
     def log_variance(model: ClassMoments) -> jax.Array:
         floor = variance_floor * jnp.max(total_variance(model))
@@ -44,7 +47,12 @@ def gaussian_naive_bayes(shape: tuple[int, ...], num_classes: int, *, variance_f
 
 
 def bernoulli_naive_bayes(shape: tuple[int, ...], num_classes: int, *, smoothing: float = 1.0) -> Recipe:
-    """Each feature 0 or 1 within each class, with `smoothing` imagined examples of either value (Laplace's is 1)."""
+    """Each feature 0 or 1 within each class, with `smoothing` imagined examples of either value (Laplace's is 1).
+
+    Raises ValueError unless `smoothing` is positive: a value that a class never had would be impossible.
+    """
+    if smoothing <= 0:
+        raise ValueError(f"smoothing must be positive, got {smoothing}")
 
     def logits(model: ClassMoments) -> jax.Array:
         ones = model.mean * model.counts[:, None] + smoothing
@@ -70,16 +78,15 @@ def _family(
 
     def joint(model: ClassMoments, x: jax.Array) -> jax.Array:
         """Log p(x, y) of every class, nats [B, K]."""
-        log_prior = jnp.log(model.counts) - jnp.log(jnp.sum(model.counts))
-        return log_prior[None] + class_likelihood(model, x.reshape(len(x), -1))
+        return labels.log_prior(model.counts)[None] + class_likelihood(model, x.reshape(len(x), -1))
 
     def chosen(scores: jax.Array, y: jax.Array) -> jax.Array:
         return jnp.take_along_axis(scores, y[:, None], axis=1)[:, 0]
 
     def init(key: jax.Array, batch: dict) -> State:
         del key, batch
-        zeros = jnp.zeros((num_classes, num_features))
-        return State(ClassMoments(jnp.zeros(num_classes), zeros, zeros), ())
+        by_class = (num_classes, num_features)
+        return State(ClassMoments(jnp.zeros(num_classes), jnp.zeros(by_class), jnp.zeros(by_class)), ())
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         del key
@@ -91,7 +98,7 @@ def _family(
 
     def classify(key: jax.Array, model: ClassMoments, x: jax.Array) -> jax.Array:
         del key
-        return metrics.bayes_posterior(class_likelihood(model, x.reshape(len(x), -1)), jnp.log(model.counts))
+        return metrics.bayes_posterior(class_likelihood(model, x.reshape(len(x), -1)), labels.log_prior(model.counts))
 
     def evaluate(key: jax.Array, model: ClassMoments, batch: dict) -> dict[str, jax.Array]:
         log_posterior = classify(key, model, batch["x"])
@@ -100,7 +107,7 @@ def _family(
     def sample(key: jax.Array, model: ClassMoments, num: int, *, y: jax.Array | None = None) -> jax.Array:
         key_label, key_features = jax.random.split(key)
         if y is None:
-            y = jax.random.categorical(key_label, jnp.log(model.counts), shape=(num,))
+            y = labels.draw(key_label, model.counts, num)
         return draw(key_features, model, y).reshape(num, *shape)
 
     def log_prob(

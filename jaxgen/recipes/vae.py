@@ -1,5 +1,6 @@
 """The variational autoencoder (Kingma & Welling 2014) and the importance-weighted one (Burda et al. 2016)."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgen import losses
+from jaxgen import labels, losses
 from jaxgen.importance import log_marginal
 from jaxgen.likelihood import Likelihood, bernoulli
 from jaxgen.metrics import bayes_posterior
@@ -83,11 +84,12 @@ def _log_weights(
 ) -> jax.Array:
     """Log p(x | z) + log p(z) - log q(z | x) at z drawn with noise [K, B, Z]: -> nats [K, B]."""
     mean, log_var = network.apply(params, x, y, method="encode")
-    prior = jnp.zeros_like(mean)
+    zeros = jnp.zeros_like(mean)
     z = jax.vmap(losses.reparameterize, in_axes=(None, None, 0))(mean, log_var, noise)
-    posterior_nll = jax.vmap(losses.gaussian_nll, in_axes=(None, None, 0))(mean, log_var, z)
-    prior_nll = jax.vmap(losses.gaussian_nll, in_axes=(None, None, 0))(prior, prior, z)
-    return posterior_nll - prior_nll - _reconstruction(network, likelihood, params, x, y, z)
+    standard_nll = jax.vmap(functools.partial(losses.gaussian_nll, zeros, zeros))
+    # By change of variables from the noise: where q is narrow, z - mean has lost it.
+    posterior_nll = standard_nll(noise) + 0.5 * jnp.sum(log_var, axis=-1)[None]
+    return posterior_nll - standard_nll(z) - _reconstruction(network, likelihood, params, x, y, z)
 
 
 def _reconstruction(
@@ -133,8 +135,7 @@ def _family(
 
         params, opt_state, metrics = minimize(optimizer, loss, params, opt_state, axis_name)
         if label_counts is not None:
-            counted = jnp.bincount(batch["y"], length=num_classes)
-            label_counts += counted if axis_name is None else jax.lax.psum(counted, axis_name)
+            label_counts = labels.count(label_counts, batch["y"], axis_name)
         return State(Model(params, label_counts), Train(opt_state, steps_taken + 1)), metrics
 
     def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
@@ -154,7 +155,7 @@ def _family(
     def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None, draw: bool = False) -> jax.Array:
         key_label, key_latent, key_pixels = jax.random.split(key, 3)
         if model.label_counts is not None and y is None:
-            y = jax.random.categorical(key_label, jnp.log(model.label_counts), shape=(num,))
+            y = labels.draw(key_label, model.label_counts, num)
         output = from_prior(
             key_latent, lambda z: network.apply(model.params, z, y, method="decode"), num, network.latent_dim
         )
@@ -183,10 +184,11 @@ def _family(
         assert model.label_counts is not None
 
         def of_class(y: jax.Array) -> jax.Array:
-            labels = jnp.full(len(x), y)
-            return log_prob(jax.random.fold_in(key, y), model, x, y=labels, num_samples=_CLASSIFY_SAMPLES)
+            key_class = jax.random.fold_in(key, y)
+            return log_prob(key_class, model, x, y=jnp.full(len(x), y), num_samples=_CLASSIFY_SAMPLES)
 
-        return bayes_posterior(jax.lax.map(of_class, jnp.arange(num_classes)).T, jnp.log(model.label_counts))
+        log_likelihoods = jax.lax.map(of_class, jnp.arange(num_classes)).T
+        return bayes_posterior(log_likelihoods, labels.log_prior(model.label_counts))
 
     return Recipe(
         init,

@@ -76,7 +76,9 @@ def wae_mmd(
             costs = cost_weight * chosen.of(network.apply(params, z, method="decode"), x)
             every_z = _gathered(z, axis_name)
             mmd = losses.mmd_unbiased(every_z, _gathered(prior, axis_name), kernel)
-            objective = jnp.where(steps < pretrain_steps, _moment_distance(every_z), costs + weight * mmd)
+            objective = costs + weight * mmd
+            if pretrain_steps:
+                objective = jnp.where(steps < pretrain_steps, _moment_distance(every_z), objective)
             return objective, {"cost": costs, "mmd": mmd}
 
         params, opt_state, metrics = minimize(optimizer, loss, state.model, opt_state, axis_name)
@@ -134,8 +136,9 @@ def wae_gan(
             z = _code(network, params, seen, noise)
             costs = cost_weight * chosen.of(network.apply(params, z, method="decode"), x)
             fooling = losses.non_saturating_generator_loss(logits(judge, z))
-            moments = _moment_distance(_gathered(z, axis_name))
-            objective = jnp.where(pretraining, moments, costs + weight * fooling)
+            objective = costs + weight * fooling
+            if pretrain_steps:
+                objective = jnp.where(pretraining, _moment_distance(_gathered(z, axis_name)), objective)
             return objective, {"cost": costs, "encoder_loss": fooling}
 
         params, opt_state, metrics = minimize(optimizer, loss, state.model, opt_state, axis_name)

@@ -52,6 +52,12 @@ def test_negative_elbo_refuses_wrong_shapes(shapes):
         losses.negative_elbo(*(jnp.zeros(shape) for shape in shapes))
 
 
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (1,)])
+def test_beta_is_one_number(shape):
+    with pytest.raises(AssertionError):
+        losses.negative_elbo(jnp.ones(4), jnp.ones(4), beta=jnp.ones(shape))
+
+
 def test_free_bits_values_and_gradient():
     kl_per_dim = jnp.array([[0.0, 0.25, 3.0], [1.0, 0.125, 0.375]])
     value, gradient = jax.value_and_grad(lambda kl: losses.free_bits(kl, minimum=0.25 + 2**-10).sum())(kl_per_dim)

@@ -71,6 +71,13 @@ def test_a_lost_mode_costs_recall_and_coverage_alone():
     assert found.coverage <= 0.5
 
 
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_feature_that_is_not_finite_shows_in_every_number(side):
+    sets = list(RNG.normal(size=(2, 30, 3)).astype(np.float32))
+    sets[side][7, 1] = np.nan
+    assert np.isnan(metrics.precision_recall_density_coverage(*map(jnp.asarray, sets))).all()
+
+
 @pytest.mark.parametrize("k", [0, -1, 4])
 def test_k_is_less_than_the_points(k):
     with pytest.raises(ValueError, match=f"k must be at least 1 and less than the 4 points, got {k}"):

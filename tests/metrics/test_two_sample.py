@@ -34,6 +34,21 @@ def test_a_difference_is_seen():
     assert found.p_value == 1 / 200
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_a_permutation_that_gives_the_observed_split_counts(seed):
+    # Of the splits of ten points into two sets of five, two are the observed one: 1 in 126.
+    key_x, key_y, key_test = jax.random.split(jax.random.key(seed), 3)
+    x, y = jax.random.normal(key_x, (5, 2)), 8 + jax.random.normal(key_y, (5, 2))
+    found = metrics.mmd_permutation_test(key_test, x, y, KERNEL, num_permutations=4000)
+    assert abs(float(found.p_value) - 1 / 126) < 4.5 * np.sqrt(1 / 126 / 4000)
+
+
+def test_without_a_number_there_is_no_p_value():
+    x = jnp.ones((20, 2)).at[3, 1].set(jnp.nan)
+    found = metrics.mmd_permutation_test(jax.random.key(0), x, jnp.ones((20, 2)), KERNEL, num_permutations=9)
+    assert np.isnan(found).all()
+
+
 @pytest.mark.parametrize(("n", "m"), [(5, 6), (1, 1)])
 def test_sets_of_unlike_size_are_refused(n, m):
     with pytest.raises(ValueError, match=f"got {n} and {m}"):

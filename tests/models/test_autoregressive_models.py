@@ -178,6 +178,11 @@ def test_made_is_a_distribution_over_all_images(num_masks):
     assert np.ptp(log_prob) > 1  # and not the uniform one
 
 
+def test_made_needs_a_hidden_layer():
+    with pytest.raises(ValueError, match="hidden must name at least one layer"):
+        models.MADE((2, 2, 1), ()).init(jax.random.key(0), jnp.zeros((1, 2, 2, 1)))
+
+
 def test_an_ensemble_averages_conditional_probabilities():
     network, params, x, y = initialized("made_ensemble")
     each = []

@@ -100,6 +100,19 @@ def test_the_class_matters_and_must_be_given(method, inputs):
         vae.apply(params, inputs, method=method)
 
 
+def test_convolutions_see_the_class_as_channels():
+    vae = models.VAE(models.GaussianEncoder(20, (), channels=(4,)), models.Decoder((28, 28, 1), (), channels=(4,)), 10)
+    images = X.reshape(3, 28, 28, 1)
+    params = drawn_parameters(vae, images, Y)
+    here, there = (vae.apply(params, images, y, method="encode").mean for y in (Y, Y[::-1]))
+
+    assert params["params"]["encoder"]["Conv_0"]["kernel"].shape == (4, 4, 11, 4)
+    assert vae.apply(params, images, Y).shape == images.shape
+    moved = np.abs(here - there).max(axis=-1)
+    assert np.all(moved[[0, 2]] > 1e-3)
+    assert moved[1] == 0
+
+
 def test_an_unconditional_network_ignores_the_class():
     vae = network()
     params = drawn_parameters(vae)

@@ -207,6 +207,15 @@ def test_a_conditional_gan_counts_labels_and_draws_them():
         recipe.decode(state.model, jnp.zeros((2, 3)))
 
 
+@pytest.mark.parametrize("y", [jnp.eye(8, 4, dtype=int), jnp.zeros(8)], ids=["one-hot", "floats"])
+def test_classes_are_integers_of_each_example(y):
+    recipe = recipes.gan(
+        models.Generator((2,), (8,)), models.Discriminator((8,)), FROZEN, FROZEN, latent_dim=3, num_classes=4
+    )
+    with pytest.raises(AssertionError):
+        recipe.init(jax.random.key(0), {"x": jnp.zeros((8, 2)), "y": y})
+
+
 def test_a_discriminator_of_least_squares_is_right_above_a_half():
     """Its targets are 1 and 0: data far from the generator's is told apart."""
     recipe = recipes.gan(Shift(), Linear(), FROZEN, optax.adam(0.02), latent_dim=1, game="least-squares")

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import linen as nn
 from scipy import special, stats
 
 from jaxgen import models, recipes
@@ -90,6 +91,29 @@ def test_with_one_layer_its_bound_is_that_of_the_vae(x):
     # The noise comes by other keys: both are means of 20,000 weights that spread by less than a nat.
     found = deep.log_prob(jax.random.key(4), {"params": params}, x, num_samples=20000)
     np.testing.assert_allclose(found, flat.log_prob(jax.random.key(5), model, x, num_samples=20000), atol=0.05)
+
+
+class Narrow(nn.Module):
+    """N(3, exp(-32)) of each latent: its standard deviation is half of what float32 tells apart at 3."""
+
+    latent_dim: int
+
+    @nn.compact
+    def __call__(self, x):
+        return models.Gaussian(jnp.full((len(x), self.latent_dim), 3.0), jnp.full((len(x), self.latent_dim), -32.0))
+
+
+@pytest.mark.parametrize("family", ["vae", "hierarchical_vae"])
+def test_the_density_of_a_narrow_posterior_is_that_of_its_noise(family):
+    encoder, decoder, x = Narrow(50), models.Decoder((D,), ()), jnp.zeros((1000, D))
+    network = models.VAE(encoder, decoder) if family == "vae" else models.HierarchicalVAE((encoder,), (), decoder)
+    recipe = getattr(recipes, family)(network, optax.sgd(0.1))
+    params = jax.tree.map(jnp.zeros_like, recipe.init(jax.random.key(0), {"x": x}).model)
+
+    # log p(x | z) + log p(z) - log q(z | x) where p(x | z) = 2^-D; the last term is chi-squared over 2 and a constant.
+    expected = -D * np.log(2) + 50 * stats.norm.logpdf(3) + 50 / 2 * (np.log(2 * np.pi) + 1 - 32)
+    found = np.mean(recipe.log_prob(jax.random.key(1), params, x))
+    assert abs(found - expected) < 4.5 * np.sqrt(50 / 2 / 1000)
 
 
 def test_samples_go_down_through_all_layers(x):

@@ -55,6 +55,19 @@ def test_bernoulli():
     np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_moments_of_bytes_are_float32():
+    found = models.class_moments(jnp.full((300, 1), 200, jnp.uint8), jnp.zeros(300, jnp.int32), 1)
+    np.testing.assert_array_equal(found.mean, [[200]])
+    assert found.squares.dtype == jnp.float32
+
+
+def test_a_value_that_never_came_cannot_be_impossible():
+    with pytest.raises(ValueError, match=r"smoothing must be positive, got 0\.0"):
+        recipes.bernoulli_naive_bayes(SHAPE, K, smoothing=0.0)
+    with pytest.raises(ValueError, match=r"variance_floor must be positive, got 0\.0"):
+        recipes.gaussian_naive_bayes(SHAPE, K, variance_floor=0.0)
+
+
 def test_samples_have_the_moments_of_their_class():
     recipe = recipes.gaussian_naive_bayes(SHAPE, K, variance_floor=1e-6)
     model = trained(recipe, X, (120,))

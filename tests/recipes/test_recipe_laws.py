@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.extend.core import Literal
 
 from jaxgen import likelihood, models, preprocess, recipes
 from jaxgen.recipe import PyTree, Recipe, State
@@ -141,6 +142,14 @@ def test_a_step_keeps_the_state_s_structure_and_gives_scalars(recipe, batch):
     assert "loss" in metrics
     assert ("learning_rate" in metrics) == optimizes(state)
     assert all(metric.shape == () and metric.dtype == jnp.float32 for metric in metrics.values())
+
+
+def test_no_two_leaves_of_a_new_state_are_one_array(recipe, batch):
+    """A caller may donate it to a step."""
+    leaves = jax.make_jaxpr(recipe.init)(jax.random.key(0), drawn(recipe, batch)).jaxpr.outvars
+    computed = [leaf for leaf in leaves if not isinstance(leaf, Literal)]
+
+    assert len(set(computed)) == len(computed) > 0
 
 
 def test_init_and_step_are_functions_of_their_key(recipe, data, on_one_device):

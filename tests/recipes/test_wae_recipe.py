@@ -147,6 +147,13 @@ def test_the_encoder_is_first_trained_to_match_the_prior_s_moments(family, batch
         chex.assert_trees_all_equal(trained.model["params"]["decoder"], after["decoder"])
 
 
+def test_one_example_is_a_batch(batch):
+    recipe = recipes.wae_gan(network(), models.Discriminator((8,)), SGD, SGD)
+    one = {"x": batch["x"][:1]}
+    state, _ = recipe.step(jax.random.key(1), recipe.init(jax.random.key(0), one), one)
+    chex.assert_tree_all_finite(state)
+
+
 def test_noise_is_added_to_what_is_encoded_in_training_alone(batch):
     quiet, noisy = (recipes.wae_mmd(network(), SGD, weight=0.0, input_noise=noise) for noise in (0.0, 0.5))
     state = quiet.init(jax.random.key(0), batch)

@@ -1,0 +1,21 @@
+"""The prior of y: how often each class was counted in training."""
+
+import jax
+import jax.numpy as jnp
+
+
+def count(counts: jax.Array, y: jax.Array, axis_name: str | None = None) -> jax.Array:
+    """Counts [K], and with them the classes y [B] of all devices of `axis_name`: -> [K]."""
+    counted = jnp.bincount(y, length=len(counts))
+    return counts + (counted if axis_name is None else jax.lax.psum(counted, axis_name))
+
+
+def log_prior(counts: jax.Array) -> jax.Array:
+    """Log p(y), nats: counts [K] -> [K]; of a class that never came -inf, where none came at all uniform."""
+    counts = jnp.where(jnp.sum(counts) > 0, counts, 1)
+    return jnp.log(counts) - jnp.log(jnp.sum(counts))
+
+
+def draw(key: jax.Array, counts: jax.Array, num: int) -> jax.Array:
+    """Y ~ p(y): counts [K] -> integers [num]."""
+    return jax.random.categorical(key, log_prior(counts), shape=(num,))

@@ -1,0 +1,33 @@
+"""The prior of y: counts over devices, its logarithm, and draws as often as classes came."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen import labels
+
+COUNTS = jnp.array([30, 0, 10])
+
+
+def test_devices_count_together():
+    y = jnp.array([[0, 2], [2, 2], [0, 0], [1, 2]])
+    counted = jax.vmap(lambda y: labels.count(COUNTS, y, "device"), axis_name="device")(y)
+    np.testing.assert_array_equal(counted, np.tile([33, 1, 14], (4, 1)))
+    np.testing.assert_array_equal(labels.count(COUNTS, y[0]), [31, 0, 11])
+
+
+def test_the_prior_is_the_share_of_each_class():
+    np.testing.assert_allclose(np.exp(labels.log_prior(COUNTS)), [0.75, 0, 0.25], rtol=1e-6)
+    np.testing.assert_allclose(np.exp(labels.log_prior(jnp.float32(COUNTS))), [0.75, 0, 0.25], rtol=1e-6)
+
+
+def test_before_any_label_came_all_classes_are_as_likely():
+    nothing = jnp.zeros(4, jnp.int32)
+    np.testing.assert_allclose(labels.log_prior(nothing), np.log([0.25] * 4), rtol=1e-6)
+    assert set(np.asarray(labels.draw(jax.random.key(0), nothing, 200))) == {0, 1, 2, 3}
+
+
+def test_classes_are_drawn_as_often_as_they_came():
+    drawn = np.asarray(labels.draw(jax.random.key(0), COUNTS, 4000))
+    assert not np.any(drawn == 1)
+    assert abs(np.mean(drawn == 0) - 0.75) < 4.5 * np.sqrt(0.75 * 0.25 / 4000)
