@@ -60,12 +60,12 @@ def compare(name: str, points: int) -> None:
 
 
 def main() -> None:
-    """Print the comparison for each kernel and number of points, and what is asked."""
+    """Print the comparison for each kernel and number of points, and the targets."""
     print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}")
     for name in KERNELS:
         for points in TIMED:
             compare(name, points)
-    print("asked: blocks within 80 MiB and 1.3x the whole at 4096 (0.77 or more above), 3x faster than the broadcast")
+    print("targets: blocks within 80 MiB and 1.3x the whole at 4096 (0.77 or more above), 3x faster than the broadcast")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ class Game(NamedTuple):
     threshold: float | None = 0.0  # above it a discriminator takes x for real; None: a critic's scores have no origin
 
 
+#: By name: what each player minimises.
 GAMES = {
     "minimax": Game(losses.minimax_discriminator_loss, losses.minimax_generator_loss),
     "non-saturating": Game(losses.minimax_discriminator_loss, losses.non_saturating_generator_loss),

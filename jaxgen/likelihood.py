@@ -20,6 +20,7 @@ class Likelihood(NamedTuple):
     levels: int | None = None  # of how many values in [0, 1], equally far apart, nll is a mass; None: a density
 
 
+#: Of each value, its logit: output [B, ...] (Kingma & Welling 2014, appendix C.1).
 bernoulli = Likelihood(
     parameters=(),
     nll=losses.bernoulli_nll,
@@ -43,6 +44,7 @@ def fixed_gaussian(std: float = 1.0) -> Likelihood:
     )
 
 
+#: Of each value, its mean and log-variance: output [B, ..., 2] (Kingma & Welling 2014, appendix C.2).
 gaussian = Likelihood(
     parameters=(2,),
     nll=lambda output, x: losses.gaussian_nll(output[..., 0], output[..., 1], x),

@@ -3,8 +3,8 @@
     python -m train.minmax [--out runs/minmax]
 
 1. Against a fixed generator the discriminator reaches D* = p / (p + q) (Goodfellow et al. 2014, proposition 1). With a
-   *known* q it then holds the density of the data, q D / (1 - D) (normalised below), which is the sense in which slides
-   call it a generative model. Where the game ends, q = p, it says 1/2 everywhere, and holds nothing: V = -log 4
+   *known* q it then holds the density of the data, q D / (1 - D) (normalised below), which is the sense in which it
+   is a generative model. Where the game ends, q = p, it says 1/2 everywhere, and holds nothing: V = -log 4
    (theorem 1).
 2. As it gets better, the gradient of log(1 - D(G(z))) vanishes (Arjovsky & Bottou 2017, theorem 2.4) and that of
    -log D(G(z)) does not (Goodfellow et al. 2014, section 3), but differs from one discriminator to the next (theorem
@@ -26,7 +26,7 @@ from jax.scipy.stats import norm
 
 from jaxgen import losses, models
 from jaxgen.recipe import PyTree
-from train import charts, estimates, run_directory, trained
+from train import charts, estimates, provenance, run_directory, trained
 from train.experiment import Size
 from train.failures import InputError, one_line_failures
 
@@ -208,6 +208,7 @@ def main(arguments: list[str]) -> None:
         if options.steps % _PROBES:
             raise InputError(f"--steps {options.steps}: expected a multiple of {_PROBES}")
         out = run_directory.made("--out", options.out)
+        origin = provenance.origin("train.minmax", arguments, jax.local_devices())
         keys = jax.random.split(jax.random.key(0), (3, options.seeds))
         of_seeds = [
             jax.jit(jax.vmap(functools.partial(part, steps=options.steps)))(key)
@@ -218,11 +219,18 @@ def main(arguments: list[str]) -> None:
         charts.save_minmax(out / "minmax.png", np.asarray(_GRID), optimum, at, way, bound)
         last = {name: values[:, -1] for name, values in {**way, **bound}.items()}
         scalars = {name: optimum[name] for name in ("optimal_value", "value", "kl", "distance_from_half")} | last
-        run_directory.write_json(out / "minmax.json", {name: values.tolist() for name, values in scalars.items()})
-        for name, values in scalars.items():
-            unit = _UNITS.get(name, "norm of a gradient")
-            found = estimates.estimate(unit, [value[None] for value in values])
-            print(estimates.line(name, found))
+        found = {
+            name: estimates.estimate(_UNITS.get(name, "norm of a gradient"), [value[None] for value in values])
+            for name, values in scalars.items()
+        }
+        result = {
+            "values": {"steps": options.steps, "seeds": options.seeds},
+            "metrics": {name: estimate._asdict() for name, estimate in found.items()},
+            "provenance": origin,
+        }
+        run_directory.write_json(out / "minmax.json", result)
+        for name, estimate in found.items():
+            print(estimates.line(name, estimate))
         print(out / "minmax.png")
 
 

@@ -20,7 +20,7 @@ import jax
 
 from jaxgen import preprocess
 from jaxgen.recipe import PyTree
-from train import charts, estimates, report, run_directory, trained
+from train import charts, estimates, provenance, report, run_directory, trained
 from train.data import Dataset, directory_of, open_data
 from train.evaluate import measure_nll
 from train.experiment import Share, Size
@@ -136,6 +136,7 @@ def write(options: Options, opened: Opened, scores: Mapping[str, Score], verdict
         "num_samples": options.num_samples,
         "scores": {name: {**found._asdict(), "auroc": found.auroc._asdict()} for name, found in verdicts.items()},
         "confidence": confidence(scores["classifier"]) if "classifier" in scores else None,
+        "provenance": provenance.origin("train.outliers", sys.argv[1:], jax.local_devices()),
     }
     run_directory.write_json(numbers, result)
     panels = [

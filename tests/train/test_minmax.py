@@ -11,9 +11,9 @@ from train import minmax
 def test_every_claim_can_be_seen(tmp_path):
     minmax.main(["--steps", "500", "--seeds", "2", "--out", str(tmp_path / "out")])
 
-    found = {
-        name: np.array(values) for name, values in json.loads((tmp_path / "out" / "minmax.json").read_text()).items()
-    }
+    result = json.loads((tmp_path / "out" / "minmax.json").read_text())
+    found = {name: np.array(metric["seeds"]) for name, metric in result["metrics"].items()}
+    assert result["provenance"]["command"].startswith("python -m train.minmax --steps 500")
     optimal = found["optimal_value"]
     # V is largest at D*, and at a short training's end not far below.
     assert (found["value"] <= optimal + 1e-4).all()
