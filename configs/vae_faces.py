@@ -1,7 +1,8 @@
 """Convolutional VAE on faces: Frey's film of one face (Roweis), or the 40 people of Olivetti.
 
     JAXGEN_DATA=DIR python -m train configs/vae_faces.py
-    JAXGEN_DATA=DIR python -m train configs/vae_faces.py --data olivetti_faces --latent-dim 8 --steps 1000
+    JAXGEN_DATA=DIR python -m train configs/vae_faces.py --data olivetti_faces --latent-dim 8 --steps 1000 \
+        --run-dir runs/olivetti
 
 The networks and options are those of `configs/vae_fashion.py`. Kingma & Welling 2014 trained on the first. 1,565 images
 are at most log 1,565 = 7.4 nats apart: a KL far above that leaves holes in the prior, so there are 4 latents, and the

@@ -1,7 +1,7 @@
 """Wasserstein autoencoder with MMD on MNIST, and with the same networks its rivals (Tolstikhin et al. 2018).
 
     JAXGEN_DATA=DIR python -m train configs/wae_mmd_mnist.py --seeds 5
-    JAXGEN_DATA=DIR python -m train configs/wae_mmd_mnist.py --seeds 5 --family vae
+    JAXGEN_DATA=DIR python -m train configs/wae_mmd_mnist.py --seeds 5 --family vae --run-dir runs/vae
 
 As in the authors' code: eight latents, squared error times 0.05, lambda 10, noise of 0.01 on what is encoded, an
 encoder that is first trained to match the prior's moments (200 steps, theirs at most), Adam with beta1 0.5 whose rate

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import difflib
 import functools
 import inspect
 import io
@@ -64,6 +65,14 @@ class Config(typing.NamedTuple):
         """The hyper-parameters and their defaults."""
         return inspect.signature(self.function).parameters
 
+    def hints(self) -> dict[str, typing.Any]:
+        """What each hyper-parameter may be; InputError where an annotation is no type."""
+        function = self.function.func if isinstance(self.function, functools.partial) else self.function
+        try:
+            return typing.get_type_hints(function, include_extras=True)
+        except (NameError, TypeError) as error:
+            raise InputError(f"{self.path} is no config: its annotations: {_one_line(error)}") from error
+
     def recorded_path(self) -> str:
         """The path as a run directory records it: relative to the checkout where it lies inside."""
         return str(self.path.relative_to(ROOT) if self.path.is_relative_to(ROOT) else self.path)
@@ -73,11 +82,14 @@ def load(path: str) -> Config:
     """The config in a file; a path that is not found here is looked for in the checkout."""
     file = next((base / path for base in (pathlib.Path.cwd(), ROOT) if (base / path).is_file()), None)
     if file is None or file.suffix != ".py":
-        there = ", ".join(f"configs/{file.name}" for file in sorted((ROOT / "configs").glob("*.py")))
-        raise InputError(f"no such config: {path}; expected a Python file such as {there}")
+        there = sorted(file.stem for file in (ROOT / "configs").glob("*.py"))
+        near = ", ".join(
+            f"configs/{name}.py" for name in difflib.get_close_matches(pathlib.Path(path).stem, there) or there
+        )
+        raise InputError(f"no such config: {path}; expected a Python file such as {near}")
     try:
         module = runpy.run_path(str(file))  # unlike an import, it leaves no compiled file beside the config
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{path} is no config: {type(error).__name__}: {_one_line(error)}") from error
     function = module.get("experiment")
     if not (inspect.isfunction(function) or isinstance(function, functools.partial)) or any(
@@ -89,13 +101,16 @@ def load(path: str) -> Config:
         raise InputError(
             f"{path} is no config: expected other names for {', '.join(sorted(taken))}, options of every run"
         )
-    return Config(file.resolve(), inspect.cleandoc(module["__doc__"] or ""), function)
+    config = Config(file.resolve(), inspect.cleandoc(module["__doc__"] or ""), function)
+    missing = config.parameters.keys() - config.hints().keys()
+    if missing:
+        raise InputError(f"{path} is no config: expected annotations of {', '.join(sorted(missing))}")
+    return config
 
 
 def bind(config: Config, arguments: Sequence[str]) -> tuple[dict, RunOptions]:
     """The hyper-parameters and run options that a command line gives; InputError in one line for a wrong one."""
-    function = config.function.func if isinstance(config.function, functools.partial) else config.function
-    hints = typing.get_type_hints(function, include_extras=True)
+    hints = config.hints()
     options = dataclasses.make_dataclass(
         config.name,
         [(name, hints[name], parameter.default) for name, parameter in config.parameters.items()],
@@ -103,7 +118,8 @@ def bind(config: Config, arguments: Sequence[str]) -> tuple[dict, RunOptions]:
         kw_only=True,
     )
     prog = f"python -m train {config.recorded_path()}"
-    bound = parse(options, arguments, prog=prog, description=config.description)
+    about = inspect.getdoc(config.function) if inspect.isfunction(config.function) else None
+    bound = parse(options, arguments, prog=prog, description="\n\n".join(filter(None, (config.description, about))))
     values = {name: getattr(bound, name) for name in config.parameters}
     run_options = RunOptions(**{field.name: getattr(bound, field.name) for field in dataclasses.fields(RunOptions)})
     check_bounds(values, hints)
@@ -145,9 +161,15 @@ def check_bounds(values: Mapping[str, typing.Any], hints: Mapping[str, typing.An
 def build(config: Config, values: Mapping[str, typing.Any]) -> Experiment:
     """The experiment of a config under these hyper-parameters."""
     try:
-        return config.function(**values)
+        found = config.function(**values)
     except (ValueError, TypeError) as error:
         raise InputError(f"{config.recorded_path()}: {_one_line(error)}") from error
+    if not isinstance(found, Experiment):
+        raise InputError(f"{config.recorded_path()} is no config: `experiment` gave {found!r}, expected an Experiment")
+    for name in ("steps", "batch_size", "seeds", "evaluate_every", "checkpoint_every"):
+        if getattr(found, name) < 1:
+            raise InputError(f"{config.recorded_path()}: {name} is {getattr(found, name)}; expected at least 1")
+    return found
 
 
 def default_run_dir(config: Config) -> str:
@@ -155,5 +177,5 @@ def default_run_dir(config: Config) -> str:
     return os.path.join("runs", config.name)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from train import intervals
+from train.failures import InputError
 
 # In the order in which they are printed, others behind them in nats; a compiled function returns its dictionary sorted.
 UNITS = {
@@ -72,15 +73,21 @@ def line(name: str, found: Estimate) -> str:
     """`name value unit`, then the interval."""
     if found.value is None:
         return f"{name} none, {found.interval}"
-    digits = ".2f" if found.unit.startswith("nats") and abs(found.value) >= 0.1 else ".4g"
-    value = f"{name} {found.value:{digits}} {found.unit}"
+    value = f"{name} {number(found.value, found.unit)} {found.unit}"
     if found.low is None or found.high is None:
         return f"{value}  no interval, {found.interval}"
-    return f"{value}  95 % [{found.low:{digits}}, {found.high:{digits}}], {found.interval}"
+    return f"{value}  95 % [{number(found.low, found.unit)}, {number(found.high, found.unit)}], {found.interval}"
+
+
+def number(value: float, unit: str) -> str:
+    """Nats to a hundredth, small ones and all else to four digits."""
+    return f"{value:{'.2f' if unit.startswith('nats') and abs(value) >= 0.1 else '.4g'}}"
 
 
 def read(path: pathlib.Path) -> dict[str, Estimate]:
-    """The estimates of evaluation.json."""
-    return {
-        name: Estimate(**found) for name, found in json.loads((path / "evaluation.json").read_text())["metrics"].items()
-    }
+    """The estimates of a run's evaluation.json; InputError where it cannot be read."""
+    file = path / "evaluation.json"
+    try:
+        return {name: Estimate(**found) for name, found in json.loads(file.read_text())["metrics"].items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} cannot be read; expected what `python -m train.evaluate {path}` writes") from error

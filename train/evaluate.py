@@ -180,6 +180,7 @@ def main(arguments: list[str]) -> None:
     with one_line_failures():
         options = trained.bind(Options, arguments, prog="python -m train.evaluate", description=__doc__)
         run = trained.open_run(options)
+        print(f"{run.path}: step {run.step} of {run.experiment.steps}")
         found = write(run, options.num_samples, options.features)
         report.write(run, found)
         for name, estimate in found.items():

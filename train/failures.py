@@ -4,6 +4,8 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
+import jax
+
 
 class InputError(Exception):
     """Something the user gave is wrong; the message names the option or file and what was expected. Exit code 2."""
@@ -25,7 +27,7 @@ def first_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def one_line_failures() -> Iterator[None]:
-    """Turn the two failures above, and a disk that is full or fails, into a line on stderr and an exit code."""
+    """Turn the two failures above, a disk or memory that is full, into a line on stderr and an exit code."""
     try:
         yield
     except InputError as error:
@@ -33,6 +35,9 @@ def one_line_failures() -> Iterator[None]:
         raise SystemExit(2) from None
     except (RunFailedError, OSError) as error:
         print(f"failed: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except jax.errors.JaxRuntimeError as error:  # such as memory that does not suffice
+        print(f"failed: {first_line(error)}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("interrupted; the same command starts again from what is on disk", file=sys.stderr)

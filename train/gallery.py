@@ -32,13 +32,14 @@ def draw(run: Trained) -> dict[str, Picture]:
     drawn = _curves(run, folder) | _samples(run, folder) | _reconstructions(run, folder, _spread(test, 32))
     few = _spread(test, _MOST_SCATTERED)
     drawn |= _latent_space(run, folder, few) | _plane(run, folder, few)
-    return drawn | {name: (run.path / file, caption) for name, (file, caption) in _read_added(run.path).items()}
+    return drawn | {name: (run.path / file, caption) for name, (file, caption) in _read_added(run).items()}
 
 
-def add(path: pathlib.Path, name: str, file: str, caption: str) -> None:
-    """Let the picture `file` of the run at `path` stand in its report under this name."""
-    (path / "figures").mkdir(exist_ok=True)
-    run_directory.write_json(path / "figures" / "added.json", _read_added(path) | {name: (file, caption)})
+def add(run: Trained, name: str, file: str, caption: str) -> None:
+    """Let the picture `file` of the run stand in its report under this name, until the run has trained further."""
+    (run.path / "figures").mkdir(exist_ok=True)
+    added = {"step": run.step, "pictures": _read_added(run) | {name: (file, caption)}}
+    run_directory.write_json(run.path / "figures" / "added.json", added)
 
 
 def codes(run: Trained, examples: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -59,9 +60,13 @@ def _posterior_draws(run: Trained, test: Mapping[str, np.ndarray]) -> np.ndarray
     return np.asarray(z).reshape(len(test["x"]), 100, -1)
 
 
-def _read_added(path: pathlib.Path) -> dict[str, tuple[str, str]]:
-    file = path / "figures" / "added.json"
-    return json.loads(file.read_text()) if file.exists() else {}
+def _read_added(run: Trained) -> dict[str, tuple[str, str]]:
+    """Pictures of the model as it now is: (file, caption) by name."""
+    try:
+        added = json.loads((run.path / "figures" / "added.json").read_text())
+        return added["pictures"] if added["step"] == run.step else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _curves(run: Trained, folder: pathlib.Path) -> dict[str, Picture]:

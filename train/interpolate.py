@@ -70,6 +70,8 @@ def check_options(options: Options) -> bool:
             raise InputError(f"--{one} and --{other.replace('_', '-')} exclude each other; expected one of them")
     if options.alphas is not None and options.alphas[2] < 1:
         raise InputError(f"--alphas {options.alphas[2]}: expected at least 1 of them, after the first and the last")
+    if options.alphas is not None and not np.isfinite(options.alphas).all():
+        raise InputError(f"--alphas {options.alphas[0]:g} {options.alphas[1]:g}: expected finite numbers")
     ends = (options.source, options.target, options.start, options.example, options.classifier)
     return any(end is not None for end in ends) or bool(options.source_rows or options.target_rows)
 
@@ -155,7 +157,7 @@ def decode(run: Trained, z: jax.Array, y: np.ndarray | None) -> np.ndarray:
 def open_classifier(options: Options, run: Trained) -> Trained | None:
     """The run whose `classify` judges a walk, trained now where none is given; None where the data has no labels."""
     if options.classifier is not None:
-        judge = trained.load(options.classifier, options.data_dir)
+        judge = trained.load_beside("--classifier", options.classifier, options.data_dir, run.dataset.spec.shape)
         if judge.recipe.classify is None or judge.dataset.fingerprint != run.dataset.fingerprint:
             raise InputError(f"--classifier {options.classifier}: expected a classifier of the data of {run.path}")
         return judge

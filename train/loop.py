@@ -88,5 +88,5 @@ def require_finite(metrics: Mapping[str, np.ndarray], first: int) -> None:
     rate = metrics.get("learning_rate")
     at_rate = "" if rate is None else f" at learning rate {np.ravel(rate[..., offset])[seed]:g}"
     raise RunFailedError(
-        f"step {first + offset + 1}: {bad}{of_seed} is {values[seed]}{at_rate}; checkpoints before it are kept"
+        f"step {first + offset + 1}: {bad}{of_seed} is {values[seed]}{at_rate}; checkpoints before it, if any, are kept"
     )

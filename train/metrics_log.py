@@ -1,5 +1,6 @@
 """metrics.jsonl, a line for each compiled call and each evaluation, and TensorBoard events where the extra is there."""
 
+import contextlib
 import importlib.util
 import json
 import pathlib
@@ -12,14 +13,12 @@ from train.run_directory import write_text
 
 
 def read(path: pathlib.Path) -> list[dict]:
-    """The lines of metrics.jsonl, in order, up to one that is damaged or was cut short."""
+    """The lines of metrics.jsonl, in order, but those that are damaged or were cut short."""
     lines = []
-    for line in path.read_text().split("\n")[:-1] if path.exists() else []:
-        try:
+    for line in path.read_text(errors="replace").split("\n")[:-1] if path.exists() else []:
+        with contextlib.suppress(ValueError):
             lines.append(json.loads(line))
-        except ValueError:
-            break
-    return lines
+    return [line for line in lines if isinstance(line, dict) and "step" in line]
 
 
 class MetricsLog:

@@ -19,7 +19,7 @@ _PACKAGES = ("jaxgen", "jax", "jaxlib", "flax", "optax", "chex", "orbax-checkpoi
 
 def session(devices: Sequence[jax.Device], steps_per_call: int, data_dir: str | None) -> dict:
     """What is known as a session starts. Under `machinery` stands all that the bits of a run depend on."""
-    found = origin("train", sys.argv[1:], devices)
+    found = origin(_program(), sys.argv[1:], devices)
     return {
         **found,
         "data_dir": os.path.abspath(data_dir) if data_dir else None,
@@ -42,6 +42,12 @@ def origin(program: str, arguments: Sequence[str], devices: Sequence[jax.Device]
             "cpu_threads": len(os.sched_getaffinity(0)),
         },
     }
+
+
+def _program() -> str:
+    """The module that `python -m` runs, which may train a classifier on the side."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name.removesuffix(".__main__") if spec else "train"
 
 
 def _version(package: str) -> str:

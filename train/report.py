@@ -23,7 +23,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto
 table { border-collapse: collapse; margin: 1rem 0 }
 th, td { text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #ddd; vertical-align: top }
 td { overflow-wrap: anywhere }
-td.number { text-align: right; font-variant-numeric: tabular-nums }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 img { max-width: 100%; image-rendering: pixelated }
 figure { margin: 1.5rem 0 }
 figcaption { color: #555 }
@@ -52,7 +52,7 @@ def write(run: Trained, estimates: Mapping[str, Estimate]) -> pathlib.Path:
     }
     body.append(_table("Data", {**data, **sizes}))
     for number, session in enumerate(sessions, 1):
-        facts = {name: value for name, value in session.items() if name != "machinery"}
+        facts = {name: value for name, value in session.items() if name not in ("machinery", "data_dir")}
         body.append(_table(f"Provenance, session {number} of {len(sessions)}", {**facts, **session["machinery"]}))
     name = pathlib.Path(run.record["config"]).stem
     seeds = len(run.models)
@@ -64,7 +64,7 @@ def write(run: Trained, estimates: Mapping[str, Estimate]) -> pathlib.Path:
 
 def add(run: Trained, name: str, picture: pathlib.Path, caption: str) -> list[pathlib.Path]:
     """Let a picture that lies in the run stand in its report, which is written again where there is one: its path."""
-    gallery.add(run.path, name, str(picture.relative_to(run.path)), caption)
+    gallery.add(run, name, str(picture.relative_to(run.path)), caption)
     evaluated = (run.path / "evaluation.json").exists()
     return [write(run, of_run.read(run.path))] if evaluated else []
 
@@ -80,11 +80,13 @@ def _numbers(estimates: Mapping[str, Estimate]) -> str:
 
 
 def _value(found: Estimate) -> str:
-    return "none" if found.value is None else f"{found.value:.4f}"
+    return "none" if found.value is None else of_run.number(found.value, found.unit)
 
 
 def _interval(found: Estimate) -> str:
-    return "none" if found.low is None or found.high is None else f"{found.low:.4f} to {found.high:.4f}"
+    if found.low is None or found.high is None:
+        return "none"
+    return f"{of_run.number(found.low, found.unit)} to {of_run.number(found.high, found.unit)}"
 
 
 def _table(title: str, values: Mapping[str, Any]) -> str:

@@ -42,6 +42,7 @@ class Job(NamedTuple):
     recipe: Recipe
     devices: list[jax.Device]
     steps: Steps
+    record: dict  # for config.json
 
 
 def run(config: Config, values: Mapping[str, Any], options: RunOptions, started: float) -> None:
@@ -61,13 +62,14 @@ def complete(config: Config, values: Mapping[str, Any], options: RunOptions, sta
     path = pathlib.Path(options.run_dir or configs.default_run_dir(config))
     job = open_job(config, values, options, path)
     with run_directory.RunDirectory(path) as directory:
-        steps_per_call = int(job.experiment.steps_per_call or 0)
-        directory.claim(config.recorded_path(), values, job.dataset.fingerprint, steps_per_call)
+        directory.claim(job.record)
         if is_complete(path, job.experiment.steps):
-            console.print(f"{path} is complete: {job.experiment.steps} steps")
+            console.print(
+                f"{path} is complete: {job.experiment.steps} steps; `python -m train.evaluate {path}` measures it anew"
+            )
         else:
             data_dir = directory_of(job.experiment.data, options.data_dir)
-            session = provenance.session(job.devices, steps_per_call, data_dir)
+            session = provenance.session(job.devices, job.record["steps_per_call"], data_dir)
             reached = train_job(job, path, session, started)
             if reached < job.experiment.steps:
                 console.print(f"stopped and saved at step {reached}; the same command goes on from there")
@@ -109,9 +111,11 @@ def open_job(config: Config, values: Mapping[str, Any], options: RunOptions, pat
         )
     except ValueError as error:
         raise InputError(str(error)) from error
-    recorded = run_directory.read_config(path)["steps_per_call"] if (path / "config.json").exists() else None
-    steps_per_call = choose_steps_per_call(experiment, recorded, devices[0].platform)
-    job = Job(experiment._replace(steps_per_call=steps_per_call), dataset, recipe, devices, steps)
+    record = run_directory.record_of(config.recorded_path(), values, dataset.fingerprint)
+    there = run_directory.of_same_run(path, record)
+    steps_per_call = choose_steps_per_call(experiment, there["steps_per_call"] if there else None, devices[0].platform)
+    record["steps_per_call"] = steps_per_call
+    job = Job(experiment._replace(steps_per_call=steps_per_call), dataset, recipe, devices, steps, record)
     if not is_complete(path, experiment.steps):
         trace_steps(config, job)
     return job
@@ -138,6 +142,8 @@ def choose_steps_per_call(experiment: Experiment, recorded: int | None, platform
     fitting = max(size for size in range(1, most + 1) if common % size == 0)
     chosen = experiment.steps_per_call or recorded or fitting
     for name, interval in intervals.items():
+        if interval % chosen and experiment.steps_per_call:
+            raise InputError(f"--steps-per-call {chosen}: expected a divisor of --{name} {interval}")
         if interval % chosen:
             raise InputError(f"--{name} {interval}: expected a multiple of the {chosen} steps in a call")
     return chosen
@@ -148,7 +154,7 @@ def is_complete(path: pathlib.Path, steps: int) -> bool:
     try:
         estimates.read(path)
         evaluated = json.loads((path / "evaluation.json").read_text())["step"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (InputError, KeyError):
         return False
     return evaluated == steps and (path / "report.html").exists()
 
@@ -177,6 +183,7 @@ def train_job(job: Job, path: pathlib.Path, session: dict, started: float) -> in
         if restored is not None:
             first, state, key = restored
             console.print(f"resumed at step {first} of {experiment.steps}")
+        run_directory.continue_as(path, job.record)
         for stale in ("evaluation.json", "report.html"):  # of fewer steps: nothing may take them for the end of these
             (path / stale).unlink(missing_ok=True)
         for difference in run_directory.append_session(path, session):

@@ -71,33 +71,41 @@ class RunDirectory:
         """Let the directory go."""
         self._lock.close()
 
-    def claim(self, config: str, values: Mapping[str, Any], fingerprint: str, steps_per_call: int) -> dict:
-        """Write config.json, or hold this run's identity against the one there: the record that now stands.
-
-        Every value and the data must be the same; more steps than before continue the run, and only then is the file
-        written again. `steps_per_call` stays what it was.
-        """
-        record = {
-            "config": config,
-            "values": json.loads(json.dumps(values)),  # as they will be read back: tuples are lists
-            "data_fingerprint": fingerprint,
-            "steps_per_call": steps_per_call,
-        }
-        if not (self.path / "config.json").exists():
+    def claim(self, record: Mapping[str, Any]) -> None:
+        """Write config.json where there is none; InputError where there is that of another run."""
+        if of_same_run(self.path, record) is None:
             write_json(self.path / "config.json", record)
-            return record
-        there = read_config(self.path)
-        before, now = _identity(there), _identity(record)
-        differing = [
-            f"{name} is {before.get(name)} there and {now.get(name)} here"
-            for name in sorted(before.keys() | now.keys())
-            if before.get(name) != now.get(name) and not (name == "steps" and _continues(before["steps"], now["steps"]))
-        ]
-        if differing:
-            raise InputError(f"--run-dir {self.path}: expected a new directory or the same run; {'; '.join(differing)}")
-        if now != before:
-            write_json(self.path / "config.json", {**there, "values": record["values"]})
-        return {**there, "values": record["values"]}
+
+
+def record_of(config: str, values: Mapping[str, Any], fingerprint: str) -> dict:
+    """The identity of a run, as config.json holds it beside `steps_per_call`."""
+    # As they will be read back: tuples are lists.
+    return {"config": config, "values": json.loads(json.dumps(values)), "data_fingerprint": fingerprint}
+
+
+def of_same_run(path: pathlib.Path, record: Mapping[str, Any]) -> dict | None:
+    """config.json, None where there is none; InputError where a value, but for fewer steps, or the data differ."""
+    if not (path / "config.json").exists():
+        return None
+    there = read_config(path)
+    before, now = _identity(there), _identity(record)
+    differing = [
+        f"{name} is {before.get(name)} there and {now.get(name)} here"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name) and not (name == "steps" and _continues(before["steps"], now["steps"]))
+    ]
+    if differing:
+        raise InputError(
+            f"--run-dir {path}: expected the same run, or another directory to begin anew; {'; '.join(differing)}"
+        )
+    return there
+
+
+def continue_as(path: pathlib.Path, record: Mapping[str, Any]) -> None:
+    """Let config.json have the values of this record, whose steps may be more."""
+    there = read_config(path)
+    if there["values"] != record["values"]:
+        write_json(path / "config.json", {**there, "values": record["values"]})
 
 
 def _continues(before: int | None, now: int | None) -> bool:

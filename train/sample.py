@@ -37,6 +37,8 @@ def classes_of(options: Options, run: Trained) -> np.ndarray:
     for y in options.y:
         if y >= num_classes:
             raise InputError(f"--y {y}: expected classes of the data, which has {num_classes}")
+    if options.num < len(options.y):
+        raise InputError(f"--num {options.num}: expected at least one sample of each of the {len(options.y)} classes")
     if options.y and not depends_on_class(run, num_classes):
         raise InputError(f"--y {options.y[0]}: expected a run whose model is conditional on a class")
     shares = np.arange(options.num) * len(options.y) // options.num

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, get_type_hints
@@ -101,6 +102,8 @@ def open_run(options: Reading) -> Trained:
     """The run that the options name, on the device that they name."""
     devices.choose(options.platform, None)
     devices.use_compilation_cache(options.compilation_cache)
+    if pathlib.Path(options.run).is_dir() and not os.access(options.run, os.W_OK):
+        raise InputError(f"{options.run}: expected a directory that can be written, for what is found out of the run")
     return load(options.run, options.data_dir)
 
 

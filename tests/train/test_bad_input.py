@@ -8,10 +8,10 @@ import sys
 import numpy as np
 import pytest
 
-from train import evaluate, sample
+from train import evaluate, interpolate, rate_distortion, sample
 from train.__main__ import main
 from train.failures import InputError
-from train.run_directory import RunDirectory
+from train.run_directory import RunDirectory, record_of
 
 CONFIG = "configs/vae_digits.py"
 GAN = "configs/dcgan_mnist.py"
@@ -34,6 +34,8 @@ FILES = {
     "integers": images(x_train=np.zeros((20, 4, 4), np.int64)),
     "shape": images(x_test=np.zeros((5, 4, 5), np.uint8)),
     "rank": images(x_train=np.zeros((20, 4), np.uint8)),
+    "bits": images(x_train=np.eye(20, 16, dtype=np.uint8).reshape(20, 4, 4)),
+    "one": images(x_test=np.full((1, 4, 4), 7, np.uint8)),
     "nan": images(x_train=with_nan(), x_test=np.zeros((5, 4, 4), np.float32)),
     "labels": images(y_train=np.zeros(20, int), y_test=np.array([0, 0, 0, 0, 3])),
     "negative_labels": images(y_train=np.full(20, -1), y_test=np.zeros(5, int)),
@@ -47,6 +49,12 @@ CASES = {
     "a directory": (["configs"], ["no such config"]),
     "not a config": (["train/failures.py"], ["train/failures.py is no config", "experiment"]),
     "broken config": (["{dir}/broken.py"], ["broken.py is no config", "SyntaxError"]),
+    "config that exits": (["{dir}/exits.py"], ["exits.py is no config", "SystemExit: 3"]),
+    "no annotation": (["{dir}/bare.py"], ["bare.py is no config", "annotations of size"]),
+    "unknown annotation": (["{dir}/unknown.py"], ["unknown.py is no config", "'Sise' is not defined"]),
+    "no experiment": (["{dir}/none.py"], ["none.py is no config", "gave None, expected an Experiment"]),
+    "no steps": (["configs/iwae_mnist.py", "--schedule-scale", "1e-9"], ["iwae_mnist.py: steps is 0", "at least 1"]),
+    "config nearly right": (["configs/vae_digit.py"], ["expected a Python file such as configs/vae_digits.py"]),
     "a run's option in a config": (["{dir}/taken.py"], ["taken.py is no config", "other names for num_samples"]),
     "misspelt option": ([CONFIG, "--latent-dm", "3"], ["--latent-dm", "perhaps you meant --latent-dim"]),
     "wrong type": ([CONFIG, "--steps", "many"], ["--steps", "'many'"]),
@@ -70,7 +78,7 @@ CASES = {
     "penalty of a batch": ([GAN, "--gradient-penalty", "1"], ["of one example alone", "spectral or none"]),
     "smoothing": ([GAN, "--game", "hinge", "--label-smoothing", "0.1"], ["minimax and non-saturating", "'hinge'"]),
     "no such game": ([GAN, "--game", "chess"], ["--game", "chess"]),
-    "interval": ([CONFIG, "--steps-per-call", "50", "--evaluate-every", "30"], ["--evaluate-every 30", "the 50 steps"]),
+    "interval": ([CONFIG, "--steps-per-call", "50", "--evaluate-every", "30"], ["call 50: expected", "every 30"]),
     "unknown scheme": ([CONFIG, "--data", "http:x"], ["http:", "npz:", "tfds:"]),
     "unknown name": ([CONFIG, "--data", "mnist"], ["mnist", "--data-dir", "JAXGEN_DATA"]),
     "no such data dir": ([CONFIG, "--data", "mnist", "--data-dir", "{dir}/no"], ["--data-dir", "{dir}/no"]),
@@ -86,6 +94,8 @@ CASES = {
             "integers": ["x_train", "int64", "uint8"],
             "shape": ["x_test", "(4, 5"],
             "rank": ["x_train", "[N, H, W]"],
+            "bits": ["x_train holds 0 and 1 as uint8", "0 ... 255"],
+            "one": ["x_test has 1 example", "at least 2"],
             "nan": ["x_train"],
             "labels": ["y_test", "3"],
             "negative_labels": ["y_train", "-1"],
@@ -105,6 +115,10 @@ def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.P
         np.savez(tmp_path / f"{name}.npz", **arrays)
     (tmp_path / "broken.py").write_text("def experiment(:\n")
     (tmp_path / "taken.py").write_text("def experiment(*, num_samples=1): ...\n")
+    (tmp_path / "exits.py").write_text("raise SystemExit(3)\n")
+    (tmp_path / "bare.py").write_text("def experiment(*, size=1): ...\n")
+    (tmp_path / "unknown.py").write_text("def experiment(*, size: 'Sise' = 1): ...\n")
+    (tmp_path / "none.py").write_text("def experiment(*, size: int = 1): ...\n")
     return tmp_path
 
 
@@ -180,6 +194,13 @@ def test_the_readers_of_a_run_name_what_is_wrong_with_it(train, tmp_path, capsys
     capsys.readouterr()
     assert "--num-samples 0: expected" in refused(evaluate.main, [str(run), "--num-samples", "0"], capsys)
     assert "--num -1: expected" in refused(sample.main, [str(run), "--num", "-1"], capsys)
+    assert "--num 1: expected" in refused(sample.main, [str(run), "--num", "1", "--y", "0", "1"], capsys)
+    alphas = [str(run), "--alphas", "0", "nan", "5"]
+    assert "--alphas 0 nan: expected finite" in refused(interpolate.main, alphas, capsys)
+    walk = [str(run), "--source", "0", "--target", "1", "--classifier", str(tmp_path / "no")]
+    assert "error: --classifier: " in refused(interpolate.main, walk, capsys)
+    (run / "evaluation.json").write_text("{")
+    assert "evaluation.json cannot be read" in refused(rate_distortion.main, [str(run)], capsys)
 
     shutil.rmtree(run / "checkpoints")
     assert "holds no checkpoint" in refused(evaluate.main, [str(run)], capsys)
@@ -192,7 +213,8 @@ def test_the_readers_of_a_run_name_what_is_wrong_with_it(train, tmp_path, capsys
 
 def test_steps_left_to_the_config_are_continued_by_no_number(tmp_path):
     with RunDirectory(tmp_path / "run") as directory:
-        directory.claim("configs/x.py", {"steps": None}, "", 1)
-        directory.claim("configs/x.py", {"steps": None}, "", 1)
+        of_steps = lambda steps: record_of("configs/x.py", {"steps": steps}, "") | {"steps_per_call": 1}  # noqa: E731
+        directory.claim(of_steps(None))
+        directory.claim(of_steps(None))
         with pytest.raises(InputError, match="steps is None there and 5 here"):
-            directory.claim("configs/x.py", {"steps": 5}, "", 1)
+            directory.claim(of_steps(5))

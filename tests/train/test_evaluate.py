@@ -66,7 +66,8 @@ def run(tmp_path_factory, tiny):
 def test_evaluate_prints_a_line_a_metric_and_writes_them(run, capsys):
     evaluate.main([str(run), "--num-samples", "100", "--features", "x"])
 
-    lines = capsys.readouterr().out.splitlines()
+    step, *lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"{re.escape(str(run))}: step (\d+) of \1", step)
     assert [line.split()[0] for line in lines] == [
         "negative_elbo", "reconstruction", "kl", "importance_weighted_nll", "bits_per_dim", "squared_error",
         "frechet_distance", "frechet_distance_of_training_data", "kernel_distance", "precision", "recall", "density",

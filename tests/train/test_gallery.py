@@ -60,16 +60,19 @@ def test_a_game_on_the_plane_shows_both_players_and_every_seed(tmp_path):
     assert "of each seed" in gallery.draw(trained.load(str(run), None))["Samples"][1]
 
 
-def test_pictures_that_were_added_stay(train, tmp_path):
+def test_pictures_that_were_added_stay_as_long_as_the_model(train, tmp_path):
     run = tmp_path / "run"
     assert train(run, "--steps", "10") == 0
     (run / "figures" / "mine.png").write_bytes((run / "figures" / "curves.png").read_bytes())
-    gallery.add(run, "Mine", "figures/mine.png", "Drawn by hand.")
-    gallery.add(run, "Again", "figures/mine.png", "Twice.")
+    gallery.add(trained.load(str(run), None), "Mine", "figures/mine.png", "Drawn by hand.")
+    gallery.add(trained.load(str(run), None), "Again", "figures/mine.png", "Twice.")
 
     drawn = gallery.draw(trained.load(str(run), None))
     assert list(drawn)[-2:] == ["Mine", "Again"]
     assert drawn["Mine"] == (run / "figures" / "mine.png", "Drawn by hand.")
+    assert "Mine" not in gallery.draw(trained.load(str(run), None)._replace(step=20))  # of a model that is no more
+    (run / "figures" / "added.json").write_text("{")
+    assert "Mine" not in gallery.draw(trained.load(str(run), None))
 
 
 def test_codes_are_those_of_every_example_once(train, tmp_path):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from run_files import bits_of, log_of
 
+from train import failures, trained
 from train import run as running
-from train import trained
 
 
 def test_a_run_writes_what_it_promises_and_a_second_call_finds_it_complete(train, tmp_path, capsys):
@@ -128,7 +128,26 @@ def test_a_number_of_steps_in_a_call_that_fits_no_checkpoint_is_refused_and_lose
 
     said = capsys.readouterr().err
     assert "--steps-per-call: expected a divisor of the newest of the steps 10, 20" in said
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["values"]["steps"] == 20
+    assert (tmp_path / "run" / "report.html").exists()
     assert {entry.name for entry in (tmp_path / "run" / "checkpoints").iterdir()} == {"10", "20"}
+
+
+def test_a_damaged_line_of_the_log_costs_that_line_alone(train, tmp_path):
+    log = tmp_path / "run" / "metrics.jsonl"
+    assert train(tmp_path / "run", "--steps", "20") == 0
+    first, *others = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"\xff" + first + b"".join(others))
+
+    assert train(tmp_path / "run", "--steps", "30") == 0
+    assert log.read_bytes().startswith(b"".join(others[:-1]))
+
+
+def test_what_jax_could_not_do_is_one_line(capsys):
+    with pytest.raises(SystemExit) as stop, failures.one_line_failures():
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nmore of it")
+    assert stop.value.code == 1
+    assert capsys.readouterr().err == "failed: JaxRuntimeError: RESOURCE_EXHAUSTED: Out of memory\n"
 
 
 def test_a_disk_that_is_full_is_one_line_and_the_run_goes_on_later(train, tmp_path, monkeypatch, capsys):

@@ -93,6 +93,8 @@ def from_arrays(source: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
                 content[f"y_{part}"] = _labels(source, f"y_{part}", arrays[f"y_{part}"], num_examples)
 
     train, test = _part(content, "train"), _part(content, "test")
+    if len(test["x"]) < 2:
+        raise InputError(f"{source}: x_test has 1 example; expected at least 2, for a mean with an interval")
     _check_known_labels(source, "y_test", test, train)
     if "x_valid" in content:
         valid, valid_is = _part(content, "valid"), "x_valid"
@@ -123,6 +125,10 @@ def _examples(source: str, name: str, given: np.ndarray) -> np.ndarray:
         )
     if array.size == 0:
         raise InputError(f"{source}: {name} is empty, of shape {array.shape}; expected at least one example")
+    if array.dtype == np.uint8 and array.max() == 1:
+        raise InputError(
+            f"{source}: {name} holds 0 and 1 as uint8, nearly black; expected 0 ... 255, or floats in [0, 1]"
+        )
     if is_float:
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which is refused next
             array = array.astype(np.float32)
