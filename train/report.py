@@ -56,7 +56,8 @@ def write(run: Trained, estimates: Mapping[str, Estimate]) -> pathlib.Path:
         body.append(_table(f"Provenance, session {number} of {len(sessions)}", {**facts, **session["machinery"]}))
     name = pathlib.Path(run.record["config"]).stem
     seeds = len(run.models)
-    lead = f"{run.step} steps, {seeds} seed{'s' if seeds > 1 else ''}, data {run.dataset.source}."
+    several = "" if seeds == 1 else " Pictures of examples and codes are of the first seed."
+    lead = f"{run.step} steps, {seeds} seed{'s' if seeds > 1 else ''}, data {run.dataset.source}.{several}"
     page = _PAGE.substitute(title=html.escape(name), lead=html.escape(lead), body="\n".join(body))
     run_directory.write_text(run.path / "report.html", page)
     return run.path / "report.html"
