@@ -20,9 +20,10 @@ def save_curves(path: pathlib.Path, log: Sequence[dict], names: Sequence[str]) -
     for number, name in enumerate(names):
         lines = [entry for entry in log if name in entry]
         values = np.array([np.atleast_1d(entry[name]) for entry in lines])
-        style = {"color": f"C{number}", "lw": 1, "marker": "." if len(lines) == 1 else ""}  # a point alone is no line
+        steps, marker = [entry["step"] for entry in lines], "." if len(lines) == 1 else ""  # a point alone is no line
         for seed, curve in enumerate(values.T):
-            axes.plot([entry["step"] for entry in lines], curve, label=name if seed == 0 else None, **style)
+            label = name if seed == 0 else None
+            axes.plot(steps, curve, color=f"C{number}", lw=1, marker=marker, label=label)
     shown = np.concatenate([np.ravel(entry[name]) for name in names for entry in log if name in entry])
     axes.set_ylim(*_limits(shown))
     axes.set_xlabel("step")
