@@ -10,7 +10,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from jaxgen.recipe import PyTree, State
-from train.failures import InputError, RunFailedError, warn
+from train.failures import InputError, RunFailedError, first_line, warn
 
 logging.getLogger("absl").setLevel(logging.CRITICAL)
 
@@ -73,7 +73,7 @@ class Checkpoints:
         try:
             saved = self._manager.save(step, args=items)
         except Exception as error:  # whatever Orbax and its writers raise
-            raise RunFailedError(f"checkpoint {step} could not be written: {_first_line(error)}") from error
+            raise RunFailedError(f"checkpoint {step} could not be written: {first_line(error)}") from error
         if not saved:
             raise RunFailedError(f"checkpoint {step} was refused: {self._path} holds a later one")
 
@@ -98,7 +98,7 @@ class Checkpoints:
             try:
                 restored = self._read(step, like, key_like)
             except _BROKEN as error:
-                broken[step] = _first_line(error)
+                broken[step] = first_line(error)
                 continue
             for newer in (other for other in steps if other > step):
                 if newer in broken:
@@ -126,7 +126,7 @@ class Checkpoints:
                 items = ocp.args.Composite(model=ocp.args.StandardRestore(abstract(like)))
                 return step, self._manager.restore(step, args=items)["model"]
             except _BROKEN as error:
-                warn(f"checkpoint {self._path / str(step)} is broken and is skipped: {_first_line(error)}")
+                warn(f"checkpoint {self._path / str(step)} is broken and is skipped: {first_line(error)}")
         raise InputError(f"{self._path} holds no checkpoint that can be read; expected one of a run that was trained")
 
     def _refuse_other(self, step: int, **like: PyTree) -> None:
@@ -145,7 +145,3 @@ class Checkpoints:
 def abstract(tree: PyTree) -> PyTree:
     """Shapes, dtypes and shardings of a tree, for Orbax to restore into."""
     return jax.tree.map(ocp.utils.to_shape_dtype_struct, tree)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
