@@ -21,8 +21,9 @@ class VAE(nn.Module):
 
     def encode(self, x: jax.Array, y: jax.Array | None = None) -> Gaussian:
         """q(z | x), or q(z | x, y): [B, ...], [B] -> Gaussian of [B, Z]."""
-        convolutional = getattr(self.encoder, "channels", ())
-        return self.encoder(self._with_class(x if convolutional else x.reshape(len(x), -1), y))
+        if self.num_classes is not None and not getattr(self.encoder, "channels", ()):
+            x = x.reshape(len(x), -1)  # so that the class is K more numbers, and not K more channels
+        return self.encoder(self._with_class(x, y))
 
     def decode(self, z: jax.Array, y: jax.Array | None = None) -> jax.Array:
         """The parameters of p(x | z), or of p(x | z, y): [B, Z], [B] -> [B, ...]."""

@@ -56,7 +56,8 @@ def gan(
     (Lin et al. 2018), B / m packs of a batch. With `num_classes` both see y (Mirza & Osindero 2014).
 
     Raises ValueError for a `game` that is not in `jaxgen.games`, for counts that are not positive, for smoothing in
-    another game, and for a penalty on a discriminator with batch norm or minibatch standard deviation.
+    another game, and for a penalty on a discriminator with batch norm or minibatch standard deviation; in `init`
+    and `step` AssertionError unless the y of a conditional GAN is integers [B].
     """
     discriminator_loss, generator_loss, threshold = game_of(game, label_smoothing)
     if critic_steps < 1 or packing < 1:

@@ -119,6 +119,19 @@ def test_an_unconditional_network_ignores_the_class():
     np.testing.assert_array_equal(vae.apply(params, X, Y), vae.apply(params, X))
 
 
+def test_an_encoder_of_another_kind_sees_images_as_they_are():
+    class Rows(nn.Module):
+        latent_dim: int = 4
+
+        def __call__(self, x):
+            return models.Gaussian(x.mean(axis=(1, 3)), jnp.zeros((len(x), 4)))
+
+    vae = models.VAE(Rows(), models.Decoder((3, 4, 1), ()))
+    images = X[:, :12].reshape(3, 3, 4, 1)
+    found = vae.apply(drawn_parameters(vae, images), images, method="encode")
+    np.testing.assert_allclose(found.mean, images.mean(axis=(1, 3)))
+
+
 def test_images_keep_their_shape():
     vae, flat = network(shape=(28, 28, 1)), network()
     images = X.reshape(3, 28, 28, 1)
