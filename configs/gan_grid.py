@@ -1,6 +1,8 @@
 """GAN on a grid of 25 Gaussians: `configs/gan_ring.py`, its options and its protocol, on other data.
 
-python -m train configs/gan_grid.py --seeds 10
+    python -m train configs/gan_grid.py --seeds 10
+
+Reached: 18.3 modes of 25 [16.6, 20.0], 61.2 % of high quality (10 seeds, docs/results/gans.md).
 """
 
 import functools
