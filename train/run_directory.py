@@ -84,7 +84,7 @@ def record_of(config: str, values: Mapping[str, Any], fingerprint: str) -> dict:
 
 
 def of_same_run(path: pathlib.Path, record: Mapping[str, Any]) -> dict | None:
-    """config.json, None where there is none; InputError where a value, but for fewer steps, or the data differ."""
+    """config.json, None where there is none; InputError where the data or a value differ, but for more steps."""
     if not (path / "config.json").exists():
         return None
     there = read_config(path)
