@@ -23,6 +23,7 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto
 table { border-collapse: collapse; margin: 1rem 0 }
 th, td { text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #ddd; vertical-align: top }
 td { overflow-wrap: anywhere }
+td.name { overflow-wrap: normal }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 img { max-width: 100%; image-rendering: pixelated }
 figure { margin: 1.5rem 0 }
@@ -73,11 +74,16 @@ def add(run: Trained, name: str, picture: pathlib.Path, caption: str) -> list[pa
 def _numbers(estimates: Mapping[str, Estimate]) -> str:
     head = "<tr><th>metric<th>value<th>unit<th>95 % interval<th>from</tr>"
     rows = [
-        f'<tr><td>{html.escape(name)}<td class="number">{_value(found)}<td>{html.escape(found.unit)}'
+        f'<tr><td class="name">{_breakable(name)}<td class="number">{_value(found)}<td>{html.escape(found.unit)}'
         f'<td class="number">{_interval(found)}<td>{html.escape(found.interval)}</tr>'
         for name, found in estimates.items()
     ]
     return f"<h2>Test set</h2>\n<table>{head}{''.join(rows)}</table>"
+
+
+def _breakable(name: str) -> str:
+    """The name, which a narrow page may break between its words."""
+    return html.escape(name).replace("_", "_<wbr>")
 
 
 def _value(found: Estimate) -> str:
