@@ -22,6 +22,8 @@ from jax.scipy.stats import norm
 from jaxgen import losses, models
 from jaxgen.recipe import PyTree
 
+Draw = Callable[[jax.Array], jax.Array]  # key -> [B, 1]
+
 _NETWORK = models.Discriminator((64, 64))
 _BATCH = 512
 PROBES = 50
@@ -47,10 +49,13 @@ class Gaussian(NamedTuple):
 _DATA, _FAR_OFF = Gaussian(0.0, 0.3), Gaussian(3.0, 0.3)
 
 
-def far_apart(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """A batch of data and one of a generator whose points nobody could take for them: [B, 1], [B, 1]."""
+def both(key: jax.Array, *, real: Draw, fake: Draw) -> tuple[jax.Array, jax.Array]:
+    """A batch of the data and one of the generator: [B, 1], [B, 1]."""
     key_real, key_fake = jax.random.split(key)
-    return _DATA.draw(key_real), _FAR_OFF.draw(key_fake)
+    return real(key_real), fake(key_fake)
+
+
+_far_apart = functools.partial(both, real=_DATA.draw, fake=_FAR_OFF.draw)
 
 
 def logits(params: PyTree, x: jax.Array) -> jax.Array:
@@ -112,18 +117,10 @@ def at_the_optimum(key: jax.Array, steps: int) -> dict[str, jax.Array]:
         is_left = jax.random.bernoulli(key_which, 0.5, (_BATCH, 1))
         return jnp.where(is_left, left.draw(key_left), right.draw(key_right))
 
-    def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        key_real, key_fake = jax.random.split(key)
-        return data(key_real), generator.draw(key_fake)
-
-    def draw_equal(key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        key_real, key_fake = jax.random.split(key)
-        return data(key_real), data(key_fake)
-
     key_fixed, key_equal = jax.random.split(key)
-    params, _ = fit(key_fixed, minimax, draw, lambda _: None, steps)
+    params, _ = fit(key_fixed, minimax, functools.partial(both, real=data, fake=generator.draw), lambda _: None, steps)
     found = logits(params, GRID[:, None])
-    at_the_end, _ = fit(key_equal, minimax, draw_equal, lambda _: None, steps)
+    at_the_end, _ = fit(key_equal, minimax, functools.partial(both, real=data, fake=data), lambda _: None, steps)
     d_at_the_end = jax.nn.sigmoid(logits(at_the_end, GRID[:, None]))
     p, q = 0.5 * (left.density(GRID) + right.density(GRID)), generator.density(GRID)
     implied = q * jnp.exp(found)
@@ -161,7 +158,7 @@ def on_the_way(key: jax.Array, steps: int) -> dict[str, jax.Array]:
             "non_saturating": gradient_norm(losses.non_saturating_generator_loss),
         }
 
-    return fit(key, minimax, far_apart, probe, steps)[1]
+    return fit(key, minimax, _far_apart, probe, steps)[1]
 
 
 def without_a_bound(key: jax.Array, steps: int) -> dict[str, jax.Array]:
@@ -174,6 +171,6 @@ def without_a_bound(key: jax.Array, steps: int) -> dict[str, jax.Array]:
 
     key_free, key_penalised = jax.random.split(key)
     return {
-        "free": fit(key_free, functools.partial(critic, penalty=0.0), far_apart, probe, steps)[1],
-        "penalised": fit(key_penalised, functools.partial(critic, penalty=10.0), far_apart, probe, steps)[1],
+        "free": fit(key_free, functools.partial(critic, penalty=0.0), _far_apart, probe, steps)[1],
+        "penalised": fit(key_penalised, functools.partial(critic, penalty=10.0), _far_apart, probe, steps)[1],
     }
