@@ -8,8 +8,8 @@ import numpy as np
 
 from jaxgen.recipe import Recipe
 from train.data import batch_rows
-from train.keys import of_seed
-from train.parallel import Prepare, compile_steps
+from train.engine.compile import Prepare, compile_steps
+from train.engine.keys import of_seed
 
 
 def steps_of(

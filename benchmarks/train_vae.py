@@ -16,7 +16,7 @@ import optax
 import torch
 
 from jaxgen import models, preprocess, recipes
-from train.parallel import Prepare
+from train.engine.compile import Prepare
 
 BATCH, STEPS, STEPS_PER_CALL = 128, 200, 50
 HIDDEN, LATENT, PIXELS = 400, 20, 784

@@ -1,4 +1,4 @@
-"""PixelCNN on the 256 grey values of Fashion-MNIST, whose likelihood MNIST is held against in `train.outliers`.
+"""PixelCNN on the 256 grey values of Fashion-MNIST, whose likelihood MNIST is held against in `train detect`.
 
     JAXGEN_DATA=DIR python -m train configs/pixelcnn_fashion.py
     JAXGEN_DATA=DIR python -m train configs/pixelcnn_fashion.py --mutation 0.2 --run-dir runs/background

@@ -1,12 +1,38 @@
-"""From a stored example to what a model sees: (key, x) -> x for one example; the caller maps it over a batch.
+"""Preparation of stored examples for a model: (key, x) -> x for one example, to be mapped over a batch.
 
-x is uint8 0..255, or a float that is already in the units of the model and that only `binarize` changes.
+x is uint8 0..255, or a float in [0, 1] (a vector may have any range).
 """
 
+import dataclasses
+import functools
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+
+
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """A preparation, called as `prepare(key, x)`, and what readers of a model have to know of it."""
+
+    #: (key, x) -> x of one example [...], from storage to the model's units.
+    apply: Callable[[jax.Array, jax.Array], jax.Array]
+    #: x [B, ...] in the model's units -> x [B, ...] in [0, 1], for pictures and classifiers.
+    to_unit: Callable[[jax.Array], jax.Array] = lambda x: x
+    #: x [B, ...] -> nats [B]: log |det| of the map from the model's units to those of the integers that were stored, to
+    #: be added to -log p(x) for bits per dimension. None where a density of the model's is not one of integers.
+    log_det: Callable[[jax.Array], jax.Array] | None = None
+    #: Number of values k / (levels - 1) that x is reduced to; None where the preparation keeps all that are stored.
+    levels: int | None = None
+
+    def __post_init__(self) -> None:
+        """Let the reference show what `apply` says of itself."""
+        object.__setattr__(self, "__doc__", self.apply.__doc__)
+
+    def __call__(self, key: jax.Array, x: jax.Array) -> jax.Array:
+        """Prepare one example."""
+        return self.apply(key, x)
 
 
 def _is_uint8(x: jax.Array) -> bool:
@@ -17,6 +43,7 @@ def _is_uint8(x: jax.Array) -> bool:
     raise ValueError(f"x must be uint8 or floating, got {x.dtype}")
 
 
+@Preparation
 def scale(key: jax.Array, x: jax.Array) -> jax.Array:
     """X / 255 as float32, [...] -> [...] in [0, 1]; floats pass. All that statically binarized data needs.
 
@@ -26,11 +53,13 @@ def scale(key: jax.Array, x: jax.Array) -> jax.Array:
     return x.astype(jnp.float32) / 255 if _is_uint8(x) else x.astype(jnp.float32)
 
 
+@functools.partial(Preparation, to_unit=lambda x: (x + 1) / 2)
 def scale_symmetric(key: jax.Array, x: jax.Array) -> jax.Array:
     """2 x - 1 of the scaled values: [...] -> [...] in [-1, 1], the range of a tanh. The key is not used."""
     return 2 * scale(key, x) - 1
 
 
+@functools.partial(Preparation, levels=2)
 def binarize(key: jax.Array, x: jax.Array) -> jax.Array:
     """X ~ Bernoulli(x / 255), or Bernoulli(x) of a float in [0, 1]: [...] -> [...] of 0. and 1.
 
@@ -45,6 +74,11 @@ def binarize(key: jax.Array, x: jax.Array) -> jax.Array:
     return (uniforms < thresholds).astype(jnp.float32).reshape(x.shape)
 
 
+def _log_256(x: jax.Array) -> jax.Array:
+    return jnp.full(x.shape[0], math.prod(x.shape[1:]) * math.log(256), jnp.float32)
+
+
+@functools.partial(Preparation, log_det=_log_256)
 def dequantize(key: jax.Array, x: jax.Array) -> jax.Array:
     """(x + u) / 256 with u uniform in [0, 1), 16 bits of it: uint8 [...] -> float32 [...] in [0, 1).
 
@@ -58,7 +92,7 @@ def dequantize(key: jax.Array, x: jax.Array) -> jax.Array:
     return (x.astype(jnp.float32) + uniform) / 256
 
 
-def quantize(levels: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
+def quantize(levels: int) -> Preparation:
     """(key, x) -> grey values k / (levels - 1) of `levels` equally wide bins: uint8 [...] -> float32 [...] in [0, 1].
 
     With 256 of them they are `scale`'s, with 2 the threshold is 128. The key is not used. ValueError unless 2 to 256.
@@ -66,21 +100,20 @@ def quantize(levels: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
     if not 2 <= levels <= 256:
         raise ValueError(f"levels must be 2 to 256, got {levels}")
 
-    def quantized(key: jax.Array, x: jax.Array) -> jax.Array:
+    @functools.partial(Preparation, levels=levels)
+    def prepare(key: jax.Array, x: jax.Array) -> jax.Array:
         del key
         # Of a float, 1 belongs to the last bin.
         bins = x.astype(jnp.int32) * levels // 256 if _is_uint8(x) else jnp.minimum(jnp.floor(x * levels), levels - 1)
         return bins.astype(jnp.float32) / (levels - 1)
 
-    return quantized
+    return prepare
 
 
-def mutate(
-    prepare: Callable[[jax.Array, jax.Array], jax.Array], rate: float, levels: int
-) -> Callable[[jax.Array, jax.Array], jax.Array]:
-    """`prepare`, of whose values a share `rate` then becomes any of `levels` in [0, 1]: [...] -> [...].
+def mutate(prepare: Preparation, rate: float, levels: int) -> Preparation:
+    """Replace a share `rate` of the values that `prepare` gives by any of `levels` in [0, 1]: [...] -> [...].
 
-    So a background model is trained (Ren et al. 2019, section 4.1). ValueError unless `rate` lies in [0, 1].
+    The training data of a background model (Ren et al. 2019, section 4.1). ValueError unless `rate` lies in [0, 1].
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"rate must lie in [0, 1], got {rate}")
@@ -90,4 +123,4 @@ def mutate(
         values = jax.random.randint(key_value, x.shape, 0, levels).astype(jnp.float32) / (levels - 1)
         return jnp.where(jax.random.bernoulli(key_which, rate, x.shape), values, prepare(key_prepare, x))
 
-    return mutated
+    return dataclasses.replace(prepare, apply=mutated, log_det=None)

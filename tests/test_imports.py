@@ -16,9 +16,9 @@ STANDARD = frozenset(sys.stdlib_module_names)
 ALLOWED = {
     "configs": "jax optax configs train.experiment "
     "jaxgen.recipes jaxgen.models jaxgen.preprocess jaxgen.likelihood jaxgen.recipe",
-    "train.loop": "jax numpy train jaxgen.recipe",
-    "train.parallel": "jax numpy train jaxgen.recipe jaxgen.sampling",
-    "train.checkpoint": "jax numpy orbax train jaxgen.recipe",
+    "train.engine.loop": "jax numpy train jaxgen.recipe",
+    "train.engine.compile": "jax numpy train jaxgen.recipe jaxgen.sampling",
+    "train.engine.checkpoint": "jax numpy orbax train jaxgen.recipe",
     "jaxgen": "",
     "jaxgen.games": "jax jaxgen.losses",
     "jaxgen.importance": "jax jaxgen.losses jaxgen.optimize",
@@ -39,6 +39,23 @@ ALLOWED = {
     "jaxgen.sampling": "jax chex",
 }
 FORBIDDEN_EVERYWHERE = "tensorflow pickle"
+
+# The rooms of the application, from the ground up: a module imports its own room and those below it.
+LAYERS = (
+    "train.errors train.experiment",
+    "train.config",
+    "train.data",
+    "train.engine",
+    "train.runs",
+    "train.preflight",
+    "train.run",
+    "train.evaluation",
+    "train.report",
+    "train.studies",
+    "train.commands",
+    "train.__main__",
+)
+ROOMS = {room: floor for floor, rooms in enumerate(LAYERS) for room in rooms.split()}
 
 
 def within(name, packages):
@@ -75,6 +92,47 @@ def offences(module, source):
     return found
 
 
+def room_of(name):
+    return ".".join(name.split(".")[:2])
+
+
+def climbs(module, source):
+    """Imports of rooms that do not lie below the module's own, one line each."""
+    own, found = room_of(module), []
+    for name in imports(ast.parse(source)):
+        other = room_of(name)
+        if other in ROOMS and other != own and ROOMS[other] >= ROOMS[own]:
+            found.append(f"{module} imports {name}")
+    return found
+
+
+def hidden(source):
+    """Our own modules that are imported inside a function."""
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    return {name for node in functions for name in imports(node) if within(name, ("train", "jaxgen", "configs"))}
+
+
+def circles(graph):
+    """Modules that import each other in a circle: graph {module: modules it imports} -> those on one."""
+    reached = {name: set(others) for name, others in graph.items()}
+    for through in graph:
+        for others in reached.values():
+            if through in others:
+                others |= reached[through]
+    return sorted(name for name, others in reached.items() if name in others)
+
+
+def import_graph():
+    modules = {param.values[0]: param.values[1].read_text() for param in sources()}
+    graph = {}
+    for module, source in modules.items():
+        names = imports(ast.parse(source))
+        # `from module import function` is of the module.
+        found = {name if name in modules else name.rpartition(".")[0] for name in names}
+        graph[module] = found & modules.keys() - {module}
+    return graph
+
+
 def sources():
     for package in ("jaxgen", "train", "configs", "benchmarks"):
         for path in sorted((ROOT / package).rglob("*.py")):
@@ -89,6 +147,38 @@ def test_directions(module, path):
     assert offences(module, path.read_text()) == []
 
 
+@pytest.mark.parametrize(("module", "path"), [param for param in sources() if room_of(param.values[0]) in ROOMS])
+def test_rooms_import_only_what_lies_below(module, path):
+    assert climbs(module, path.read_text()) == []
+
+
+def test_every_module_of_the_application_lies_in_a_room():
+    rooms = {room_of(param.values[0]) for param in sources() if param.values[0].startswith("train.")}
+    assert rooms == set(ROOMS)
+
+
+@pytest.mark.parametrize(("module", "path"), list(sources()))
+def test_our_own_modules_are_imported_at_the_top(module, path):
+    # The dispatch imports the one command that was asked for, and help imports nothing.
+    allowed = {"train.errors.InputError", "train.errors.one_line_failures"} if module == "train.__main__" else set()
+    assert hidden(path.read_text()) <= allowed
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert circles(import_graph()) == []
+
+
+def test_a_circle_a_climb_and_a_hidden_import_would_be_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == ["a", "b", "c"]
+    assert circles({"a": {"b"}, "b": set()}) == []
+    assert climbs("train.engine.loop", "from train.report import html")
+    assert climbs("train.errors", "from train.experiment import Experiment")
+    assert not climbs("train.report.html", "from train.report import charts\nfrom train import runs")
+    assert hidden("def f():\n    from train import runs")
+    assert not hidden("from train import runs\ndef f():\n    import scipy")
+    assert len(import_graph()["train.run"]) > 5
+
+
 def test_every_module_of_the_library_has_a_rule_of_its_own():
     modules = {path.stem for path in (ROOT / "jaxgen").iterdir() if path.suffix == ".py" or path.is_dir()}
     assert {f"jaxgen.{name}" for name in modules if not name.startswith("_")} <= set(ALLOWED)
@@ -97,16 +187,16 @@ def test_every_module_of_the_library_has_a_rule_of_its_own():
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("configs.x", "from train import loop"),
+        ("configs.x", "from train.engine import loop"),
         ("configs.x", "from jaxgen import losses"),
         ("configs.x", "import flax"),
         ("configs.x", "import numpy as np"),
-        ("train.loop", "from jaxgen import models"),
-        ("train.loop", "import optax"),
-        ("train.loop", "from jaxgen.sampling import example_keys"),
-        ("train.parallel", "from flax import linen"),
-        ("train.parallel", "import jaxgen.losses"),
-        ("train.checkpoint", "def save():\n    import optax"),
+        ("train.engine.loop", "from jaxgen import models"),
+        ("train.engine.loop", "import optax"),
+        ("train.engine.loop", "from jaxgen.sampling import example_keys"),
+        ("train.engine.compile", "from flax import linen"),
+        ("train.engine.compile", "import jaxgen.losses"),
+        ("train.engine.checkpoint", "def save():\n    import optax"),
         ("jaxgen", "import jax"),
         ("jaxgen.latent", "from jaxgen import sampling"),
         ("jaxgen.likelihood", "from jaxgen import models"),

@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 TRAINING = [command for command in COMMANDS if command.startswith("python -m train configs/")]
-READING = [command for command in COMMANDS if command.startswith("python -m train.")]
+READING = [command for command in COMMANDS if re.match(r"python -m train (evaluate|sample|interpolate) ", command)]
 SMALL = ["--steps=2", "--steps-per-call=1", "--evaluate-every=2", "--checkpoint-every=2", "--num-samples=2",
          "--devices=1", "--batch-size=16", "--features=none"]  # fmt: skip
 

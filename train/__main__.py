@@ -1,38 +1,41 @@
-"""The command line of training: `python -m train CONFIG [OPTIONS]`."""
+"""The command line: `python -m train CONFIG [OPTIONS]` trains, `python -m train COMMAND [OPTIONS]` does the rest."""
 
 import ast
+import importlib
+import pathlib
 import sys
 import time
 
 STARTED = time.perf_counter()  # before the imports that a person waits for
 
+_ROOT = pathlib.Path(__file__).resolve().parent.parent
+_COMMANDS = _ROOT / "train" / "commands"
+
+
+def summaries(folder: pathlib.Path) -> dict[str, str]:
+    """The first line of each module's docstring by its name, read without importing it."""
+    files = sorted(folder.glob("[!_]*.py"))
+    return {file.stem: (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n")[0] for file in files}
+
 
 def usage() -> str:
-    """What there is to run, read from the configs without importing them."""
-    import pathlib
-
-    folder = pathlib.Path(__file__).resolve().parent.parent / "configs"
+    """All configs and commands, a line each."""
+    commands = summaries(_COMMANDS)
     lines = [
         "usage: python -m train CONFIG [OPTIONS]",
+        "       python -m train COMMAND [OPTIONS]",
         "",
-        "Train, evaluate and report an experiment; the same command again resumes or completes it.",
-        "python -m train CONFIG --help lists the options of a config.",
-        "",
-        "configs:",
+        commands.pop("train"),
+        "--help behind a config or a command lists its options.",
     ]
-    for path in sorted(folder.glob("*.py")):
-        summary = (ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0]
-        lines.append(f"  configs/{path.name:<24} {summary}")
-    lines += [
-        "",
-        "of a run: python -m train.evaluate RUN, train.sample, train.interpolate, train.rebalance, train.outliers,",
-        "train.complete, train.condition",
-    ]
-    lines += ["of several runs: python -m train.rate_distortion RUN RUN ..."]
-    lines += ["of the game of two players on a line: python -m train.minmax"]
-    lines += ["of a generative and a discriminative classifier, over numbers of examples: python -m train.crossing"]
-    lines += ["of data: python -m train.data prepare NAME --source DIR (makes tfds:NAME from the original files)"]
+    for title, listed in (("commands", commands), ("configs", summaries(_ROOT / "configs"))):
+        lines += ["", f"{title}:", *(f"  {name:<28} {summary}" for name, summary in listed.items())]
     return "\n".join(lines)
+
+
+def is_command(name: str) -> bool:
+    """Whether a name is that of a command, and not of a config."""
+    return name != "train" and name.isidentifier() and (_COMMANDS / f"{name}.py").is_file()
 
 
 def main(arguments: list[str]) -> None:
@@ -40,19 +43,16 @@ def main(arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         raise SystemExit(0 if arguments else 2)
-    from train.failures import InputError, one_line_failures
+    from train.errors import InputError, one_line_failures
 
     with one_line_failures():
-        path, *options = arguments
-        if path.startswith("-"):
-            raise InputError(f"{path}: expected a config first, as in python -m train configs/vae_digits.py {path}")
-        from train import config as configs
-
-        config = configs.load(path)
-        values, run_options = configs.bind(config, options)
-        from train.run import run
-
-        run(config, values, run_options, STARTED)
+        name, *options = arguments
+        if name.startswith("-"):
+            raise InputError(f"{name}: expected a config or a command first, as in python -m train vae_digits {name}")
+        if is_command(name):
+            importlib.import_module(f"train.commands.{name}").main(options)
+        else:
+            importlib.import_module("train.commands.train").main(arguments, STARTED)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tyro
 
+from train.errors import InputError
 from train.experiment import Bound, Experiment
-from train.failures import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -79,8 +79,9 @@ class Config(typing.NamedTuple):
 
 
 def load(path: str) -> Config:
-    """The config in a file; a path that is not found here is looked for in the checkout."""
-    file = next((base / path for base in (pathlib.Path.cwd(), ROOT) if (base / path).is_file()), None)
+    """The config of this name, or in this file, which is looked for in the working directory and in the checkout."""
+    named = f"configs/{path}.py" if re.fullmatch(r"\w+", path) else path
+    file = next((base / named for base in (pathlib.Path.cwd(), ROOT) if (base / named).is_file()), None)
     if file is None or file.suffix != ".py":
         there = sorted(file.stem for file in (ROOT / "configs").glob("*.py"))
         near = ", ".join(

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Literal, NamedTuple
 
-import jax
 import numpy as np
 
+from jaxgen.preprocess import Preparation
 from jaxgen.recipe import Recipe
 
 
@@ -29,7 +29,7 @@ class Experiment(NamedTuple):
     """One configuration of one run; the run's identity is the bound values of the function that returned it."""
 
     recipe: Callable[[DataSpec], Recipe]  # raises ValueError for data that its model cannot take
-    prepare: Callable[[jax.Array, jax.Array], jax.Array]  # (example_key, x) -> x: one of jaxgen.preprocess
+    prepare: Preparation  # one of jaxgen.preprocess, or made like them
     data: str
     batch_size: int
     steps: int

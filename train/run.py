@@ -1,82 +1,65 @@
-"""One run from a config to its report: resume, train, evaluate."""
+"""Train one run to its end: resume, step, validate, save."""
 
-import dataclasses
 import functools
 import pathlib
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import jax
 import numpy as np
 
 from jaxgen.recipe import PyTree
 from train import config as configs
-from train import estimates, evaluate, keys, provenance, report, run_directory, stopping, trained
-from train.checkpoint import Checkpoints
-from train.collapse import CollapseWatch
-from train.config import Config, RunOptions
+from train import preflight, runs
+from train.config import Config
 from train.data import directory_of
-from train.failures import warn
-from train.job import Job, is_complete, open_job, rows_of_seeds
-from train.loop import Hooks, Plan, is_evaluated, train
-from train.metrics_log import MetricsLog
-from train.progress import console, progress_bar
-from train.timing import Timing
-from train.trained import Trained
+from train.engine import keys, provenance, run_directory, signals
+from train.engine.checkpoint import Checkpoints, newest_step
+from train.engine.collapse import CollapseWatch
+from train.engine.log import MetricsLog
+from train.engine.loop import Hooks, Plan, is_evaluated, loop
+from train.engine.progress import Timing, console, progress_bar
+from train.engine.validation import compile_validation, examples_of
+from train.errors import warn
+from train.preflight import Job, rows_of_seeds
+from train.runs import Run
 
 
-def run(config: Config, values: Mapping[str, Any], options: RunOptions, started: float) -> None:
-    """Do what is left to do of a run, and say what it reached."""
-    path = complete(config, values, options, started)
-    if path is not None:
-        for name, found in estimates.read(path).items():
-            console.print(estimates.line(name, found))
-        console.print(f"report {path / 'report.html'}")
+def train(job: Job, path: pathlib.Path, data_dir: str | None, started: float) -> bool:
+    """Take the steps that a run lacks, in its locked directory: whether it reached its end.
 
-
-def complete(config: Config, values: Mapping[str, Any], options: RunOptions, started: float) -> pathlib.Path | None:
-    """Do what is left to do of a run: its directory, or None where it was asked to stop before its end.
-
-    `started` is when the process did, by `time.perf_counter`.
+    `data_dir` is the option of that name, `started` the process's start by `time.perf_counter`.
     """
-    path = pathlib.Path(options.run_dir or configs.default_run_dir(config))
-    job = open_job(config, values, options, path)
+    session = provenance.session(job.devices, job.record["steps_per_call"], directory_of(job.experiment.data, data_dir))
+    reached = _take_steps(job, path, session, started)
+    if reached < job.experiment.steps:
+        console.print(f"stopped and saved at step {reached}; the same command goes on from there")
+    return reached == job.experiment.steps
+
+
+def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *options: str) -> Run:
+    """Train another config on `data` at `path`, or open it where it was trained, for use with `run`; on one device.
+
+    KeyboardInterrupt where it was asked to stop before its end.
+    """
+    batch_size = config.parameters["batch_size"].default
+    num_train = runs.open_data(data, run.data_dir).spec.num_train
+    given = ["--data", data, "--batch-size", str(min(batch_size, num_train)), "--devices", "1", *options]
+    given += ["--compilation-cache", jax.config.jax_compilation_cache_dir or "off"]  # type: ignore[attr-defined]
+    values, run_options = configs.bind(config, given + (["--data-dir", run.data_dir] if run.data_dir else []))
+    job = preflight.validate(config, values, run_options, path)
+    if newest_step(path) == job.experiment.steps:
+        found = runs.load(str(path), run.data_dir)
+        if found.step == job.experiment.steps:  # unless its last checkpoint is broken
+            return found
     with run_directory.RunDirectory(path) as directory:
         directory.claim(job.record)
-        if is_complete(path, job.experiment.steps):
-            console.print(
-                f"{path} is complete: {job.experiment.steps} steps; `python -m train.evaluate {path}` measures it anew"
-            )
-        else:
-            data_dir = directory_of(job.experiment.data, options.data_dir)
-            session = provenance.session(job.devices, job.record["steps_per_call"], data_dir)
-            reached = train_job(job, path, session, started)
-            if reached < job.experiment.steps:
-                console.print(f"stopped and saved at step {reached}; the same command goes on from there")
-                return None
-            opened = trained.load(str(path), options.data_dir)
-            report.write(opened, evaluate.write(opened, options.num_samples, options.features))
-    return path
+        if not train(job, path, run.data_dir, time.perf_counter()):
+            raise KeyboardInterrupt
+    return runs.load(str(path), run.data_dir)
 
 
-def train_beside(run: Trained, config: Config, path: pathlib.Path, data: str, *options: str) -> Trained:
-    """Train another config on `data` at `path`, or complete it, for what is done with `run`; on one device."""
-    batch_size = config.parameters["batch_size"].default
-    num_train = trained.open_data(data, run.data_dir).spec.num_train
-    values, run_options = configs.bind(
-        config, ["--data", data, "--batch-size", str(min(batch_size, num_train)), *options]
-    )
-    cache = jax.config.jax_compilation_cache_dir or "off"  # type: ignore[attr-defined]
-    run_options = dataclasses.replace(
-        run_options, run_dir=str(path), data_dir=run.data_dir, devices=1, compilation_cache=cache
-    )
-    if complete(config, values, run_options, time.perf_counter()) is None:
-        raise KeyboardInterrupt
-    return trained.load(str(path), run.data_dir)
-
-
-def train_job(job: Job, path: pathlib.Path, session: dict, started: float) -> int:
+def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> int:
     """Train from the newest checkpoint, or from the start: the step that was reached."""
     experiment, seeds = job.experiment, job.experiment.seeds
     run_keys = keys.of_seeds(experiment.seed, seeds)
@@ -103,7 +86,7 @@ def train_job(job: Job, path: pathlib.Path, session: dict, started: float) -> in
         with (
             MetricsLog(path, first, evaluated=functools.partial(is_evaluated, plan)) as log,
             progress_bar(first, plan.last) as bar,
-            stopping.stop_requests() as stop,
+            signals.stop_requests() as stop,
         ):
 
             def show(step: int, metrics: Mapping[str, np.ndarray]) -> None:
@@ -111,19 +94,19 @@ def train_job(job: Job, path: pathlib.Path, session: dict, started: float) -> in
                 watch(step, metrics)
                 bar(step, metrics)
 
-            hooks = Hooks(rows, validation(job), show, timing.seconds, stop)
-            reached, _ = train(job.steps, state, key, data, plan, log, checkpoints, hooks)
+            hooks = Hooks(rows, _validation(job), show, timing.seconds, stop)
+            reached, _ = loop(job.steps, state, key, data, plan, log, checkpoints, hooks)
         run_directory.complete_session(path, timing.facts())
         console.print("  ".join(f"{name} {value}" for name, value in timing.facts().items()))
     return reached
 
 
-def validation(job: Job) -> Callable[[PyTree], Mapping[str, np.ndarray]]:
+def _validation(job: Job) -> Callable[[PyTree], Mapping[str, np.ndarray]]:
     """(model) -> mean of each metric on the validation set."""
     first, seeds = job.experiment.seed, job.experiment.seeds
     valid = [
-        evaluate.examples_of(keys.of_seed(seed).validate, job.experiment.prepare, job.dataset.valid)
+        examples_of(keys.of_seed(seed).validate, job.experiment.prepare, job.dataset.valid)
         for seed in range(first, first + seeds)
     ]
-    validate = evaluate.compile_validation(job.recipe, valid)
-    return lambda model: validate(trained.per_seed(jax.device_put(model, job.devices[0]), seeds))
+    validate = compile_validation(job.recipe, valid)
+    return lambda model: validate(runs.per_seed(jax.device_put(model, job.devices[0]), seeds))

@@ -12,9 +12,9 @@ from jax.extend.core import Literal
 
 from jaxgen import likelihood, models, preprocess, recipes
 from jaxgen.recipe import PyTree, Recipe, State
-from train.keys import of_seeds
-from train.parallel import Steps, compile_steps
-from train.trained import per_seed
+from train.engine.compile import Steps, compile_steps
+from train.engine.keys import of_seeds
+from train.runs import per_seed
 
 SHAPE = (4, 4, 1)
 NUM_CLASSES = 3

@@ -8,10 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from train import evaluate, interpolate, rate_distortion, sample
 from train.__main__ import main
-from train.failures import InputError
-from train.run_directory import RunDirectory, record_of
+from train.engine.run_directory import RunDirectory, record_of
+from train.errors import InputError
 
 CONFIG = "configs/vae_digits.py"
 GAN = "configs/dcgan_mnist.py"
@@ -47,7 +46,7 @@ CASES = {
     "no config": (["configs/nothing.py"], ["no such config: configs/nothing.py", "configs/vae_digits.py"]),
     "option first": (["--steps", "3"], ["--steps", "expected a config first"]),
     "a directory": (["configs"], ["no such config"]),
-    "not a config": (["train/failures.py"], ["train/failures.py is no config", "experiment"]),
+    "not a config": (["train/errors.py"], ["train/errors.py is no config", "experiment"]),
     "broken config": (["{dir}/broken.py"], ["broken.py is no config", "SyntaxError"]),
     "config that exits": (["{dir}/exits.py"], ["exits.py is no config", "SystemExit: 3"]),
     "no annotation": (["{dir}/bare.py"], ["bare.py is no config", "annotations of size"]),
@@ -172,7 +171,7 @@ def test_another_identity_is_refused_and_the_differing_values_are_named(train, t
 
 
 def test_a_second_process_is_refused(train, tmp_path, capsys):
-    from train.run_directory import RunDirectory
+    from train.engine.run_directory import RunDirectory
 
     with RunDirectory(tmp_path / "run"):
         assert train(tmp_path / "run", "--steps", "10") == 2
@@ -180,11 +179,11 @@ def test_a_second_process_is_refused(train, tmp_path, capsys):
     assert "another process" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("call", [evaluate.main, sample.main])
-def test_the_readers_of_a_run_refuse_what_is_none(call, folder, capsys):
-    assert "is no run" in refused(call, [str(folder)], capsys)
-    assert "is no run" in refused(call, [str(folder / "absent")], capsys)
-    assert "perhaps you meant --data-dir" in refused(call, [str(folder), "--data-dirs", "3"], capsys)
+@pytest.mark.parametrize("command", ["evaluate", "sample"])
+def test_the_readers_of_a_run_refuse_what_is_none(command, folder, capsys):
+    assert "is no run" in refused(main, [command, str(folder)], capsys)
+    assert "is no run" in refused(main, [command, str(folder / "absent")], capsys)
+    assert "perhaps you meant --data-dir" in refused(main, [command, str(folder), "--data-dirs", "3"], capsys)
 
 
 def test_the_readers_of_a_run_name_what_is_wrong_with_it(train, tmp_path, capsys):
@@ -192,20 +191,20 @@ def test_the_readers_of_a_run_name_what_is_wrong_with_it(train, tmp_path, capsys
     assert train(run, "--steps", "10") == 0
     assert train(other, "--steps", "10", "--latent-dim", "4") == 0
     capsys.readouterr()
-    assert "--num-samples 0: expected" in refused(evaluate.main, [str(run), "--num-samples", "0"], capsys)
-    assert "--num -1: expected" in refused(sample.main, [str(run), "--num", "-1"], capsys)
-    assert "--num 1: expected" in refused(sample.main, [str(run), "--num", "1", "--y", "0", "1"], capsys)
-    alphas = [str(run), "--alphas", "0", "nan", "5"]
-    assert "--alphas 0 nan: expected finite" in refused(interpolate.main, alphas, capsys)
-    walk = [str(run), "--source", "0", "--target", "1", "--classifier", str(tmp_path / "no")]
-    assert "error: --classifier: " in refused(interpolate.main, walk, capsys)
+    assert "--num-samples 0: expected" in refused(main, ["evaluate", str(run), "--num-samples", "0"], capsys)
+    assert "--num -1: expected" in refused(main, ["sample", str(run), "--num", "-1"], capsys)
+    assert "--num 1: expected" in refused(main, ["sample", str(run), "--num", "1", "--y", "0", "1"], capsys)
+    alphas = ["interpolate", str(run), "--alphas", "0", "nan", "5"]
+    assert "--alphas 0 nan: expected finite" in refused(main, alphas, capsys)
+    walk = ["interpolate", str(run), "--source", "0", "--target", "1", "--classifier", str(tmp_path / "no")]
+    assert "error: --classifier: " in refused(main, walk, capsys)
     (run / "evaluation.json").write_text("{")
-    assert "evaluation.json cannot be read" in refused(rate_distortion.main, [str(run)], capsys)
+    assert "evaluation.json cannot be read" in refused(main, ["rate_distortion", str(run)], capsys)
 
     shutil.rmtree(run / "checkpoints")
-    assert "holds no checkpoint" in refused(evaluate.main, [str(run)], capsys)
+    assert "holds no checkpoint" in refused(main, ["evaluate", str(run)], capsys)
     shutil.copytree(other / "checkpoints", run / "checkpoints")
-    said = refused(evaluate.main, [str(run)], capsys)
+    said = refused(main, ["evaluate", str(run)], capsys)
     assert "is of another model" in said
     assert "latent_dim" not in said
     assert "[8, 4] there" in said or "[4] there" in said or "[4, 8] there" in said

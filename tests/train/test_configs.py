@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from train import config as configs
-from train import trained
+from train import runs
 from train.__main__ import main
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -45,7 +45,7 @@ def test_its_defaults_fit_together(path, images):
     config = configs.load(str(path))
     values, _ = configs.bind(config, ["--data", images, "--batch-size", "16"])
     experiment = configs.build(config, values)
-    recipe, state = trained.make_recipe(config, experiment, trained.open_data_of(experiment, None))
+    recipe, state = runs.make_recipe(config, experiment, runs.open_data_of(experiment, None))
     shape = (16, 28, 28, 1) if recipe.draws == 1 else (recipe.draws, 16, 28, 28, 1)
     batch = {"x": jnp.zeros(shape), "y": jnp.zeros(shape[:-3], int)}
     after, metrics = jax.eval_shape(recipe.step, jax.random.key(0), state, batch)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from run_files import bits_of, log_of
 
-from train import failures, trained
+from train import errors, runs
 from train import run as running
 
 
@@ -88,8 +88,8 @@ def test_seeds_give_an_interval_and_each_is_the_seed_alone(train, tmp_path):
     assert train(tmp_path / "three", "--steps", "10", "--seed", "4", "--seeds", "3") == 0
     assert train(tmp_path / "alone", "--steps", "10", "--seed", "5") == 0
 
-    three = trained.load(str(tmp_path / "three"), None)
-    alone = trained.load(str(tmp_path / "alone"), None)
+    three = runs.load(str(tmp_path / "three"), None)
+    alone = runs.load(str(tmp_path / "alone"), None)
     for found, expected in zip(
         *(jax.tree.leaves(run.models[index]) for run, index in ((three, 1), (alone, 0))), strict=True
     ):
@@ -144,7 +144,7 @@ def test_a_damaged_line_of_the_log_costs_that_line_alone(train, tmp_path):
 
 
 def test_what_jax_could_not_do_is_one_line(capsys):
-    with pytest.raises(SystemExit) as stop, failures.one_line_failures():
+    with pytest.raises(SystemExit) as stop, errors.one_line_failures():
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\nmore of it")
     assert stop.value.code == 1
     assert capsys.readouterr().err == "failed: JaxRuntimeError: RESOURCE_EXHAUSTED: Out of memory\n"

@@ -1,6 +1,6 @@
 """Data sets by name, and the order in which training visits them."""
 
-from train.data.dataset import Dataset, from_arrays, spread, with_validation_rows
+from train.data.dataset import Dataset, are_images, from_arrays, spread, with_validation_rows
 from train.data.order import batch_rows, steps_per_epoch
 from train.data.sources import directory_of, open_data
 from train.data.synthetic import MIXTURES, digits_of_stacked
@@ -8,6 +8,7 @@ from train.data.synthetic import MIXTURES, digits_of_stacked
 __all__ = [
     "MIXTURES",
     "Dataset",
+    "are_images",
     "batch_rows",
     "digits_of_stacked",
     "directory_of",

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from train.errors import InputError
 from train.experiment import DataSpec
-from train.failures import InputError
 
 PARTS = ("train", "valid", "test")
 ARRAY_NAMES = tuple(f"{leaf}_{part}" for part in PARTS for leaf in ("x", "y"))
@@ -43,6 +43,11 @@ class Dataset(NamedTuple):
 def spread(num_rows: int, num: int) -> np.ndarray:
     """At most `num` rows from all over a set, which may be sorted by class: [min(num, num_rows)], ascending."""
     return np.linspace(0, num_rows - 1, min(num, num_rows)).astype(int)
+
+
+def are_images(x: np.ndarray) -> bool:
+    """Whether x is [N, H, W, C] of one colour or three."""
+    return x.ndim == 4 and x.shape[-1] in (1, 3)
 
 
 def with_validation_rows(dataset: Dataset, first: int, last: int) -> Dataset:

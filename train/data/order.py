@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from train.failures import InputError
+from train.errors import InputError
 
 
 # One entry for each seed that is trained at once, and one more where a call crosses into the next epoch.

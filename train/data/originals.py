@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from train.data.dataset import Arrays
-from train.failures import InputError, first_line
+from train.errors import InputError, first_line
 
 
 class Original(NamedTuple):

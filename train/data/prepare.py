@@ -13,7 +13,7 @@ import numpy as np
 from train.data.dataset import Arrays
 from train.data.originals import read_originals
 from train.data.prepared import quiet_absl
-from train.failures import InputError, RunFailedError, first_line
+from train.errors import InputError, RunFailedError, first_line
 
 # What follows is as TFDS registers these data sets, so that every program which names one finds it.
 VERSIONS = {"mnist": "3.0.1", "fashion_mnist": "3.0.1", "binarized_mnist": "1.0.0"}
@@ -26,6 +26,13 @@ _LABELS: dict[str, dict[str, Any]] = {
         ]
     },
 }  # fmt: skip
+
+
+def tfds_data_dir() -> str:
+    """The directory where TensorFlow Datasets reads by default."""
+    from tensorflow_datasets.core.constants import DATA_DIR
+
+    return DATA_DIR
 
 
 def prepare(name: str, source: Path, data_dir: Path) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from train.data.dataset import Arrays
 from train.data.originals import ORIGINALS
-from train.failures import InputError, first_line
+from train.errors import InputError, first_line
 
 # TFDS stores the bits of these as 0 and 1; like every uint8 image here they are black and white, 0 and 255.
 _BITS = ("binarized_mnist",)

@@ -12,7 +12,7 @@ import numpy as np
 from train.data import synthetic
 from train.data.dataset import ARRAY_NAMES, Arrays, Dataset, from_arrays
 from train.data.prepared import read_prepared
-from train.failures import InputError, first_line
+from train.errors import InputError, first_line
 
 
 def open_data(source: str, data_dir: str | None) -> Dataset:

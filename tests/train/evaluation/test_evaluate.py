@@ -1,0 +1,226 @@
+"""Evaluation: each example once, intervals that cover, and the lines that a person reads."""
+
+import json
+import re
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxgen import preprocess
+from jaxgen.recipe import Recipe
+from train import runs
+from train.__main__ import main
+from train.commands import sample
+from train.engine.compile import over_examples, prepare_examples
+from train.evaluation import estimates, evaluate, intervals
+
+
+@pytest.mark.parametrize(("num", "batch_size"), [(10, 4), (8, 4), (3, 4), (1, 4)])
+def test_every_example_counts_once_whatever_the_batches(num, batch_size):
+    examples = {"x": np.arange(num, dtype=np.float32)[:, None]}
+    double = over_examples(lambda key, model, batch: {"value": model * batch["x"][:, 0]}, batch_size=batch_size)
+
+    np.testing.assert_array_equal(double(jax.random.key(0), 2.0, examples)["value"], 2 * np.arange(num))
+
+
+def test_a_set_is_prepared_once_and_for_all():
+    x = np.full((2500, 8, 8, 1), 128, np.uint8)
+    once, again, other = (
+        prepare_examples(preprocess.binarize, jax.random.key(seed), {"x": x})["x"] for seed in (0, 0, 1)
+    )
+
+    np.testing.assert_array_equal(once, again)
+    assert (once != other).any()
+    assert not np.array_equal(once[:1000], once[1000:2000])  # batches draw apart
+
+
+def test_the_bootstrap_covers_as_often_as_it_says():
+    random = np.random.default_rng(0)
+    covered = 0
+    for _ in range(200):
+        low, high = intervals.bootstrap(random.exponential(size=100), num_resamples=400)
+        covered += low < 1 < high
+    # Binomial(200, 0.95) has a standard deviation of 3.1; the percentile bootstrap of 100 skewed values covers ~0.93.
+    assert covered > 200 * 0.93 - 4 * 3.6
+
+
+def test_student_t_is_scipy_s_one_sample_interval():
+    values = [101.2, 101.9, 101.5, 101.4]
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+
+    np.testing.assert_allclose(intervals.student_t(values), (expected.low, expected.high))
+    assert intervals.student_t([8.0, 8.0]) == (8.0, 8.0)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, tiny):
+    path = tmp_path_factory.mktemp("runs") / "run"
+    main(
+        ["configs/vae_digits.py", "--data", tiny, "--run-dir", str(path), "--devices", "1", "--batch-size", "16",
+         "--features", "none", "--hidden", "8", "--latent-dim", "2", "--steps", "10", "--num-samples", "4"]
+    )  # fmt: skip
+    return path
+
+
+def test_evaluate_prints_a_line_a_metric_and_writes_them(run, capsys):
+    main(["evaluate", str(run), "--num-samples", "100", "--features", "x"])
+
+    step, *lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"{re.escape(str(run))}: step (\d+) of \1", step)
+    assert [line.split()[0] for line in lines] == [
+        "negative_elbo", "reconstruction", "kl", "importance_weighted_nll", "bits_per_dim", "squared_error",
+        "frechet_distance", "frechet_distance_of_training_data", "kernel_distance", "precision", "recall", "density",
+        "coverage", "nearest_training_example", "nearest_test_example",
+        *(f"frechet_distance_of_{origin}" for origin in
+          ("reconstructions", "normal", "gaussian", "gmm", "interpolations")),
+        "mmd_to_prior", "mmd_p_value",
+    ]  # fmt: skip
+    assert re.match(r"negative_elbo \d+\.\d\d nats  95 % \[", lines[0])
+    assert re.match(r"bits_per_dim \d\.\d+ bits/dim  ", lines[4])
+    written = json.loads((run / "evaluation.json").read_text())
+    metrics = written["metrics"]
+    assert written["num_samples"] == 100
+    assert written["test_examples"] == 13
+    assert metrics["negative_elbo"]["value"] == pytest.approx(
+        metrics["reconstruction"]["value"] + metrics["kl"]["value"], rel=1e-5
+    )
+    nll = metrics["importance_weighted_nll"]["value"]
+    assert metrics["bits_per_dim"]["value"] == pytest.approx(nll / 16 / np.log(2), rel=1e-5)
+    assert "data_dir" not in written["provenance"]
+
+
+def test_more_importance_samples_tighten_the_bound(run, capsys):
+    def nll(num_samples: int) -> float:
+        main(["evaluate", str(run), "--num-samples", str(num_samples), "--features", "none"])
+        capsys.readouterr()
+        return json.loads((run / "evaluation.json").read_text())["metrics"]["importance_weighted_nll"]["value"]
+
+    assert nll(1000) < nll(1)
+
+
+def test_the_same_run_evaluates_to_the_same_numbers(run, capsys):
+    said = []
+    for _ in range(2):
+        main(["evaluate", str(run), "--num-samples", "7", "--features", "none"])
+        said.append(capsys.readouterr().out)
+
+    assert said[0] == said[1]
+
+
+def test_sample_writes_a_picture_and_numbers(run, capsys):
+    main(["sample", str(run), "--num", "5"])
+
+    printed = capsys.readouterr().out.split()
+    assert printed == [str(run / "samples.png"), str(run / "samples.npz")]
+    x = np.load(run / "samples.npz", allow_pickle=False)["x"]
+    assert x.shape == (5, 4, 4, 1)
+    assert 0 <= x.min() < x.max() <= 1
+    assert (run / "samples.png").read_bytes().startswith(b"\x89PNG")
+    main(["sample", str(run), "--num", "5", "--seed", "1"])
+    assert not np.array_equal(np.load(run / "samples.npz", allow_pickle=False)["x"], x)
+
+
+@pytest.mark.parametrize(
+    ("levels", "prepare", "values", "shift"),
+    [
+        (None, preprocess.dequantize, [0.2, 0.7], 8.0),
+        (None, preprocess.binarize, [0.0, 1.0], None),
+        (2, preprocess.binarize, [0.0, 1.0], 0.0),
+        (2, preprocess.scale, [0.0, 1.0], 0.0),
+        (2, preprocess.scale, [0.0, 0.5], None),
+        (256, preprocess.scale, [3 / 255, 1.0], 0.0),
+        (3, preprocess.scale, [0.5, 1 / 3], None),
+    ],
+)
+def test_bits_per_dim_only_of_a_mass_or_of_dequantized_data(levels, prepare, values, shift):
+    recipe = Recipe(init=None, step=None, evaluate=None, levels=levels)
+
+    assert evaluate.discrete_shift(recipe, prepare, np.array(values)) == shift
+
+
+def test_grey_data_under_a_bernoulli_likelihood_is_warned_of(tiny, tmp_path, capsys):
+    call = ["configs/vae_mnist_static.py", "--data", tiny, "--run-dir", str(tmp_path / "run"), "--devices=1"]
+    main([*call, "--batch-size=16", "--steps=1", "--seeds=2", "--num-samples=1", "--features=none"])
+
+    said = capsys.readouterr()
+    assert said.err.count("which compares with no likelihood") == 1
+    assert "bits_per_dim" not in said.out
+
+
+def test_a_density_of_each_class_is_evaluated_as_a_classifier(tiny, tmp_path, capsys):
+    call = ["configs/conditional_pixelcnn_mnist.py", "--data", tiny, "--run-dir", str(tmp_path / "run"), "--devices=1"]
+    main([*call, "--batch-size=16", "--steps=2", "--steps-per-call=2", "--blocks=1", "--head=4", "--channels=2",
+          "--features=none"])  # fmt: skip
+    run = runs.load(str(tmp_path / "run"), None)
+    key, test = evaluate.examples_of(run.keys[0].evaluate, run.experiment.prepare, run.dataset.test)
+    posterior = run.recipe.classify(key, run.models[0], test["x"])
+
+    accuracy = float(np.mean(np.argmax(posterior, axis=1) == test["y"]))
+    found = json.loads((tmp_path / "run" / "evaluation.json").read_text())["metrics"]
+    assert found["accuracy"]["value"] == pytest.approx(accuracy)
+    assert found.keys() >= {"nll", "bits_per_dim"}
+
+
+def test_one_example_has_no_interval():
+    found = estimates.estimate("nats", [np.array([3.0])])
+
+    assert estimates.line("kl", found) == "kl 3.00 nats  no interval, a single value"
+    assert json.loads(json.dumps(found._asdict(), allow_nan=False))["low"] is None
+
+
+def test_shares_of_classes_differ_by_one_at_most(conditional):
+    run = runs.load(str(conditional), None)
+    y = sample.classes_of(sample.Options(run=str(conditional), num=64, y=(0, 1, 2)), run)
+    np.testing.assert_array_equal(np.bincount(y), [22, 21, 21])
+    assert (np.diff(y) >= 0).all()
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory, tiny):
+    path = tmp_path_factory.mktemp("runs") / "gan"
+    main(
+        ["configs/conditional_gan_mnist.py", "--data", tiny, "--run-dir", str(path), "--devices", "1", "--batch-size",
+         "16", "--channels", "4", "--steps", "10", "--features", "none"]
+    )  # fmt: skip
+    return path
+
+
+def test_classes_are_sampled_in_equal_shares_and_seen_in_the_unit_interval(conditional, capsys):
+    main(["sample", str(conditional), "--num", "8", "--y", "2", "0", "1"])
+    x = np.load(conditional / "samples.npz", allow_pickle=False)["x"]
+    assert x.shape == (8, 4, 4, 1)
+    assert 0 <= x.min() < x.max() <= 1  # of a tanh's -1 to 1
+
+    main(["sample", str(conditional), "--num", "8", "--y", "2"])
+    again = np.load(conditional / "samples.npz", allow_pickle=False)["x"]
+    np.testing.assert_allclose(again[:3], x[:3], atol=1e-6)
+    assert (again[3:] != x[3:]).any(axis=(1, 2, 3)).all()
+
+    with pytest.raises(SystemExit) as stop:
+        main(["sample", str(conditional), "--y", "3"])
+    assert stop.value.code == 2
+    assert "--y 3: expected classes of the data, which has 3" in capsys.readouterr().err
+
+
+def test_classes_of_a_model_that_knows_none_are_refused(run, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["sample", str(run), "--y", "1"])
+    assert stop.value.code == 2
+    assert "--y 1: expected a run whose model is conditional on a class" in capsys.readouterr().err
+
+
+def test_a_seed_without_a_value_is_left_out_and_said():
+    found = estimates.estimate("nats", [np.array([value]) for value in (1.0, np.nan, 3.0)])
+    assert found.value == 2.0
+    assert found.seeds == [1.0, None, 3.0]
+    assert "2 of 3 seeds" in estimates.line("mode_reverse_kl", found)
+    assert "none, 0 of 2 seeds" in estimates.line("kl", estimates.estimate("nats", [np.array([np.nan])] * 2))
+    json.dumps(found._asdict(), allow_nan=False)
+
+
+def test_p_values_have_a_median_and_no_interval():
+    found = estimates.median("by permutations", [np.array([value]) for value in (0.9, 0.01, 0.2)])
+    assert found.value == 0.2
+    assert estimates.line("mmd_p_value", found) == "mmd_p_value 0.2 by permutations  no interval, median of 3"

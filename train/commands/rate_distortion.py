@@ -1,0 +1,63 @@
+"""Rate and distortion of several runs, such as a sweep of beta: a table, and a picture.
+
+    python -m train rate_distortion RUN RUN ... [--label beta] [--picture rate_distortion.png]
+
+The rate is the KL, nats that the code costs, the distortion the reconstruction's nats; together they are the negative
+ELBO (Alemi et al. 2018, "Fixing a broken ELBO", section 2).
+"""
+
+import dataclasses
+import pathlib
+
+import tyro
+
+from train import runs
+from train.engine import run_directory
+from train.errors import InputError
+from train.evaluation import estimates
+from train.report import charts
+
+
+@dataclasses.dataclass(kw_only=True)
+class Options:
+    """Which runs, named by what."""
+
+    runs: tyro.conf.Positional[tuple[str, ...]]
+    """Directories of runs that were evaluated."""
+    label: str = "beta"
+    """The hyper-parameter that tells the runs apart."""
+    picture: str = "rate_distortion.png"
+    """File of the picture."""
+
+
+def read_point(path: str, label: str) -> tuple[str, float, float]:
+    """(value of the hyper-parameter, rate, distortion) of a run; InputError where it has none."""
+    run_dir = pathlib.Path(path)
+    record = run_directory.read_config(run_dir)
+    if label not in record["values"]:
+        raise InputError(f"{path}: {record['config']} has no {label}; expected one of {', '.join(record['values'])}")
+    if not (run_dir / "evaluation.json").exists():
+        raise InputError(f"{path}: expected a run that was evaluated; it has no evaluation.json")
+    found = estimates.read(run_dir)
+    if not {"kl", "reconstruction"} <= found.keys():
+        raise InputError(f"{path}: {record['config']} has no kl and reconstruction; expected a VAE")
+    rate, distortion = found["kl"].value, found["reconstruction"].value
+    if rate is None or distortion is None:
+        raise InputError(f"{path}: expected a finite kl and reconstruction")
+    return str(record["values"][label]), rate, distortion
+
+
+def main(arguments: list[str]) -> None:
+    """The command line."""
+    options = runs.bind(Options, arguments, prog="python -m train rate_distortion", description=__doc__)
+    picture = pathlib.Path(options.picture)
+    if picture.suffix != ".png" or not picture.parent.is_dir():
+        raise InputError(f"--picture {picture}: expected a file ending in .png in a directory that is there")
+    points = sorted((read_point(run, options.label) for run in options.runs), key=lambda point: point[1])
+    if not points:
+        raise InputError("expected at least one run")
+    print(f"| {options.label} | rate (KL) | distortion (reconstruction) | negative ELBO |\n| --- | --- | --- | --- |")
+    for value, rate, distortion in points:
+        print(f"| {value} | {rate:.2f} | {distortion:.2f} | {rate + distortion:.2f} |")
+    charts.save_rate_distortion(picture, points, options.label)
+    print(f"\n{picture}")

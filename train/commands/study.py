@@ -1,0 +1,20 @@
+"""A study: `minmax`, the adversarial game on a line; `crossing`, naive Bayes against logistic regression.
+
+python -m train study minmax|crossing [OPTIONS]
+"""
+
+from train.errors import InputError
+from train.studies import crossing, minmax
+
+_STUDIES = {"minmax": minmax, "crossing": crossing}
+
+
+def main(arguments: list[str]) -> None:
+    """Run the study that is named first, with the options behind it."""
+    name, *options = arguments or [""]
+    if name in ("-h", "--help"):
+        print(__doc__)
+    elif name not in _STUDIES:
+        raise InputError(f"study {name}: expected one of {', '.join(_STUDIES)}")
+    else:
+        _STUDIES[name].main(options)

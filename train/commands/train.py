@@ -1,0 +1,57 @@
+"""Train, evaluate and report an experiment; the same command again resumes or completes it.
+
+python -m train CONFIG [OPTIONS]
+"""
+
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from train import config as configs
+from train import preflight, runs
+from train.config import Config, RunOptions
+from train.engine import run_directory
+from train.engine.progress import console
+from train.errors import InputError
+from train.evaluation import estimates, evaluate, features
+from train.report import html
+from train.run import train
+
+
+def main(arguments: list[str], started: float) -> None:
+    """Run the command line, whose process started at `started` by `time.perf_counter`."""
+    path, *options = arguments
+    config = configs.load(path)
+    complete(config, *configs.bind(config, options), started)
+
+
+def complete(config: Config, values: Mapping[str, Any], options: RunOptions, started: float) -> None:
+    """Do what is left to do of a run, and print what it reached."""
+    path = pathlib.Path(options.run_dir or configs.default_run_dir(config))
+    job = preflight.validate(config, values, options, path)
+    features.check(options.features, job.dataset)
+    with run_directory.RunDirectory(path) as directory:
+        directory.claim(job.record)
+        if is_complete(path, job.experiment.steps):
+            console.print(
+                f"{path} is complete: {job.experiment.steps} steps; `python -m train evaluate {path}` measures it anew"
+            )
+        else:
+            if not train(job, path, options.data_dir, started):
+                return
+            run = runs.load(str(path), options.data_dir)
+            html.write(run, evaluate.write(run, options.num_samples, options.features))
+    for name, found in estimates.read(path).items():
+        console.print(estimates.line(name, found))
+    console.print(f"report {path / 'report.html'}")
+
+
+def is_complete(path: pathlib.Path, steps: int) -> bool:
+    """Whether the run was trained for these steps, evaluated and reported."""
+    try:
+        estimates.read(path)
+        evaluated = json.loads((path / "evaluation.json").read_text())["step"]
+    except (InputError, KeyError):
+        return False
+    return evaluated == steps and (path / "report.html").exists()

@@ -1,0 +1,61 @@
+"""metrics.jsonl, a line for each compiled call and each evaluation, and TensorBoard events where the extra is there."""
+
+import contextlib
+import importlib.util
+import json
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from train.engine.run_directory import write_text
+
+
+def read(path: pathlib.Path) -> list[dict]:
+    """The lines of metrics.jsonl, in order, but those that are damaged or were cut short."""
+    lines = []
+    for line in path.read_text(errors="replace").split("\n")[:-1] if path.exists() else []:
+        with contextlib.suppress(ValueError):
+            lines.append(json.loads(line))
+    return [line for line in lines if isinstance(line, dict) and "step" in line]
+
+
+class MetricsLog:
+    """Metrics by step, appended; one that resumes is cut back to the restored step first."""
+
+    def __init__(self, run_dir: pathlib.Path, first_step: int, evaluated: Callable[[int], bool]) -> None:
+        """Keep what was written up to `first_step`, and append after it.
+
+        A run that was to end earlier was evaluated where it ended; that line goes unless this one is `evaluated` there.
+        """
+        path = run_dir / "metrics.jsonl"
+        kept = [
+            line for line in read(path) if line["step"] <= first_step and ("loss" in line or evaluated(line["step"]))
+        ]
+        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+        self._file = path.open("a")
+        self._events = None
+        if importlib.util.find_spec("tensorboardX"):
+            from tensorboardX import SummaryWriter
+
+            self._events = SummaryWriter(str(run_dir / "tensorboard"), purge_step=first_step + 1)
+
+    def __enter__(self) -> Self:
+        """Log for a `with` block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the files."""
+        self._file.close()
+        if self._events:
+            self._events.close()
+
+    def write(self, step: int, metrics: Mapping[str, np.ndarray], **facts: Any) -> None:
+        """One line: the step, each metric (a list where there are several seeds), and further facts."""
+        line = {"step": step, **{name: np.asarray(value).tolist() for name, value in metrics.items()}, **facts}
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+        if self._events:
+            for name, value in metrics.items():
+                self._events.add_scalar(name, float(np.mean(value)), step)

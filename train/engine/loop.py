@@ -1,0 +1,92 @@
+"""The training loop. It knows no model, loss or data set: only calls, steps and what is due between them."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from jaxgen.recipe import PyTree, State
+from train.engine.checkpoint import Checkpoints
+from train.engine.compile import Steps
+from train.engine.log import MetricsLog
+from train.errors import RunFailedError
+
+
+class Plan(NamedTuple):
+    """Which steps are taken, and what happens between them, all in steps."""
+
+    first: int
+    last: int
+    steps_per_call: int
+    evaluate_every: int
+    checkpoint_every: int
+
+
+class Hooks(NamedTuple):
+    """What the loop calls."""
+
+    rows: Callable[[int, int], np.ndarray]  # (first step, number of steps) -> indices into the data
+    validate: Callable[[PyTree], Mapping[str, np.ndarray]]  # model -> mean of each metric, [] or [S]
+    show: Callable[[int, Mapping[str, np.ndarray]], None]  # a progress bar
+    seconds: Callable[[], float]  # since the session started
+    stop: Callable[[], bool]
+
+
+def loop(
+    steps: Steps,
+    state: State,
+    key: jax.Array,
+    data: Mapping[str, jax.Array],
+    plan: Plan,
+    log: MetricsLog,
+    checkpoints: Checkpoints,
+    hooks: Hooks,
+) -> tuple[int, State]:
+    """(step, state) at the end of the plan, or at the call after which a stop was asked for; both are saved."""
+    step = plan.first
+    stopping = False
+    while step < plan.last and not stopping:
+        num = min(plan.steps_per_call, plan.last - step)
+        if num < plan.steps_per_call:
+            checkpoints.save(step, state, key)  # where a longer run will start its next full call
+        state, metrics = steps.call(key, state, data, step, hooks.rows(step, num))
+        metrics = jax.tree.map(np.asarray, metrics)
+        require_finite(metrics, step)
+        step += num
+        stopping = hooks.stop()
+        means = {name: values.mean(axis=-1) for name, values in metrics.items()}
+        log.write(step, means, seconds=round(hooks.seconds(), 3))
+        hooks.show(step, means)
+        if is_evaluated(plan, step):
+            validation = {f"valid_{name}": value for name, value in hooks.validate(state.model).items()}
+            rate = {name: values[..., -1:] for name, values in metrics.items() if name == "learning_rate"}
+            require_finite({name: value[..., None] for name, value in validation.items()} | rate, step - 1)
+            log.write(step, validation, seconds=round(hooks.seconds(), 3))
+            hooks.show(step, validation)
+        if step % plan.checkpoint_every == 0 or step == plan.last or stopping:
+            checkpoints.save(step, state, key)
+    return step, state
+
+
+def is_evaluated(plan: Plan, step: int) -> bool:
+    """Whether the model is held against the validation set after this step."""
+    return step % plan.evaluate_every == 0 or step == plan.last
+
+
+def require_finite(metrics: Mapping[str, np.ndarray], first: int) -> None:
+    """RunFailedError that names the first step, of those after `first`, whose metrics [.., K] are not all finite."""
+    each = [np.isfinite(values).reshape(-1, values.shape[-1]).all(axis=0) for values in metrics.values()]
+    finite = np.stack(each).all(axis=0)
+    if finite.all():
+        return
+    offset = int(np.argmin(finite))
+    bad = next(name for name, values in metrics.items() if not np.isfinite(values[..., offset]).all())
+    values = np.ravel(metrics[bad][..., offset])
+    seed = int(np.argmin(np.isfinite(values)))
+    of_seed = f" of seed number {seed + 1}" if len(values) > 1 else ""
+    rate = metrics.get("learning_rate")
+    at_rate = "" if rate is None else f" at learning rate {np.ravel(rate[..., offset])[seed]:g}"
+    raise RunFailedError(
+        f"step {first + offset + 1}: {bad}{of_seed} is {values[seed]}{at_rate}; checkpoints before it, if any, are kept"
+    )

@@ -1,0 +1,60 @@
+"""The progress bar and the clock of a run."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+_COMPILED = "/jax/core/compile/backend_compile_duration"
+
+console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+@contextlib.contextmanager
+def progress_bar(first: int, last: int) -> Iterator[Callable[[int, Mapping[str, np.ndarray]], None]]:
+    """A bar with the loss; what validation gives becomes a line above it, which a log file keeps too."""
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task("training", total=last, completed=first, loss="-")
+
+        def show(step: int, metrics: Mapping[str, np.ndarray]) -> None:
+            if "loss" in metrics:
+                progress.update(task, completed=step, loss=f"{np.mean(metrics['loss']):.4g}")
+            else:
+                said = "  ".join(f"{name} {np.mean(value):.4g}" for name, value in metrics.items())
+                progress.console.print(f"step {step}  {said}")
+
+        yield show
+
+
+class Timing:
+    """A clock that knows when the process started and how long it has spent compiling since."""
+
+    def __init__(self, started: float) -> None:
+        """`started` is a reading of `time.perf_counter`."""
+        self._started = started
+        self._compiling = 0.0
+        self._first_call: dict[str, float] = {}
+        jax.monitoring.register_event_duration_secs_listener(self._listen)
+
+    def seconds(self) -> float:
+        """Since the start."""
+        return round(time.perf_counter() - self._started, 3)
+
+    def note_call(self) -> None:
+        """A compiled call has ended; the first one is what a person waited for."""
+        if not self._first_call:
+            self._first_call = {"seconds_to_first_call": self.seconds(), "of_it_compiling": round(self._compiling, 3)}
+
+    def facts(self) -> dict[str, float]:
+        """For provenance.json: seconds until the first call had ended, of them compiling, and until now."""
+        return {**self._first_call, "seconds": self.seconds()}
+
+    def _listen(self, event: str, duration_secs: float, **kwargs: str | int) -> None:
+        del kwargs
+        if event == _COMPILED:
+            self._compiling += duration_secs

@@ -1,0 +1,48 @@
+"""The classifier of a data set that compares samples with data: trained once, kept in the user's cache directory."""
+
+import hashlib
+import json
+import pathlib
+import tempfile
+
+import jax
+
+import jaxgen
+from train import config as configs
+from train import runs
+from train.engine import devices, run_directory
+from train.engine.compile import over_examples
+from train.engine.progress import console
+from train.engine.validation import BATCH_SIZE, examples_of
+from train.errors import InputError
+from train.run import train_beside
+from train.runs import Run
+
+_CONFIG = "configs/classifier_mnist.py"
+
+
+def of_data(data: str, run: Run) -> Run:
+    """The classifier of this data in the user's cache, trained now where there is none."""
+    config = configs.load(_CONFIG)
+    dataset = runs.open_data(data, run.data_dir)
+    identity = json.dumps([dataset.fingerprint, config.path.read_text(), jaxgen.__version__, jax.__version__])
+    kept = devices.cache_directory() / "classifiers" / hashlib.sha256(identity.encode()).hexdigest()[:16]
+    if not kept.is_dir():
+        try:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{kept.parent} cannot be made ({error.strerror}); expected --features RUN or x"
+            ) from error
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+            console.print(f"training {config.name} on {data}, once: samples are compared with data in its features")
+            train_beside(run, config, pathlib.Path(folder) / "run", data)
+            run_directory.publish(pathlib.Path(folder) / "run", kept)
+    return runs.load(str(kept), run.data_dir)
+
+
+def accuracy(run: Run) -> float:
+    """The test accuracy of a classifier's first seed."""
+    key, test = examples_of(run.keys[0].evaluate, run.experiment.prepare, run.dataset.test)
+    evaluate = over_examples(run.recipe.evaluate, batch_size=BATCH_SIZE)
+    return float(evaluate(jax.random.fold_in(key, 0), run.models[0], test)["accuracy"].mean(dtype="float64"))

@@ -1,0 +1,45 @@
+"""Evaluate a run on its test set: every metric that its recipe and data allow, with an interval beside each mean."""
+
+import datetime
+
+from train.engine import run_directory
+from train.evaluation import features, samples
+from train.evaluation.estimates import UNITS, Estimate, Measured, over_seeds
+from train.evaluation.evaluators import EVALUATORS
+from train.evaluation.subject import Options, Subject
+from train.runs import Run
+
+
+def evaluate_run(run: Run, num_samples: int, given_features: str | None) -> dict[str, Estimate]:
+    """Estimates by name, in the order of printing: of test examples first, then of samples and codes."""
+    recipe = run.recipe
+    generates = recipe.sample is not None or (recipe.encode is not None and recipe.decode is not None)
+    look = features.choose(run, given_features) if generates else None
+    options = Options(num_samples, None if look is None else samples.references(run, look))
+    measured: dict[str, list[Measured]] = {}
+    for keys, model in zip(run.keys, run.models, strict=True):
+        subject = Subject(run, model, keys, options)
+        for evaluator in EVALUATORS:
+            for name, found in evaluator.measure(subject).items() if evaluator.applies(subject) else ():
+                measured.setdefault(name, []).append(found)
+    rank = {name: number for number, name in enumerate(UNITS)}
+    ordered = sorted(measured, key=lambda name: rank.get(name, len(rank)))
+    return {name: over_seeds(measured[name]) for name in ordered}
+
+
+def write(run: Run, num_samples: int, given_features: str | None) -> dict[str, Estimate]:
+    """Evaluate and write evaluation.json, with all that a reader needs to judge the numbers."""
+    found = evaluate_run(run, num_samples, given_features)
+    latest = run_directory.read_sessions(run.path)[-1:]
+    result = {
+        "config": run.record["config"],
+        "values": run.record["values"],
+        "step": run.step,
+        "test_examples": len(run.dataset.test["x"]),
+        "num_samples": num_samples,
+        "metrics": {name: estimate._asdict() for name, estimate in found.items()},
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "provenance": {name: value for session in latest for name, value in session.items() if name != "data_dir"},
+    }
+    run_directory.write_json(run.path / "evaluation.json", result)
+    return found

@@ -1,0 +1,37 @@
+"""Accuracy on the test set, by Bayes' rule where the model is a density of each class."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.recipe import PyTree, Recipe
+from train.engine.compile import over_examples
+from train.evaluation.estimates import UNITS, Measured
+from train.evaluation.subject import Subject
+
+_BATCH_SIZE = 100
+
+
+def applies(subject: Subject) -> bool:
+    """Where the recipe classifies, the data has labels, and the recipe's own metrics lack it."""
+    labelled = "y" in subject.run.dataset.test
+    return subject.run.recipe.classify is not None and labelled and "accuracy" not in subject.evaluated
+
+
+def measure(subject: Subject) -> dict[str, Measured]:
+    """1 for each test example whose most probable class is its own."""
+    on_test = over_examples(accuracy(subject.run.recipe), batch_size=_BATCH_SIZE)
+    return {"accuracy": Measured(on_test(subject.key(2), subject.model, subject.test.prepared), UNITS["accuracy"])}
+
+
+def accuracy(recipe: Recipe) -> Callable[[jax.Array, PyTree, dict], jax.Array]:
+    """(key, model, batch) -> 1. where the most probable class is y, [B]."""
+    classify = recipe.classify
+    assert classify is not None
+
+    def on_batch(key: jax.Array, model: PyTree, batch: dict) -> jax.Array:
+        chosen = jnp.argmax(classify(key, model, batch["x"]), axis=-1)
+        return (chosen == batch["y"]).astype(jnp.float32)
+
+    return on_batch

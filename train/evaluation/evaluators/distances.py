@@ -1,0 +1,42 @@
+"""Distances between samples and test data in the features of a classifier, and memorization of training examples."""
+
+import jax
+import numpy as np
+
+from jaxgen import metrics
+from train.evaluation.estimates import Measured, single
+from train.evaluation.subject import Subject
+
+_NEIGHBOURS = 5
+
+
+def applies(subject: Subject) -> bool:
+    """Where samples are compared with data, which needs more examples than neighbours."""
+    enough = len(subject.run.dataset.test["x"]) > _NEIGHBOURS
+    return enough and subject.run.recipe.sample is not None and subject.options.references is not None
+
+
+def measure(subject: Subject) -> dict[str, Measured]:
+    """Frechet and kernel distance, precision, recall, density, coverage, and nearest neighbours of samples.
+
+    The Frechet distance of training data stands beside that of samples. The classifier has seen the training data, and
+    so thinks it a little further from the test data than fresh data is. Memorization is looked for among as many
+    training examples as there are test examples: copies of others do not show.
+    """
+    references = subject.options.references
+    assert references is not None
+    features, real, train = references
+    fake, name = features.embed(subject.samples[: len(real)]), features.name
+    frechet = jax.jit(metrics.frechet_distance)
+    found = {
+        "frechet_distance": single(frechet(real, fake), name),
+        "frechet_distance_of_training_data": single(frechet(real, train), name),
+        "kernel_distance": single(jax.jit(metrics.kernel_distance)(real, fake), name),
+    }
+    prdc = jax.jit(metrics.precision_recall_density_coverage, static_argnames="k")(real, fake, k=_NEIGHBOURS)
+    found |= {quantity: single(value, name) for quantity, value in prdc._asdict().items()}
+    nearest = jax.jit(metrics.nearest_neighbour_distances)
+    return found | {
+        "nearest_training_example": Measured(np.asarray(nearest(fake, train)), f"of {len(train)}, {name}"),
+        "nearest_test_example": Measured(np.asarray(nearest(fake, real)), f"of {len(real)}, {name}"),
+    }

@@ -1,0 +1,57 @@
+"""Negative log-likelihood of the test set, exact or importance-weighted, and bits per dimension."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen import losses
+from jaxgen.preprocess import Preparation
+from jaxgen.recipe import PyTree, Recipe
+from train.engine.compile import over_examples
+from train.errors import warn
+from train.evaluation.estimates import UNITS, Measured
+from train.evaluation.subject import Subject
+
+_BATCH_SIZE = 100  # times the recipe's chunk of samples, this bounds the memory of importance sampling
+
+
+def applies(subject: Subject) -> bool:
+    """Where the recipe has log p(x)."""
+    return subject.run.recipe.log_prob is not None
+
+
+def measure(subject: Subject) -> dict[str, Measured]:
+    """The NLL, unless the recipe's own metrics have it, and bits per dimension of discrete data."""
+    recipe, x = subject.run.recipe, subject.test.prepared["x"]
+    found = {name: values for name, values in subject.evaluated.items() if name == "nll"}
+    if not found:
+        on_test = over_examples(measure_nll(recipe, subject.options.num_samples), batch_size=_BATCH_SIZE)
+        found = on_test(subject.key(1), subject.model, subject.test.prepared)
+    (nll,) = found.values()
+    nats = to_discrete(recipe, subject.run.experiment.prepare, x)
+    if nats is not None:
+        found["bits_per_dim"] = np.asarray(losses.bits_per_dim(jnp.asarray(nll + nats), x[0].size))
+    elif recipe.levels == 2:
+        warn("the test data is not binary: a Bernoulli NLL is then a cross-entropy, which compares with no likelihood")
+    return {name: Measured(values, UNITS[name]) for name, values in found.items()}
+
+
+def measure_nll(recipe: Recipe, num_samples: int) -> Callable[[jax.Array, PyTree, dict], dict[str, jax.Array]]:
+    """(key, model, batch) -> {"nll": [B]}, or {"importance_weighted_nll": [B]} where log_prob is a lower bound."""
+    log_prob = recipe.log_prob
+    assert log_prob is not None
+    if recipe.log_prob_is == "exact":
+        return lambda key, model, batch: {"nll": -log_prob(key, model, batch["x"], y=batch.get("y"))}
+    sampled = functools.partial(log_prob, num_samples=num_samples)
+    return lambda key, model, batch: {"importance_weighted_nll": -sampled(key, model, batch["x"], y=batch.get("y"))}
+
+
+def to_discrete(recipe: Recipe, prepare: Preparation, x: np.ndarray) -> np.ndarray | None:
+    """Nats [N] to add to -log p(x) for that of the discrete data, x [N, ...]; None where it is a density of its own."""
+    if recipe.levels is not None:
+        index = x * (recipe.levels - 1)
+        return np.zeros(len(x)) if np.allclose(index, np.round(index), rtol=0, atol=1e-3) else None
+    return None if prepare.log_det is None else np.asarray(prepare.log_det(jnp.asarray(x)))

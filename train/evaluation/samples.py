@@ -1,0 +1,57 @@
+"""Samples of a run's model, and the data they are compared with."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen import preprocess
+from jaxgen.recipe import PyTree
+from train import runs
+from train.data import spread
+from train.evaluation.features import Features
+from train.runs import Run
+
+# Examples on either side; what compares all pairs takes time with their square, and with the number of features.
+MOST = 10_000
+_MOST_OF_MANY_FEATURES = 2500
+_MANY_FEATURES = 512
+_PER_CALL = 500
+
+
+def draw(run: Run, model: PyTree, key: jax.Array, num: int) -> np.ndarray:
+    """`num` samples [num, ...], images in [0, 1], drawn some at a time so that any number fits in memory."""
+    assert run.recipe.sample is not None
+    sample = jax.jit(run.recipe.sample, static_argnums=2)
+    size = min(_PER_CALL, num)
+    calls = [sample(jax.random.fold_in(key, call), model, size) for call in range(-(-num // size))]
+    return runs.in_unit_interval(run, np.concatenate([np.asarray(part) for part in calls])[:num])
+
+
+def stored(x: np.ndarray) -> np.ndarray:
+    """Examples of a data set as float32, images in [0, 1]."""
+    return np.asarray(preprocess.scale(jax.random.key(0), jnp.asarray(x)))
+
+
+class References(NamedTuple):
+    """Features of real examples, computed once for all seeds."""
+
+    features: Features
+    real: np.ndarray  # features of test examples [N, F], of all or from all over the set
+    train: np.ndarray  # features of as many training examples
+
+
+def references(run: Run, features: Features) -> References:
+    """Test and training examples as they were stored: not binarized.
+
+    At most 10,000 of either, or 2,500 where there are more than 512 features.
+    """
+    test, train = run.dataset.test["x"], run.dataset.train["x"]
+    num_features = features.embed(stored(test[:1])).shape[1]
+    num = min(len(test), MOST if num_features <= _MANY_FEATURES else _MOST_OF_MANY_FEATURES)
+    return References(
+        features,
+        features.embed(stored(test[spread(len(test), num)])),
+        features.embed(stored(train[spread(len(train), num)])),
+    )

@@ -1,0 +1,96 @@
+"""Validate a run completely before writing anything."""
+
+import math
+import pathlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxgen.recipe import Recipe
+from train import config as configs
+from train import runs
+from train.config import Config, RunOptions
+from train.data import Dataset, batch_rows
+from train.engine import devices as available
+from train.engine import keys, run_directory
+from train.engine.checkpoint import newest_step
+from train.engine.compile import Steps, compile_steps
+from train.errors import InputError, first_line
+from train.experiment import Experiment
+
+# Enough that the cost of a call vanishes, few enough that a request to stop is soon heard.
+_STEPS_PER_CALL = {"cpu": 50}
+_STEPS_PER_CALL_ON_ACCELERATORS = 200
+
+
+class Job(NamedTuple):
+    """A validated run: all that training needs."""
+
+    experiment: Experiment
+    dataset: Dataset
+    recipe: Recipe
+    devices: list[jax.Device]
+    steps: Steps
+    record: dict  # for config.json
+
+
+def validate(config: Config, values: Mapping[str, Any], options: RunOptions, path: pathlib.Path) -> Job:
+    """Check everything that a user could have got wrong: InputError, and nothing is written."""
+    experiment = configs.build(config, values)
+    overrides = {name: getattr(options, name) for name in ("evaluate_every", "checkpoint_every", "steps_per_call")}
+    experiment = experiment._replace(**{name: value for name, value in overrides.items() if value is not None})
+    devices = available.choose(options.platform, options.devices)
+    available.use_compilation_cache(options.compilation_cache)
+    dataset = runs.open_data_of(experiment, options.data_dir)
+    recipe, _ = runs.make_recipe(config, experiment, dataset)
+    try:
+        steps = compile_steps(
+            recipe, experiment.prepare, devices, batch_size=experiment.batch_size, seeds=experiment.seeds
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    record = run_directory.record_of(config.recorded_path(), values, dataset.fingerprint)
+    there = run_directory.of_same_run(path, record)
+    steps_per_call = choose_steps_per_call(experiment, there["steps_per_call"] if there else None, devices[0].platform)
+    record["steps_per_call"] = steps_per_call
+    job = Job(experiment._replace(steps_per_call=steps_per_call), dataset, recipe, devices, steps, record)
+    if newest_step(path) != experiment.steps:  # a finished run takes no step
+        trace_steps(config, job)
+    return job
+
+
+def trace_steps(config: Config, job: Job) -> None:
+    """InputError where the first call cannot be traced; where it can, that call need not trace it again."""
+    experiment = job.experiment
+    run_keys, data = keys.of_seeds(experiment.seed, experiment.seeds), job.dataset.train
+    num = min(experiment.steps_per_call or 1, experiment.steps)
+    rows = rows_of_seeds(experiment, job.dataset.spec.num_train, job.recipe.draws, 0, num)
+    try:
+        state = jax.eval_shape(job.steps.init, run_keys.init, data, np.take(rows, 0, axis=int(experiment.seeds > 1)))
+        jax.eval_shape(job.steps.call, run_keys.steps, state, data, 0, rows)
+    except (ValueError, TypeError, AssertionError) as error:
+        raise InputError(f"{config.recorded_path()} cannot be trained so: {first_line(error)}") from error
+
+
+def choose_steps_per_call(experiment: Experiment, recorded: int | None, platform: str) -> int:
+    """What was asked for, else what the run began with, else a divisor of both intervals that suits the device."""
+    intervals = {"evaluate-every": experiment.evaluate_every, "checkpoint-every": experiment.checkpoint_every}
+    common = math.gcd(*intervals.values())
+    most = _STEPS_PER_CALL.get(platform, _STEPS_PER_CALL_ON_ACCELERATORS)
+    fitting = max(size for size in range(1, most + 1) if common % size == 0)
+    chosen = experiment.steps_per_call or recorded or fitting
+    for name, interval in intervals.items():
+        if interval % chosen and experiment.steps_per_call:
+            raise InputError(f"--steps-per-call {chosen}: expected a divisor of --{name} {interval}")
+        if interval % chosen:
+            raise InputError(f"--{name} {interval}: expected a multiple of the {chosen} steps in a call")
+    return chosen
+
+
+def rows_of_seeds(experiment: Experiment, num_train: int, draws: int, first: int, num: int) -> np.ndarray:
+    """Rows of the training data for `num` steps from `first` on: [K, (draws,) B]; several seeds [S, K, (draws,) B]."""
+    seeds = range(experiment.seed, experiment.seed + experiment.seeds)
+    rows = [batch_rows(seed, num_train, experiment.batch_size, draws, first, num) for seed in seeds]
+    return np.stack(rows) if len(rows) > 1 else rows[0]

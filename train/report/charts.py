@@ -1,0 +1,131 @@
+"""Charts: numbers over other numbers. Each function writes one PNG and knows nothing of runs or models."""
+
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from train.evaluation.estimates import Estimate
+
+Array = np.ndarray
+
+
+def save_curves(path: pathlib.Path, log: Sequence[dict], names: Sequence[str]) -> None:
+    """Metrics over steps, a line for each seed, from the lines of metrics.jsonl."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for number, name in enumerate(names):
+        lines = [entry for entry in log if name in entry]
+        values = np.array([np.atleast_1d(entry[name]) for entry in lines])
+        steps, marker = [entry["step"] for entry in lines], "." if len(lines) == 1 else ""  # a point alone is no line
+        for seed, curve in enumerate(values.T):
+            label = name if seed == 0 else None
+            axes.plot(steps, curve, color=f"C{number}", lw=1, marker=marker, label=label)
+    shown = np.concatenate([np.ravel(entry[name]) for name in names for entry in log if name in entry])
+    axes.set_ylim(*_limits(shown))
+    axes.set_xlabel("step")
+    axes.legend()
+    close(figure, path)
+
+
+def save_rate_distortion(path: pathlib.Path, points: Sequence[tuple[str, float, float]], label: str) -> None:
+    """(value of `label`, rate, distortion) of several runs, and the line of the least negative ELBO among them."""
+    _, rates, distortions = zip(*points, strict=True)
+    figure, axes = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
+    best = min(rate + distortion for rate, distortion in zip(rates, distortions, strict=True))
+    axes.axline((0, best), slope=-1, color="gray", lw=1, ls="--", label=f"negative ELBO {best:.1f} nats")
+    axes.plot(rates, distortions, "o-")
+    for name, rate, distortion in points:
+        axes.annotate(f"{label} {name}", (rate, distortion), (5, 5), textcoords="offset points")
+    axes.set(xlabel="rate: KL, nats", ylabel="distortion: reconstruction, nats", xlim=(0, max(rates) * 1.15))
+    margin = 0.1 * float(np.ptp(distortions)) or 1.0
+    axes.set_ylim(min(distortions) - margin, max(distortions) + margin)
+    axes.legend()
+    close(figure, path)
+
+
+def save_histograms(path: pathlib.Path, panels: Sequence[tuple[str, str, Array, Array, float]]) -> None:
+    """Scores of inliers [N] and of outliers [M], a panel for each (title, label of x, inliers, outliers, threshold)."""
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(5.5 * columns, 3.3 * rows), squeeze=False, layout="constrained")
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (title, label, inliers, outliers, threshold) in zip(grid.flat, panels, strict=False):
+        # A few scores may be so far out that all others would be one bar: they are counted in the bars at the ends.
+        ends = np.concatenate([np.quantile(scores, [0.005, 0.995]) for scores in (inliers, outliers)])
+        low, high = ends.min(), max(ends.max(), threshold)
+        bins = np.linspace(low, high if high > low else low + 1, 51)
+        for name, scores in (("inliers", inliers), ("outliers", outliers)):
+            shares = np.full(len(scores), 1 / len(scores))
+            axes.hist(np.clip(scores, bins[0], bins[-1]), bins, weights=shares, alpha=0.6, label=name)
+        axes.axvline(threshold, color="black", lw=1, ls="--", label="threshold")
+        axes.set(title=title, ylabel="share of examples")
+        axes.set_xlabel(label, fontsize=8)
+    grid[0, 0].legend()
+    close(figure, path)
+
+
+def save_minmax(path: pathlib.Path, x: Array, optimum: dict, steps: Array, way: dict, bound: dict) -> None:
+    """Densities and D over x [G], gradient norms over steps [P]; arrays begin with an axis of seeds."""
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    for name, known, found in (("p", "p", "implied_p"), ("D", "optimal_d", "d")):
+        color = "C0" if name == "p" else "C1"
+        left.plot(x, optimum[found].T, color=color, lw=0.5, alpha=0.6)
+        left.plot(x, optimum[known][0], color=color, ls="--", lw=2, label=f"{name}, known")
+    left.plot(x, optimum["d_at_the_end"].T, color="C2", lw=0.5, alpha=0.6)
+    left.plot([], color="C2", label="D where q = p")
+    left.set(xlabel="x", title="D, and q D / (1 - D), at the optimum", xlim=(-4, 4), ylim=(-0.02, 1.02))
+    middle.set(xlabel="steps of the discriminator", title="gradient of the generator's loss", yscale="log")
+    right.set(xlabel="steps of the critic", title="gradient of the critic", yscale="log")
+    for axes, curves in ((middle, way), (right, bound)):
+        for number, (name, values) in enumerate(curves.items()):
+            axes.plot(steps, values.T, color=f"C{number}", lw=0.7)
+            axes.plot([], color=f"C{number}", label=name.replace("_", " "))
+    for axes in (left, middle, right):
+        axes.legend()
+    close(figure, path)
+
+
+def save_crossing(
+    path: pathlib.Path, sizes: Sequence[int], curves: Mapping[str, Sequence[Estimate]], floor: float | None
+) -> None:
+    """Errors over numbers of examples: an estimate at each, by name, and the least error there can be, if known."""
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for number, (name, values) in enumerate(curves.items()):
+        # Without an interval low and high are nan, and no band is drawn.
+        mean, low, high = np.array([(found.value, found.low, found.high) for found in values], float).T
+        axes.plot(sizes, mean, "o-", ms=4, color=f"C{number}", label=name)
+        axes.fill_between(sizes, low, high, color=f"C{number}", alpha=0.25, lw=0)
+    if floor is not None:
+        axes.axhline(floor, color="gray", lw=1, ls="--", label=f"least error there can be, {floor:.4f}")
+    axes.set(xlabel="training examples m", ylabel="test error, mean and 95 % interval", xscale="log", yscale="log")
+    # Plain numbers: an error of 0.2 is read more easily than 2 x 10^-1.
+    axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    axes.grid(alpha=0.3)
+    axes.legend()
+    close(figure, path)
+
+
+def color_of(label: int) -> tuple:
+    """Of a class, the same in every chart."""
+    return plt.get_cmap("tab10" if label < 10 else "tab20b")(label % 20)
+
+
+def close(figure: plt.Figure, path: pathlib.Path) -> None:
+    """Write a chart, and forget it."""
+    # Axes of equal scale may be laid out larger than the figure; tight is never less than what was drawn.
+    figure.savefig(path, dpi=120, bbox_inches="tight")
+    plt.close(figure)
+
+
+def _limits(values: Array) -> tuple[float, float]:
+    """A range that holds all but the highest twentieth: the first moments are off the scale of all that follows."""
+    low, high = float(values.min()), float(np.quantile(values, 0.95))
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin

@@ -1,0 +1,115 @@
+"""report.html: what a run did, in one file that opens from disk and needs no script."""
+
+import base64
+import html
+import json
+import pathlib
+import string
+from collections.abc import Mapping
+from typing import Any
+
+from train.engine import run_directory
+from train.evaluation import estimates as of_run
+from train.evaluation.estimates import Estimate
+from train.report import pictures
+from train.runs import Run
+
+_PAGE = string.Template("""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>$title</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; margin: 1rem 0 }
+th, td { text-align: left; padding: .2rem 1rem .2rem 0; border-bottom: 1px solid #ddd; vertical-align: top }
+td { overflow-wrap: anywhere }
+td.name { overflow-wrap: normal }
+td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
+img { max-width: 100%; image-rendering: pixelated }
+figure { margin: 1.5rem 0 }
+figcaption { color: #555 }
+</style>
+<h1>$title</h1>
+<p>$lead</p>
+$body
+</html>
+""")
+
+
+def write(run: Run, estimates: Mapping[str, Estimate]) -> pathlib.Path:
+    """Draw the run's pictures and write report.html: its path."""
+    body = [_numbers(estimates)]
+    body += [_figure(name, path, caption) for name, (path, caption) in pictures.draw(run).items()]
+    sessions = run_directory.read_sessions(run.path)
+    body.append(_table("Configuration", {"config": run.record["config"], **run.record["values"]}))
+    data = {"source": run.dataset.source, "fingerprint": run.dataset.fingerprint, "validation": run.dataset.valid_is}
+    sizes = {
+        f"{name} examples": len(part["x"])
+        for name, part in (
+            ("training", run.dataset.train),
+            ("validation", run.dataset.valid),
+            ("test", run.dataset.test),
+        )
+    }
+    body.append(_table("Data", {**data, **sizes}))
+    for number, session in enumerate(sessions, 1):
+        facts = {name: value for name, value in session.items() if name not in ("machinery", "data_dir")}
+        body.append(_table(f"Provenance, session {number} of {len(sessions)}", {**facts, **session["machinery"]}))
+    name = pathlib.Path(run.record["config"]).stem
+    seeds = len(run.models)
+    several = "" if seeds == 1 else " Pictures of examples and codes are of the first seed."
+    lead = f"{run.step} steps, {seeds} seed{'s' if seeds > 1 else ''}, data {run.dataset.source}.{several}"
+    page = _PAGE.substitute(title=html.escape(name), lead=html.escape(lead), body="\n".join(body))
+    run_directory.write_text(run.path / "report.html", page)
+    return run.path / "report.html"
+
+
+def add(run: Run, name: str, picture: pathlib.Path, caption: str) -> list[pathlib.Path]:
+    """Let a picture that lies in the run stand in its report, which is written again where there is one: its path."""
+    pictures.add(run, name, str(picture.relative_to(run.path)), caption)
+    evaluated = (run.path / "evaluation.json").exists()
+    return [write(run, of_run.read(run.path))] if evaluated else []
+
+
+def _numbers(estimates: Mapping[str, Estimate]) -> str:
+    head = "<tr><th>metric<th>value<th>unit<th>95 % interval<th>from</tr>"
+    rows = [
+        f'<tr><td class="name">{_breakable(name)}<td class="number">{_value(found)}<td>{html.escape(found.unit)}'
+        f'<td class="number">{_interval(found)}<td>{html.escape(found.interval)}</tr>'
+        for name, found in estimates.items()
+    ]
+    return f"<h2>Test set</h2>\n<table>{head}{''.join(rows)}</table>"
+
+
+def _breakable(name: str) -> str:
+    """The name, which a narrow page may break between its words."""
+    return html.escape(name).replace("_", "_<wbr>")
+
+
+def _value(found: Estimate) -> str:
+    return "none" if found.value is None else of_run.number(found.value, found.unit)
+
+
+def _interval(found: Estimate) -> str:
+    if found.low is None or found.high is None:
+        return "none"
+    return f"{of_run.number(found.low, found.unit)} to {of_run.number(found.high, found.unit)}"
+
+
+def _table(title: str, values: Mapping[str, Any]) -> str:
+    rows = [
+        f"<tr><th>{html.escape(name)}<td>{html.escape(shown)}</tr>"
+        for name, shown in (
+            (name, value if isinstance(value, str) else json.dumps(value)) for name, value in values.items()
+        )
+    ]
+    return f"<h2>{html.escape(title)}</h2>\n<table>{''.join(rows)}</table>"
+
+
+def _figure(name: str, path: pathlib.Path, caption: str) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    return (
+        f'<h2>{html.escape(name)}</h2>\n<figure><img alt="{html.escape(caption)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )

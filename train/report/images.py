@@ -1,0 +1,81 @@
+"""Pictures of examples, images in [0, 1]. Each function writes one PNG and knows nothing of runs or models."""
+
+import pathlib
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from train.data import are_images
+from train.report import charts, scatter
+
+Array = np.ndarray
+
+
+def tile(images: Array, columns: int, *, gap: int = 1) -> Array:
+    """Images [N, H, W, C] in [0, 1], row by row, as one picture [H', W', C] with white gaps."""
+    num, height, width, channels = images.shape
+    rows = -(-num // columns)
+    canvas = np.ones((rows * (height + gap) + gap, columns * (width + gap) + gap, channels))
+    for index, image in enumerate(images):
+        top, left = gap + index // columns * (height + gap), gap + index % columns * (width + gap)
+        canvas[top : top + height, left : left + width] = image
+    return canvas
+
+
+def save_examples(path: pathlib.Path, x: Array, columns: int = 16) -> bool:
+    """Images [N, H, W, C] as a grid, or points [N, 2] as a scatter; False, and no file, for anything else."""
+    if are_images(x):
+        canvas = np.clip(tile(x, columns), 0, 1)
+        scale = max(1, round(800 / canvas.shape[1]))
+        enlarged = np.repeat(np.repeat(canvas, scale, axis=0), scale, axis=1)
+        plt.imsave(path, enlarged.squeeze(-1) if x.shape[-1] == 1 else enlarged, cmap="gray", vmin=0, vmax=1)
+        return True
+    if x.ndim == 2 and x.shape[1] == 2:
+        scatter.save_scatter(path, x, None, "x")
+        return True
+    return False
+
+
+def save_pairs(path: pathlib.Path, x: Array, reconstructed: Array, columns: int = 16) -> bool:
+    """Rows of examples, the reconstruction of each below it; False, and no file, unless they are images."""
+    if x.ndim != 4:
+        return False
+    rows = [part[first : first + columns] for first in range(0, len(x), columns) for part in (x, reconstructed)]
+    return save_examples(path, np.concatenate(rows), columns)
+
+
+def save_rows(path: pathlib.Path, x: Array, labels: Sequence[str], alphas: Array) -> None:
+    """Images [R, A, H, W, C] as rows named by `labels` under a scale of `alphas` [A]."""
+    rows, columns, height, width, channels = x.shape
+    canvas = np.clip(tile(x.reshape(-1, *x.shape[2:]), columns), 0, 1)
+    figure, axes = plt.subplots(
+        figsize=(0.45 * columns + 0.8, 0.45 * rows * height / width + 0.6), layout="constrained"
+    )
+    axes.imshow(canvas.squeeze(-1) if channels == 1 else canvas, cmap="gray", vmin=0, vmax=1)
+    axes.set_yticks([(height + 1) * (row + 0.5) for row in range(rows)], labels)
+    axes.set_xticks([(width + 1) * (column + 0.5) for column in range(columns)], [f"{alpha:.2g}" for alpha in alphas])
+    axes.tick_params(length=0, labelsize=7)
+    axes.set_xlabel("alpha")
+    axes.spines[:].set_visible(False)
+    charts.close(figure, path)
+
+
+def save_walk(path: pathlib.Path, x: Array, alphas: Array, probabilities: Array | None) -> None:
+    """A walk's images [A, H, W, C] and, below them, the probability of each class [A, K] over alpha."""
+    if probabilities is None:
+        save_rows(path, x[None], [""], alphas)
+        return
+    figure, (strip, axes) = plt.subplots(
+        2, figsize=(0.5 * len(x) + 1.5, 4.2), height_ratios=(1, 3), layout="constrained"
+    )
+    canvas = np.clip(tile(x, len(x)), 0, 1)
+    strip.imshow(canvas.squeeze(-1) if x.shape[-1] == 1 else canvas, cmap="gray", vmin=0, vmax=1, aspect="auto")
+    strip.set_axis_off()
+    for label, curve in enumerate(probabilities.T):
+        shown = curve.max() > 0.05  # the others are named nowhere, and lie on the axis
+        axes.plot(alphas, curve, "o-", ms=3, color=charts.color_of(label), label=f"P({label})" if shown else None)
+    half = 0.5 * (alphas[-1] - alphas[0]) / max(len(alphas) - 1, 1)
+    axes.set(xlabel="alpha", ylabel="probability", ylim=(-0.02, 1.02), xlim=(alphas[0] - half, alphas[-1] + half))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    charts.close(figure, path)

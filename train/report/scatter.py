@@ -1,0 +1,88 @@
+"""Points in the plane, of data, samples and codes. Each function writes one PNG and knows nothing of runs or models."""
+
+import pathlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from train.report.charts import Array, close, color_of
+
+
+def save_scatter(path: pathlib.Path, points: Array, y: Array | None, name: str) -> None:
+    """Points [N, 2], coloured by class [N] where there is one; the axes are called `name` 1 and 2."""
+    figure, axes = plt.subplots(figsize=(6.5, 6), layout="constrained")
+    _scatter(axes, points, y)
+    axes.set(xlabel=f"{name} 1", ylabel=f"{name} 2", aspect="equal")
+    close(figure, path)
+
+
+def save_codes(
+    path: pathlib.Path, z: Array, y: Array | None, name: str, prior: Array | None, clouds: Sequence[Array]
+) -> None:
+    """Codes [N, 2], circles of 1, 2 and 3 standard deviations of a prior N(prior, I), and clouds of draws [M, 2]."""
+    figure, axes = plt.subplots(figsize=(6.5, 6), layout="constrained")
+    _scatter(axes, z, y)
+    if prior is not None:
+        for radius in (1, 2, 3):
+            axes.add_patch(plt.Circle((prior[0], prior[1]), radius, fill=False, color="black", lw=1, ls="--"))
+    for cloud in clouds:
+        axes.scatter(cloud[:, 0], cloud[:, 1], s=1, color="black", linewidths=0)
+    axes.autoscale_view()
+    axes.set(xlabel=f"{name} 1", ylabel=f"{name} 2", aspect="equal")
+    close(figure, path)
+
+
+def save_points(path: pathlib.Path, data: Array, of_seeds: Sequence[Array]) -> None:
+    """Samples [N, 2], a panel for each seed, over data [M, 2] in grey."""
+    columns = min(len(of_seeds), 5)
+    rows = -(-len(of_seeds) // columns)
+    side = 5.0 if columns == 1 else 2.6
+    figure, panels = plt.subplots(
+        rows, columns, figsize=(side * columns, side * rows), squeeze=False, sharex=True, sharey=True,
+        layout="constrained",
+    )  # fmt: skip
+    low, high = data.min(axis=0), data.max(axis=0)
+    margin = 0.15 * (high - low)
+    for axes, samples in zip(panels.flat, of_seeds, strict=False):
+        axes.scatter(data[:, 0], data[:, 1], s=14, color="0.8", linewidths=0)
+        axes.scatter(samples[:, 0], samples[:, 1], s=1, color="C0", linewidths=0)
+        axes.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
+        axes.set_aspect("equal")
+    close(figure, path)
+
+
+def save_plane(
+    path: pathlib.Path, points: Array, y: Array, classify: Callable[[Array], Array], densities: Callable | None
+) -> None:
+    """Labelled points [N, 2], the borders where the most probable class changes, and the classes' densities.
+
+    `classify` is [M, 2] -> log-probabilities [M, K], and `densities`, where there are any, [M, 2] -> log p(x | y)
+    [M, K]; their contours are those of one and two standard deviations, where they are Gaussian.
+    """
+    margin = 0.1 * np.ptp(points, axis=0)
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    first, second = np.meshgrid(*(np.linspace(low[axis], high[axis], 300) for axis in range(2)))
+    grid = np.stack([first.ravel(), second.ravel()], axis=1).astype(np.float32)
+    figure, axes = plt.subplots(figsize=(6.5, 5), layout="constrained")
+    _scatter(axes, points, y)
+    for label, scores in enumerate(classify(grid).T):
+        others = np.delete(classify(grid), label, axis=1).max(axis=1)
+        axes.contour(first, second, (scores - others).reshape(first.shape), [0], colors="black", linewidths=1.5)
+    for label, log_density in enumerate([] if densities is None else densities(grid).T):
+        levels = log_density.max() - 0.5 * np.array([2.0, 1.0]) ** 2
+        axes.contour(
+            first, second, log_density.reshape(first.shape), levels, colors=[color_of(label)], linestyles="solid"
+        )
+    axes.set(xlabel="x 1", ylabel="x 2")
+    close(figure, path)
+
+
+def _scatter(axes: plt.Axes, points: Array, y: Array | None) -> None:
+    if y is None:
+        axes.scatter(points[:, 0], points[:, 1], s=4)
+        return
+    for label in range(y.max() + 1):
+        chosen = points[y == label]
+        axes.scatter(chosen[:, 0], chosen[:, 1], s=4, color=color_of(label), alpha=0.6, label=str(label))
+    axes.legend(markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))

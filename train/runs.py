@@ -1,0 +1,147 @@
+"""A run as it stands on disk, opened for whoever reads it: the evaluator, the sampler, the report."""
+
+import dataclasses
+import functools
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, get_type_hints
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from jaxgen.recipe import PyTree, Recipe, State
+from train import config as configs
+from train.data import Dataset, batch_rows, directory_of, open_data, with_validation_rows
+from train.engine import devices, run_directory
+from train.engine.checkpoint import Checkpoints
+from train.engine.compile import first_state, prepare_batch
+from train.engine.keys import Keys, of_seed
+from train.errors import InputError
+from train.experiment import Experiment
+
+
+@dataclasses.dataclass(kw_only=True)
+class Reading:
+    """Which run is read, and where."""
+
+    run: tyro.conf.Positional[str]
+    """Directory of the run."""
+    data_dir: str | None = None
+    """Directory of data sets by name; None: JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR, else as in training."""
+    platform: str | None = None
+    """cpu, gpu or tpu; None: the best there is."""
+    compilation_cache: str | None = None
+    """Directory of compiled programs, or "off"; None: jaxgen in the user's cache directory."""
+
+
+class Run(NamedTuple):
+    """Everything about a run that does not change any more. `models` and `keys` hold one entry for each seed."""
+
+    path: pathlib.Path
+    record: Mapping[str, Any]  # config.json
+    experiment: Experiment
+    dataset: Dataset
+    recipe: Recipe
+    step: int
+    models: list[PyTree]
+    keys: list[Keys]
+    data_dir: str | None  # where the data was found
+
+
+def open_data_of(experiment: Experiment, data_dir: str | None) -> Dataset:
+    """The data of an experiment, split as it asks for."""
+    dataset = open_data(experiment.data, data_dir)
+    return dataset if experiment.valid_rows is None else with_validation_rows(dataset, *experiment.valid_rows)
+
+
+def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset) -> tuple[Recipe, State]:
+    """The recipe for this data and the shapes of one seed's state; InputError where its model cannot take the data."""
+    key = jax.random.key(0)
+    try:
+        recipe = experiment.recipe(dataset.spec)
+        rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, recipe.draws, 0, 1)[0]
+        init = functools.partial(first_state, recipe, experiment.prepare)
+        state = jax.eval_shape(init, key, dataset.train, rows)
+        for part in (dataset.valid, dataset.test):
+            few = {name: array[:2] for name, array in part.items()}
+            batch = jax.eval_shape(functools.partial(prepare_batch, experiment.prepare, axis_name=None), key, few)
+            jax.eval_shape(recipe.evaluate, key, state.model, batch)
+        return recipe, state
+    except (ValueError, TypeError, AssertionError) as error:
+        given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
+        said = " ".join(str(error).split())[:300]
+        raise InputError(f"{config.recorded_path()} with these options cannot take {given}: {said}") from error
+
+
+def in_unit_interval(run: Run, x: np.ndarray) -> np.ndarray:
+    """Examples in the units of the run's model, as they are shown: images in [0, 1]."""
+    return np.asarray(run.experiment.prepare.to_unit(jnp.asarray(x)))
+
+
+def per_seed(tree: PyTree, seeds: int) -> list[PyTree]:
+    """A tree with a leading axis of seeds, if there are several, as one tree for each."""
+    return [tree] if seeds == 1 else [jax.tree.map(lambda leaf, seed=seed: leaf[seed], tree) for seed in range(seeds)]
+
+
+def bind(options: Callable, arguments: Sequence[str], **described: str | None) -> Any:
+    """The options of a command that reads a run; InputError in one line for a wrong one."""
+    bound = configs.parse(options, arguments, **described)
+    configs.check_bounds(vars(bound), get_type_hints(options, include_extras=True))
+    return bound
+
+
+def open_run(options: Reading) -> Run:
+    """The run that the options name, on the device that they name."""
+    devices.choose(options.platform, None)
+    devices.use_compilation_cache(options.compilation_cache)
+    if pathlib.Path(options.run).is_dir() and not os.access(options.run, os.W_OK):
+        raise InputError(f"{options.run}: expected a directory that can be written, for what is found out of the run")
+    return load(options.run, options.data_dir)
+
+
+def load(path: str, data_dir: str | None) -> Run:
+    """Open a run's newest checkpoint, its data and its recipe; InputError names what is missing."""
+    run_dir = pathlib.Path(path)
+    record = run_directory.read_config(run_dir)
+    config = configs.load(record["config"])
+    unknown = record["values"].keys() - config.parameters.keys()
+    if unknown:
+        raise InputError(f"{path}: {config.recorded_path()} no longer has the options {', '.join(sorted(unknown))}")
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in record["values"].items()}
+    experiment = configs.build(config, values)
+    trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
+    directory = directory_of(experiment.data, data_dir) or next(reversed(trained_from), None)
+    dataset = open_data_of(experiment, directory)
+    if dataset.fingerprint != record["data_fingerprint"]:
+        raise InputError(
+            f"{path}: expected the data that it was trained on; --data {experiment.data} has changed since"
+        )
+    recipe, state = make_recipe(config, experiment, dataset)
+    like = jax.tree.map(lambda leaf: _with_seeds(leaf, experiment.seeds), state.model)
+    if not (run_dir / "checkpoints").is_dir():
+        raise InputError(f"{path} holds no checkpoint; expected a run that was trained")
+    with Checkpoints(run_dir, read_only=True) as checkpoints:
+        step, model = checkpoints.read_model(like)
+    keys = [of_seed(seed) for seed in range(experiment.seed, experiment.seed + experiment.seeds)]
+    return Run(run_dir, record, experiment, dataset, recipe, step, per_seed(model, experiment.seeds), keys, directory)
+
+
+def load_beside(option: str, path: str, data_dir: str | None, shape: tuple[int, ...]) -> Run:
+    """Another run, on examples of this shape, that an option names; InputError, which names the option, for others."""
+    try:
+        found = load(path, data_dir)
+    except InputError as error:
+        raise InputError(f"{option}: {error}") from error
+    of = found.dataset.spec.shape
+    if of != shape:
+        raise InputError(f"{option} {path}: expected a run on examples of shape {shape}, not {of}")
+    return found
+
+
+def _with_seeds(leaf: jax.ShapeDtypeStruct, seeds: int) -> jax.ShapeDtypeStruct:
+    sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    shape = (seeds, *leaf.shape) if seeds > 1 else leaf.shape
+    return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=sharding)

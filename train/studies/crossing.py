@@ -1,0 +1,195 @@
+"""Naive Bayes against logistic regression over the number of training examples, and where the curves cross.
+
+    python -m train study crossing [--data mnist] [--sizes 10 100 1000] [--repeats 10] [--pixels drawn]
+
+Both are fitted to the same random subsets of the training data, its pixels binarized, so that both are linear
+(train/linear_pair.py). What Ng & Jordan 2002 say of them, with D features:
+
+1. In the limit of many examples logistic regression's error is the lower one, or equal (proposition 1).
+2. Naive Bayes is near its own limit after O(log D) examples (corollary 6), logistic regression after O(D) (proposition
+   2). So there may be few examples for which naive Bayes is ahead.
+
+`--pixels drawn` is the control: each image is drawn anew, given its label, from naive Bayes fitted to the training
+data. There the assumption holds, the best error that anyone can reach is known, and nobody can be ahead in the end.
+"""
+
+import dataclasses
+import datetime
+import time
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import jax
+import numpy as np
+
+from train import runs
+from train.data import Dataset, open_data
+from train.data.order import epoch_order
+from train.engine import provenance, run_directory
+from train.errors import InputError, warn
+from train.evaluation import estimates
+from train.evaluation.estimates import Estimate
+from train.experiment import Rate, Seed, Size
+from train.report import charts
+from train.studies import linear_pair
+
+_SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
+
+
+class Row(NamedTuple):
+    """What was measured at one size."""
+
+    m: int
+    naive_bayes: Estimate  # test error
+    logistic_regression: Estimate
+    difference: Estimate  # of the former from the latter on the same subset: above 0 where the regression is ahead
+    steps: list[int]  # of the regression's fits
+    gradient_norm: list[float]  # where they ended, nats
+
+
+@dataclasses.dataclass(kw_only=True)
+class Options:
+    """On which data, how often, and where to."""
+
+    data: str = "mnist"
+    """Images with labels, or vectors in [0, 1]."""
+    data_dir: str | None = None
+    """Directory of data sets by name; None: the environment variable JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR."""
+    sizes: tuple[Size, ...] = ()
+    """Numbers of training examples; none: 10, 20, 50, 100, ... up to 10,000 or what there is."""
+    repeats: Size = 10
+    """Subsets of each size."""
+    subsets: Literal["random", "balanced"] = "random"
+    """Whether a subset has of each class as many as come, or equally many."""
+    pixels: Literal["binarized", "drawn"] = "binarized"
+    """The data's own, or drawn anew from naive Bayes, so that its assumption holds."""
+    smoothing: Rate = 1.0
+    """Imagined examples of either value of a pixel in each class, naive Bayes'; Laplace's is 1."""
+    l2: Rate = 1e-4
+    """Penalty of logistic regression: this times half the weights' squared sum, beside the mean NLL in nats."""
+    seed: Seed = 0
+    """Of the subsets, and of the pixels that are drawn."""
+    out: str = "runs/crossing"
+    """Directory of the numbers and the picture."""
+
+
+def binarize(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """A pixel is 1 from half of its range on: by a threshold, so that every repeat sees the same bits."""
+    half = 127.5 if arrays["x"].dtype == np.uint8 else 0.5
+    return {"x": (arrays["x"] > half).astype(np.uint8), "y": arrays["y"]}
+
+
+def orders(y: np.ndarray, repeats: int, seed: int, subsets: str) -> np.ndarray:
+    """Rows of the training data [R, N]; a subset is the first m of them, so that a larger one holds the smaller."""
+
+    def balance(order: np.ndarray) -> np.ndarray:
+        rank = np.empty(len(order), int)  # first of its class, second, ...
+        for label in np.unique(y):
+            rank[y[order] == label] = np.arange(np.sum(y == label))
+        return order[np.argsort(rank, kind="stable")]
+
+    drawn = [epoch_order(seed, repeat, len(y)) for repeat in range(repeats)]
+    return np.stack(drawn if subsets == "random" else [balance(order) for order in drawn])
+
+
+def crossings(sizes: Sequence[int], generative: Sequence[float], regression: Sequence[float]) -> list[dict]:
+    """Where the lines through either's errors cross, both axes logarithmic as they are drawn, and who is ahead then."""
+    # A mean of no error at all has no logarithm; one far below what a test set can tell serves.
+    lead = np.log(np.maximum(generative, 1e-9)) - np.log(np.maximum(regression, 1e-9))
+    at, found = np.log(sizes), []
+    for i in range(len(sizes) - 1):
+        if (lead[i] > 0) != (lead[i + 1] > 0):
+            m = float(np.exp(at[i] + lead[i] / (lead[i] - lead[i + 1]) * (at[i + 1] - at[i])))
+            found.append({"m": m, "ahead_from_there": "logistic regression" if lead[i + 1] > 0 else "naive Bayes"})
+    return found
+
+
+def _mean(values: np.ndarray) -> Estimate:
+    return estimates.estimate("of 1", list(values[:, None]))
+
+
+def line(row: Row) -> str:
+    """Both errors and their difference, with intervals."""
+
+    def shown(found: Estimate, digits: str) -> str:
+        interval = "" if found.low is None else f" [{found.low:{digits}}, {found.high:{digits}}]"
+        return f"{found.value:{digits}}{interval}"
+
+    errors = f"naive Bayes {shown(row.naive_bayes, '.4f')}, logistic regression {shown(row.logistic_regression, '.4f')}"
+    return f"m {row.m}: error of {errors}, difference {shown(row.difference, '+.4f')}"
+
+
+def run(options: Options, dataset: Dataset, sizes: list[int]) -> tuple[list[Row], float | None]:
+    """Measure every size, a line each; and the least error there can be, where it is known."""
+    spec = dataset.spec
+    assert spec.num_classes is not None
+    pair = linear_pair.make_pair(spec.shape, spec.num_classes, smoothing=options.smoothing, l2=options.l2)
+    key_fit, key_draw = jax.random.split(jax.random.key(options.seed))
+    train, test = jax.device_put((binarize(dataset.train), binarize(dataset.test)))
+    least = None
+    if options.pixels == "drawn":
+        train, test, least = linear_pair.redraw(pair, key_draw, train, test)
+        print(f"error of the naive Bayes that drew the pixels {least:.4f}")
+    rows = orders(dataset.train["y"], options.repeats, options.seed, options.subsets)
+    measure = jax.jit(lambda *arrays: linear_pair.measure(pair, key_fit, *arrays))
+    table = []
+    for size in sizes:
+        found = jax.tree.map(np.asarray, measure(train, test, rows[:, :size]))
+        generative, regression = (found[name].astype(np.float64) for name in ("naive_bayes", "logistic_regression"))
+        row = Row(
+            size, _mean(generative), _mean(regression), _mean(generative - regression),
+            found["steps"].tolist(), found["gradient_norm"].tolist(),
+        )  # fmt: skip
+        table.append(row)
+        print(line(row), flush=True)
+        if stopped := int(np.sum(~(found["gradient_norm"] <= linear_pair.TOLERANCE))):
+            warn(f"m {size}: {stopped} of {options.repeats} fits ended before the gradient vanished")
+    return table, least
+
+
+def open_checked(options: Options) -> tuple[Dataset, list[int]]:
+    """The data and the sizes; InputError for what cannot be."""
+    dataset = open_data(options.data, options.data_dir)
+    spec = dataset.spec
+    if spec.num_classes is None or not spec.unit_interval:
+        raise InputError(f"--data {options.data}: expected labels, and values in [0, 1]")
+    sizes = sorted(set(options.sizes)) or [size for size in _SIZES if size <= spec.num_train] or [spec.num_train]
+    if sizes[-1] > spec.num_train:
+        raise InputError(f"--sizes {sizes[-1]}: expected at most the {spec.num_train} training examples")
+    return dataset, sizes
+
+
+def as_json(row: Row) -> dict:
+    """A row's numbers by name."""
+    return {name: part._asdict() if isinstance(part, Estimate) else part for name, part in row._asdict().items()}
+
+
+def main(arguments: list[str]) -> None:
+    """The command line."""
+    started = time.perf_counter()
+    options = runs.bind(Options, arguments, prog="python -m train study crossing", description=__doc__)
+    dataset, sizes = open_checked(options)
+    out = run_directory.made("--out", options.out)
+    origin = provenance.origin(["study", "crossing", *arguments], jax.local_devices())
+    table, least = run(options, dataset, sizes)
+    curves = {
+        "naive Bayes": [row.naive_bayes for row in table],
+        "logistic regression": [row.logistic_regression for row in table],
+    }
+    found = crossings(sizes, *([one.value or 0.0 for one in curve] for curve in curves.values()))
+    result = {
+        "values": {name: value for name, value in vars(options).items() if name not in ("data_dir", "out")},
+        "data_fingerprint": dataset.fingerprint,
+        "train_examples": dataset.spec.num_train,
+        "test_examples": len(dataset.test["x"]),
+        "least_error": least,
+        "crossings": found,
+        "sizes": [as_json(row) for row in table],
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "provenance": origin | {"seconds": round(time.perf_counter() - started, 1)},
+    }
+    run_directory.write_json(out / "crossing.json", result)
+    where = [f"m = {crossing['m']:.0f}, ahead from there {crossing['ahead_from_there']}" for crossing in found]
+    print("the curves", f"cross at {'; '.join(where)}" if where else "do not cross")
+    charts.save_crossing(out / "crossing.png", sizes, curves, least)
+    print(out / "crossing.png")
