@@ -11,17 +11,12 @@ import optax
 
 from jaxgen import likelihood, models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Rate, Seed, Size
+from train.experiment import DataSpec, Experiment, Rate, Size
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 8580,
-    batch_size: Size = 128,
     learning_rate: Rate = 1e-3,
-    data: str = "mnist",
     latent_dim: Size = 20,
     hidden: tuple[Size, ...] = (500, 500),
 ) -> Experiment:
@@ -38,11 +33,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.scale,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="mnist",
+        batch_size=128,
+        steps=8580,
         evaluate_every=390,
         checkpoint_every=1950,
         valid_rows=(0, 5000),

@@ -10,17 +10,12 @@ import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Rate, Seed, Size
+from train.experiment import DataSpec, Experiment, Rate, Size
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 2000,
-    batch_size: Size = 128,
     learning_rate: Rate = 2e-3,
-    data: str = "mnist",
     channels: tuple[Size, ...] = (16, 32),
     hidden: tuple[Size, ...] = (128,),
     decay_steps: Size = 2000,
@@ -37,11 +32,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.scale,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="mnist",
+        batch_size=128,
+        steps=2000,
         evaluate_every=500,
         checkpoint_every=1000,
     )

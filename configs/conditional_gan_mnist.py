@@ -7,8 +7,7 @@ distance 5.4 on features of a classifier (training data: 1.14; docs/results/gans
 1 2` draws classes.
 """
 
-import functools
-
 from configs.dcgan_mnist import experiment as dcgan
+from train.experiment import variant
 
-experiment = functools.partial(dcgan, conditional=True)
+experiment = variant(dcgan, conditional=True)

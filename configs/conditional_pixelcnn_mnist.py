@@ -7,8 +7,7 @@ By Bayes' rule log p(x | y) of all classes classifies; `python -m train evaluate
 minutes. Reached: 88.44 nats [88.01, 88.84], accuracy 0.9211 [0.9157, 0.9262] (one seed, docs/results/densities.md).
 """
 
-import functools
-
 from configs.pixelcnn_mnist_static import experiment as pixelcnn
+from train.experiment import variant
 
-experiment = functools.partial(pixelcnn, data="mnist", binarize=True, conditional=True, blocks=5, steps=8000)
+experiment = variant(pixelcnn, data="mnist", binarize=True, conditional=True, blocks=5, steps=8000)

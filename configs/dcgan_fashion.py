@@ -6,8 +6,7 @@
 docs/results/gans.md).
 """
 
-import functools
-
 from configs.dcgan_mnist import experiment as on_mnist
+from train.experiment import variant
 
-experiment = functools.partial(on_mnist, data="fashion_mnist")
+experiment = variant(on_mnist, data="fashion_mnist")

@@ -13,19 +13,14 @@ import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Fraction, GameName, Rate, Seed, Size, Weight
+from train.experiment import DataSpec, Experiment, Fraction, GameName, Rate, Size, Weight
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 10000,
-    batch_size: Size = 64,
     learning_rate: Rate = 2e-4,
     beta1: Fraction = 0.5,
     beta2: Fraction = 0.999,
-    data: str = "mnist",
     latent_dim: Size = 100,
     channels: tuple[Size, ...] = (32, 64),
     norm: Literal["batch", "spectral", "none"] = "batch",
@@ -68,11 +63,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.scale_symmetric,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="mnist",
+        batch_size=64,
+        steps=10000,
         evaluate_every=1000,
         checkpoint_every=1000,
     )

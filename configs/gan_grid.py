@@ -6,8 +6,7 @@ Reached: 18.3 modes of 25 [16.6, 20.0], 61.2 % of high quality, with `--packing 
 56.2 % (10 seeds, docs/results/gans.md).
 """
 
-import functools
-
 from configs.gan_ring import experiment as on_ring
+from train.experiment import variant
 
-experiment = functools.partial(on_ring, data="grid")
+experiment = variant(on_ring, data="grid")

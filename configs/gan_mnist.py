@@ -13,18 +13,13 @@ import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Fraction, GameName, Rate, Seed, Size, Weight
+from train.experiment import DataSpec, Experiment, Fraction, GameName, Rate, Size, Weight
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 12000,
-    batch_size: Size = 100,
     learning_rate: Rate = 2e-4,
     beta1: Fraction = 0.5,
-    data: str = "mnist",
     latent_dim: Size = 100,
     hidden: tuple[Size, ...] = (1200, 1200),
     discriminator_hidden: tuple[Size, ...] = (240, 240),
@@ -50,11 +45,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.scale,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="mnist",
+        batch_size=100,
+        steps=12000,
         evaluate_every=1000,
         checkpoint_every=1000,
     )

@@ -15,18 +15,13 @@ import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Fraction, GameName, Rate, Seed, Size, Weight
+from train.experiment import DataSpec, Experiment, Fraction, GameName, Rate, Size, Weight
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 40000,
-    batch_size: Size = 100,
     learning_rate: Rate = 1e-4,
     beta1: Fraction = 0.8,
-    data: str = "ring",
     latent_dim: Size = 2,
     hidden: tuple[Size, ...] = (400, 400, 400, 400),
     batch_norm: bool = True,
@@ -60,11 +55,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.scale,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="ring",
+        batch_size=100,
+        steps=40000,
         evaluate_every=1000,
         checkpoint_every=1000,
     )

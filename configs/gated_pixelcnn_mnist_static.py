@@ -6,8 +6,7 @@ A public reproduction reaches 81.50 nats on dynamically binarized MNIST. One bus
 Reached: 84.18 nats [83.77, 84.56], one seed (docs/results/autoregressive.md).
 """
 
-import functools
-
 from configs.pixelcnn_mnist_static import experiment as pixelcnn
+from train.experiment import variant
 
-experiment = functools.partial(pixelcnn, network="gated", blocks=15, steps=8000)
+experiment = variant(pixelcnn, network="gated", blocks=15, steps=8000)

@@ -18,7 +18,7 @@ from jax import numpy as jnp
 from jaxgen import models, preprocess, recipes
 from jaxgen.models import Decoder, GaussianEncoder
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Rate, Seed, Size
+from train.experiment import DataSpec, Experiment, Rate, Size
 
 GLOROT = jax.nn.initializers.glorot_uniform()
 STAGES = range(8)  # stage i lasts 3^i epochs
@@ -26,12 +26,9 @@ STAGES = range(8)  # stage i lasts 3^i epochs
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
     steps: Size | None = None,
     batch_size: Size = 20,
     learning_rate: Rate = 1e-4,
-    data: str = "mnist",
     objective: Literal["iwae", "vae"] = "iwae",
     k: Size = 50,
     stochastic_layers: Literal[1, 2] = 1,
@@ -66,11 +63,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.binarize,
-        data=data,
+        data="mnist",
         batch_size=batch_size,
         steps=steps or math.ceil(ends[-1] / 1000) * 1000,
-        seed=seed,
-        seeds=seeds,
         evaluate_every=1000,
         checkpoint_every=5000,
         valid_rows=(59600, 60000),

@@ -14,17 +14,12 @@ import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Rate, Seed, Size, Weight
+from train.experiment import DataSpec, Experiment, Rate, Size, Weight
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 10000,
-    batch_size: Size = 500,
     learning_rate: Rate = 2e-3,
-    data: str = "mnist",
     classes: Literal["one-vs-rest", "multinomial"] = "one-vs-rest",
     c: Weight = 1.0,
     decay_steps: Size = 10000,
@@ -48,11 +43,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.scale,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="mnist",
+        batch_size=500,
+        steps=10000,
         evaluate_every=1000,
         checkpoint_every=5000,
         valid_rows=(0, 5000),

@@ -13,17 +13,13 @@ import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Rate, Seed, Size
+from train.experiment import DataSpec, Experiment, Rate, Size
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 20000,
     batch_size: Size = 100,
     learning_rate: Rate = 1e-3,
-    data: str = "binarized_mnist",
     hidden: tuple[Size, ...] = (1000,),
     num_masks: Size = 32,
 ) -> Experiment:
@@ -42,11 +38,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.scale,
-        data=data,
+        data="binarized_mnist",
         batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        steps=20000,
         evaluate_every=1000,
         checkpoint_every=1000,
     )

@@ -12,17 +12,12 @@ import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Rate, Seed, Size
+from train.experiment import DataSpec, Experiment, Rate
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 1000,
-    batch_size: Size = 100,
     learning_rate: Rate = 1e-2,
-    data: str = "blobs",
     family: Literal["naive-bayes", "logistic-regression"] = "naive-bayes",
 ) -> Experiment:
     """Naive Bayes counts every point a hundred times, which changes no mean; the line comes by Adam."""
@@ -38,11 +33,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.scale,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="blobs",
+        batch_size=100,
+        steps=1000,
         evaluate_every=100,
         checkpoint_every=1000,
     )

@@ -5,8 +5,7 @@
 One CPU core: a minute. Reached: 22.68 nats [22.30, 23.04] (one seed, docs/results/autoregressive.md).
 """
 
-import functools
-
 from configs.pixelcnn_mnist_static import experiment as pixelcnn
+from train.experiment import variant
 
-experiment = functools.partial(pixelcnn, data="digits", binarize=True, blocks=5, steps=8000)
+experiment = variant(pixelcnn, data="digits", binarize=True, blocks=5, steps=8000)

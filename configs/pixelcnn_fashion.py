@@ -8,8 +8,7 @@ default there are twice as many images. The second is a background model (Ren et
 learns from are replaced by random ones.
 """
 
-import functools
-
 from configs.pixelcnn_mnist_static import experiment as pixelcnn
+from train.experiment import variant
 
-experiment = functools.partial(pixelcnn, data="fashion_mnist", levels=256, blocks=5, steps=8000)
+experiment = variant(pixelcnn, data="fashion_mnist", levels=256, blocks=5, steps=8000)

@@ -14,18 +14,13 @@ import optax
 
 from jaxgen import likelihood, models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Fraction, Rate, Seed, Size
+from train.experiment import DataSpec, Experiment, Fraction, Rate, Size
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 20000,
-    batch_size: Size = 16,
     learning_rate: Rate = 4e-3,
     decay: Fraction = 1.5e-4,
-    data: str = "binarized_mnist",
     binarize: bool = False,
     network: Literal["pixelcnn", "gated"] = "pixelcnn",
     channels: Size = 16,
@@ -69,11 +64,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.mutate(prepare, mutation, levels) if mutation else prepare,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="binarized_mnist",
+        batch_size=16,
+        steps=20000,
         evaluate_every=2000,
         checkpoint_every=2000,
     )

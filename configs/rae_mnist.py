@@ -8,8 +8,7 @@ on the decoder's weights would be an optimizer with weight decay. 2 CPU cores, b
 distance 48.7 [46.1, 51.4] from a mixture fitted to the codes, 551.9 from N(0, I) (5 seeds, docs/results/wae.md).
 """
 
-import functools
-
 from configs.wae_mmd_mnist import experiment as wae
+from train.experiment import variant
 
-experiment = functools.partial(wae, family="rae")
+experiment = variant(wae, family="rae")

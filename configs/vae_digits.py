@@ -10,17 +10,12 @@ import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Rate, Seed, Size, Weight
+from train.experiment import DataSpec, Experiment, Rate, Size, Weight
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 6000,
-    batch_size: Size = 128,
     learning_rate: Rate = 1e-3,
-    data: str = "digits",
     latent_dim: Size = 8,
     hidden: tuple[Size, ...] = (256, 256),
     beta: Weight = 1.0,
@@ -35,11 +30,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.binarize,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="digits",
+        batch_size=128,
+        steps=6000,
         evaluate_every=500,
         checkpoint_every=1000,
     )

@@ -11,8 +11,7 @@ show. 2 CPU cores: 2 minutes. Reached on the first: negative ELBO -240.54 nats [
 (docs/results/vae_faces.json).
 """
 
-import functools
-
 from configs.vae_fashion import experiment as on_fashion
+from train.experiment import variant
 
-experiment = functools.partial(on_fashion, data="frey_faces", latent_dim=4, std=0.25, steps=3000, batch_size=100)
+experiment = variant(on_fashion, data="frey_faces", latent_dim=4, std=0.25, steps=3000, batch_size=100)

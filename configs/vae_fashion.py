@@ -11,17 +11,12 @@ import optax
 
 from jaxgen import likelihood, models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Rate, Seed, Size, Weight
+from train.experiment import DataSpec, Experiment, Rate, Size, Weight
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 6000,
-    batch_size: Size = 128,
     learning_rate: Rate = 1e-3,
-    data: str = "fashion_mnist",
     latent_dim: Size = 16,
     channels: tuple[Size, ...] = (32, 64),
     hidden: tuple[Size, ...] = (256,),
@@ -43,11 +38,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.scale,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="fashion_mnist",
+        batch_size=128,
+        steps=6000,
         evaluate_every=500,
         checkpoint_every=1000,
     )

@@ -11,17 +11,12 @@ import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import Count, DataSpec, Experiment, Rate, Seed, Size, Weight
+from train.experiment import Count, DataSpec, Experiment, Rate, Size, Weight
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 20000,
-    batch_size: Size = 128,
     learning_rate: Rate = 1e-3,
-    data: str = "mnist",
     latent_dim: Size = 40,
     hidden: tuple[Size, ...] = (400, 400),
     beta: Weight = 1.0,
@@ -53,11 +48,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.binarize,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="mnist",
+        batch_size=128,
+        steps=20000,
         evaluate_every=1000,
         checkpoint_every=5000,
     )

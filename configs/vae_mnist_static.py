@@ -11,17 +11,12 @@ import optax
 
 from jaxgen import models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import DataSpec, Experiment, Rate, Seed, Size, Weight
+from train.experiment import DataSpec, Experiment, Rate, Size, Weight
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 7800,
-    batch_size: Size = 128,
     learning_rate: Rate = 1e-3,
-    data: str = "binarized_mnist",
     latent_dim: Size = 20,
     hidden: tuple[Size, ...] = (500,),
     beta: Weight = 1.0,
@@ -36,11 +31,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.scale,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="binarized_mnist",
+        batch_size=128,
+        steps=7800,
         evaluate_every=390,
         checkpoint_every=1950,
     )

@@ -8,11 +8,10 @@ The options are those of `configs/wae_mmd_mnist.py`. 2 CPU cores, busy: two minu
 error 1.70 [1.55, 1.86] an image, and codes that are not told from the prior (one seed, docs/results/wae.md).
 """
 
-import functools
-
 from configs.wae_mmd_mnist import experiment as on_mnist
+from train.experiment import variant
 
-experiment = functools.partial(
+experiment = variant(
     on_mnist,
     data="frey_faces",
     latent_dim=4,

@@ -7,8 +7,7 @@ minutes a seed. Reached: squared error 18.47 [17.95, 18.98], Frechet distance 95
 classifier's features (5 seeds, docs/results/wae.md).
 """
 
-import functools
-
 from configs.wae_mmd_mnist import experiment as wae
+from train.experiment import variant
 
-experiment = functools.partial(wae, family="wae-gan")
+experiment = variant(wae, family="wae-gan")

@@ -6,8 +6,7 @@ Reached: squared error 0.93 [0.89, 0.97] an image, Frechet distance 15.3 [13.4, 
 codes, on a classifier's features (5 seeds, docs/results/wae.md).
 """
 
-import functools
-
 from configs.wae_mmd_mnist import experiment as on_mnist
+from train.experiment import variant
 
-experiment = functools.partial(on_mnist, data="digits", channels=(), hidden=(256, 256), cost_weight=0.5)
+experiment = variant(on_mnist, data="digits", channels=(), hidden=(256, 256), cost_weight=0.5)

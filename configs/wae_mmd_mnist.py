@@ -18,18 +18,13 @@ import optax
 
 from jaxgen import likelihood, models, preprocess, recipes
 from jaxgen.recipe import Recipe
-from train.experiment import Count, DataSpec, Experiment, Fraction, Rate, Seed, Size, Weight
+from train.experiment import Count, DataSpec, Experiment, Fraction, Rate, Size, Weight
 
 
 def experiment(
     *,
-    seed: Seed = 0,
-    seeds: Size = 1,
-    steps: Size = 6000,
-    batch_size: Size = 100,
     learning_rate: Rate = 1e-3,
     beta1: Fraction = 0.5,
-    data: str = "mnist",
     family: Literal["wae-mmd", "wae-gan", "vae", "rae", "autoencoder"] = "wae-mmd",
     latent_dim: Size = 8,
     channels: tuple[Size, ...] = (16, 32),
@@ -94,11 +89,9 @@ def experiment(
     return Experiment(
         recipe=recipe,
         prepare=preprocess.scale,
-        data=data,
-        batch_size=batch_size,
-        steps=steps,
-        seed=seed,
-        seeds=seeds,
+        data="mnist",
+        batch_size=100,
+        steps=6000,
         evaluate_every=500,
         checkpoint_every=1000,
     )

@@ -8,11 +8,10 @@ cores: 8 to 10 minutes. Reached: Frechet distance 41.2 on features of a classifi
 docs/results/gans.md).
 """
 
-import functools
-
 from configs.dcgan_mnist import experiment as dcgan
+from train.experiment import variant
 
-experiment = functools.partial(
+experiment = variant(
     dcgan,
     steps=4000,
     game="wasserstein",

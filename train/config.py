@@ -12,40 +12,50 @@ import re
 import runpy
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
 
 import tyro
 
+from jaxgen.preprocess import Preparation
 from train.errors import InputError
-from train.experiment import Bound, Experiment
+from train.experiment import IDENTITY, Bounds, Experiment, Size
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 @dataclasses.dataclass(kw_only=True)
 class RunOptions:
-    """Where and how a run happens: nothing that changes what is learnt."""
+    """Where a run happens, and how it is evaluated: nothing that changes what is learnt."""
 
     run_dir: str | None = None
     """Directory of the run, resumed where it exists; None: runs/<config name>."""
     data_dir: str | None = None
     """Directory of data sets by name; None: the environment variable JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR."""
-    evaluate_every: int | None = None
-    """Steps between evaluations on the validation set; None: the config's."""
-    checkpoint_every: int | None = None
-    """Steps between checkpoints; None: the config's."""
-    steps_per_call: int | None = None
-    """Steps in one compiled call; None: the config's, else chosen for the device."""
-    num_samples: int = 500
+    num_samples: Size = 500
     """Importance samples for each test example in the last evaluation."""
     features: str | None = None
     """Run of a classifier in whose features samples are compared with data, "x" for x itself, or "none" not to compare
     them; None: a classifier of images with labels, trained once for a data set."""
-    devices: int | None = None
+    devices: Size | None = None
     """Devices to train on; None: all that this process has."""
     platform: str | None = None
     """cpu, gpu or tpu; None: the best there is."""
     compilation_cache: str | None = None
     """Directory of compiled programs, or "off"; None: jaxgen in the user's cache directory."""
+
+
+#: The fields of an experiment that are options of every run, and their help.
+_FIELDS = {
+    "data": "Data set: digits, blobs, ring, grid, npz:PATH, tfds:NAME, or NAME for NAME.npz in --data-dir.",
+    "batch_size": "Examples in a step, over all devices.",
+    "steps": "Optimizer steps.",
+    "seed": "The first seed.",
+    "seeds": "Seeds that are trained in one compile.",
+    "valid_rows": "First row, and end, of the training data that validates where the data has no validation part.",
+    "evaluate_every": "Steps between evaluations on the validation set.",
+    "checkpoint_every": "Steps between checkpoints.",
+    "steps_per_call": "Steps in one compiled call; None: chosen for the device.",
+}
 
 
 class Config(typing.NamedTuple):
@@ -62,7 +72,7 @@ class Config(typing.NamedTuple):
 
     @property
     def parameters(self) -> Mapping[str, inspect.Parameter]:
-        """The hyper-parameters and their defaults."""
+        """The config's own hyper-parameters and their defaults."""
         return inspect.signature(self.function).parameters
 
     def hints(self) -> dict[str, typing.Any]:
@@ -109,26 +119,45 @@ def load(path: str) -> Config:
     return config
 
 
-def bind(config: Config, arguments: Sequence[str]) -> tuple[dict, RunOptions]:
-    """The hyper-parameters and run options that a command line gives; InputError in one line for a wrong one."""
-    hints = config.hints()
-    options = dataclasses.make_dataclass(
-        config.name,
-        [(name, hints[name], parameter.default) for name, parameter in config.parameters.items()],
-        bases=(RunOptions,),
-        kw_only=True,
-    )
-    prog = f"python -m train {config.recorded_path()}"
+class Bound(typing.NamedTuple):
+    """What a command line asks for."""
+
+    experiment: Experiment
+    values: dict  # the config's hyper-parameters and the identity's fields, by name
+    defaults: dict  # the identity's fields, as the config has them
+    options: RunOptions
+
+
+def bind(config: Config, arguments: Sequence[str]) -> Bound:
+    """Bind a command line to a config; InputError in one line for a wrong one."""
+    options = _options(config)
     about = inspect.getdoc(config.function) if inspect.isfunction(config.function) else None
-    bound = parse(options, arguments, prog=prog, description="\n\n".join(filter(None, (config.description, about))))
-    values = {name: getattr(bound, name) for name in config.parameters}
-    run_options = RunOptions(**{field.name: getattr(bound, field.name) for field in dataclasses.fields(RunOptions)})
-    check_bounds(values, hints)
-    for name in ("evaluate_every", "checkpoint_every", "steps_per_call", "num_samples", "devices"):
-        value = getattr(run_options, name)
-        if value is not None and value < 1:
-            raise InputError(f"--{name.replace('_', '-')} {value}: expected a whole number of at least 1")
-    return values, run_options
+    described = "\n\n".join(filter(None, (config.description, about)))
+    bound = parse(options, arguments, prog=f"python -m train {config.recorded_path()}", description=described)
+    check_bounds(vars(bound), typing.get_type_hints(options, include_extras=True))
+    run_options = {field.name for field in dataclasses.fields(RunOptions)}
+    given = {name: value for name, value in vars(bound).items() if name not in run_options}
+    identity = [name for name in IDENTITY if name not in config.parameters]
+    by_default = build(config, {name: given[name] for name in config.parameters})
+    return Bound(
+        build(config, given),
+        {name: given[name] for name in (*config.parameters, *identity)},
+        {name: getattr(by_default, name) for name in identity},
+        RunOptions(**{name: getattr(bound, name) for name in run_options}),
+    )
+
+
+def _options(config: Config) -> type:
+    """The options of a run of this config: its hyper-parameters, the experiment's fields and `RunOptions`."""
+    hints, defaults = config.hints(), build(config, {})
+    fields = typing.get_type_hints(Experiment, include_extras=True)
+    own = [(name, hints[name], parameter.default) for name, parameter in config.parameters.items()]
+    others = [
+        (name, Annotated[fields[name], tyro.conf.arg(help=text)], getattr(defaults, name))
+        for name, text in _FIELDS.items()
+        if name not in config.parameters
+    ]
+    return dataclasses.make_dataclass(config.name, own + others, bases=(RunOptions,), kw_only=True)
 
 
 def parse(options: Callable, arguments: Sequence[str], **described: str | None) -> typing.Any:
@@ -151,7 +180,7 @@ def check_bounds(values: Mapping[str, typing.Any], hints: Mapping[str, typing.An
     """Hold every hyper-parameter to the bound its annotation states (`train.experiment.Size`, `Rate`, ...)."""
     for name, hint in hints.items():
         inner = [hint, *typing.get_args(hint)]
-        bounds = [bound for part in inner for bound in getattr(part, "__metadata__", ()) if isinstance(bound, Bound)]
+        bounds = [bound for part in inner for bound in getattr(part, "__metadata__", ()) if isinstance(bound, Bounds)]
         given = values.get(name)
         numbers = given if isinstance(given, tuple) else (given,)
         for bound in bounds:
@@ -160,17 +189,32 @@ def check_bounds(values: Mapping[str, typing.Any], hints: Mapping[str, typing.An
 
 
 def build(config: Config, values: Mapping[str, typing.Any]) -> Experiment:
-    """The experiment of a config under these hyper-parameters."""
+    """The experiment of a config under these hyper-parameters and fields; what is not given has its default."""
+    own = {name: value for name, value in values.items() if name in config.parameters}
+    fields = {name: value for name, value in values.items() if name not in own}
     try:
-        found = config.function(**values)
+        found = config.function(**own)
     except (ValueError, TypeError) as error:
         raise InputError(f"{config.recorded_path()}: {_one_line(error)}") from error
     if not isinstance(found, Experiment):
         raise InputError(f"{config.recorded_path()} is no config: `experiment` gave {found!r}, expected an Experiment")
+    if not isinstance(found.prepare, Preparation):
+        raise InputError(
+            f"{config.recorded_path()}: prepare is {found.prepare!r}; expected a jaxgen.preprocess.Preparation"
+        )
+    found = found._replace(**fields)
     for name in ("steps", "batch_size", "seeds", "evaluate_every", "checkpoint_every"):
         if getattr(found, name) < 1:
             raise InputError(f"{config.recorded_path()}: {name} is {getattr(found, name)}; expected at least 1")
     return found
+
+
+def recorded(config: Config, values: Mapping[str, typing.Any]) -> Experiment:
+    """The experiment of recorded values, as JSON has them; InputError for one that the config no longer has."""
+    unknown = values.keys() - config.parameters.keys() - set(IDENTITY)
+    if unknown:
+        raise InputError(f"{config.recorded_path()} no longer has the options {', '.join(sorted(unknown))}")
+    return build(config, {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def default_run_dir(config: Config) -> str:

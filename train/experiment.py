@@ -1,8 +1,10 @@
-"""What a config returns, and the words in which it states its hyper-parameters."""
+"""Experiments, which configs return, and the bounds in which configs state their hyper-parameters."""
 
+import functools
+import inspect
 import math
 from collections.abc import Callable
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -25,36 +27,58 @@ class DataSpec(NamedTuple):
             raise ValueError(f"{what} needs data in [0, 1]")
 
 
-class Experiment(NamedTuple):
-    """One configuration of one run; the run's identity is the bound values of the function that returned it."""
-
-    recipe: Callable[[DataSpec], Recipe]  # raises ValueError for data that its model cannot take
-    prepare: Preparation  # one of jaxgen.preprocess, or made like them
-    data: str
-    batch_size: int
-    steps: int
-    seed: int = 0
-    seeds: int = 1
-    steps_per_call: int | None = None  # None: chosen for the device, then written to config.json
-    evaluate_every: int = 1000  # steps; multiples of steps_per_call
-    checkpoint_every: int = 1000
-    valid_rows: tuple[int, int] | None = None  # of data with so many rows and no x_valid: those that validate
-
-
-class Bound(NamedTuple):
+class Bounds(NamedTuple):
     """What a hyper-parameter may be."""
 
     accepts: Callable[[float], bool]
     expected: str
 
 
-Size = Annotated[int, Bound(lambda value: value >= 1, "a whole number of at least 1")]
-Count = Annotated[int, Bound(lambda value: value >= 0, "a whole number of at least 0")]
-Seed = Annotated[int, Bound(lambda value: 0 <= value < 2**31, "a whole number from 0 to 2147483647")]
-Fraction = Annotated[float, Bound(lambda value: 0 <= value < 1, "a number from 0 to less than 1")]
-Share = Annotated[float, Bound(lambda value: 0 < value < 1, "a number above 0 and less than 1")]
-Rate = Annotated[float, Bound(lambda value: 0 < value < math.inf, "a number above 0")]
-Weight = Annotated[float, Bound(lambda value: 0 <= value < math.inf, "a number of at least 0")]
+Size = Annotated[int, Bounds(lambda value: value >= 1, "a whole number of at least 1")]
+Count = Annotated[int, Bounds(lambda value: value >= 0, "a whole number of at least 0")]
+Seed = Annotated[int, Bounds(lambda value: 0 <= value < 2**31, "a whole number from 0 to 2147483647")]
+Fraction = Annotated[float, Bounds(lambda value: 0 <= value < 1, "a number from 0 to less than 1")]
+Share = Annotated[float, Bounds(lambda value: 0 < value < 1, "a number above 0 and less than 1")]
+Rate = Annotated[float, Bounds(lambda value: 0 < value < math.inf, "a number above 0")]
+Weight = Annotated[float, Bounds(lambda value: 0 <= value < math.inf, "a number of at least 0")]
 
 # The games of `jaxgen.recipes.gan`.
 GameName = Literal["minimax", "non-saturating", "least-squares", "hinge", "wasserstein"]
+
+
+class Experiment(NamedTuple):
+    """One configuration of one run. All fields but `recipe` and `prepare` are options of every run."""
+
+    #: What trains and is evaluated; raises ValueError for data that its model cannot take.
+    recipe: Callable[[DataSpec], Recipe]
+    #: One of `jaxgen.preprocess`, or made like them.
+    prepare: Preparation
+    data: str
+    batch_size: Size
+    steps: Size
+    seed: Seed = 0
+    seeds: Size = 1
+    #: Rows (first, end) of training data that validate, where the data has no part of its own for it; None: the last
+    #: tenth. A convention about one data set: one without so many rows ignores it.
+    valid_rows: tuple[Count, Count] | None = None
+    evaluate_every: Size = 1000  # steps; multiples of steps_per_call
+    checkpoint_every: Size = 1000
+    steps_per_call: Size | None = None  # None: chosen for the device, then written to config.json
+
+
+#: The fields that belong to a run's identity, beside its config's own hyper-parameters.
+IDENTITY = ("data", "batch_size", "steps", "seed", "seeds", "valid_rows")
+
+
+def variant(config: Callable[..., Experiment], **values: Any) -> Callable[..., Experiment]:
+    """A config with other defaults, of its hyper-parameters or of the experiment's fields."""
+    names = inspect.signature(config).parameters
+    with_defaults = functools.partial(config, **{name: value for name, value in values.items() if name in names})
+    fields = {name: value for name, value in values.items() if name not in names}
+
+    @functools.wraps(config)
+    def experiment(**given: Any) -> Experiment:
+        return with_defaults(**given)._replace(**fields)
+
+    experiment.__signature__ = inspect.signature(with_defaults)  # type: ignore[attr-defined]
+    return experiment

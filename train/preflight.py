@@ -2,16 +2,14 @@
 
 import math
 import pathlib
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from jaxgen.recipe import Recipe
-from train import config as configs
 from train import runs
-from train.config import Config, RunOptions
+from train.config import Bound, Config
 from train.data import Dataset, batch_rows
 from train.engine import devices as available
 from train.engine import keys, run_directory
@@ -34,13 +32,12 @@ class Job(NamedTuple):
     devices: list[jax.Device]
     steps: Steps
     record: dict  # for config.json
+    defaults: dict  # of values that an older config.json may lack
 
 
-def validate(config: Config, values: Mapping[str, Any], options: RunOptions, path: pathlib.Path) -> Job:
+def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
     """Check everything that a user could have got wrong: InputError, and nothing is written."""
-    experiment = configs.build(config, values)
-    overrides = {name: getattr(options, name) for name in ("evaluate_every", "checkpoint_every", "steps_per_call")}
-    experiment = experiment._replace(**{name: value for name, value in overrides.items() if value is not None})
+    experiment, options = bound.experiment, bound.options
     devices = available.choose(options.platform, options.devices)
     available.use_compilation_cache(options.compilation_cache)
     dataset = runs.open_data_of(experiment, options.data_dir)
@@ -51,11 +48,13 @@ def validate(config: Config, values: Mapping[str, Any], options: RunOptions, pat
         )
     except ValueError as error:
         raise InputError(str(error)) from error
-    record = run_directory.record_of(config.recorded_path(), values, dataset.fingerprint)
-    there = run_directory.of_same_run(path, record)
+    record = run_directory.record_of(config.recorded_path(), bound.values, dataset.fingerprint)
+    there = run_directory.read_same_run(path, record, bound.defaults)
     steps_per_call = choose_steps_per_call(experiment, there["steps_per_call"] if there else None, devices[0].platform)
     record["steps_per_call"] = steps_per_call
-    job = Job(experiment._replace(steps_per_call=steps_per_call), dataset, recipe, devices, steps, record)
+    job = Job(
+        experiment._replace(steps_per_call=steps_per_call), dataset, recipe, devices, steps, record, bound.defaults
+    )
     if newest_step(path) != experiment.steps:  # a finished run takes no step
         trace_steps(config, job)
     return job

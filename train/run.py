@@ -42,18 +42,18 @@ def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *optio
 
     KeyboardInterrupt where it was asked to stop before its end.
     """
-    batch_size = config.parameters["batch_size"].default
+    batch_size = configs.build(config, {}).batch_size
     num_train = runs.open_data(data, run.data_dir).spec.num_train
     given = ["--data", data, "--batch-size", str(min(batch_size, num_train)), "--devices", "1", *options]
     given += ["--compilation-cache", jax.config.jax_compilation_cache_dir or "off"]  # type: ignore[attr-defined]
-    values, run_options = configs.bind(config, given + (["--data-dir", run.data_dir] if run.data_dir else []))
-    job = preflight.validate(config, values, run_options, path)
+    bound = configs.bind(config, given + (["--data-dir", run.data_dir] if run.data_dir else []))
+    job = preflight.validate(config, bound, path)
     if newest_step(path) == job.experiment.steps:
         found = runs.load(str(path), run.data_dir)
         if found.step == job.experiment.steps:  # unless its last checkpoint is broken
             return found
     with run_directory.RunDirectory(path) as directory:
-        directory.claim(job.record)
+        directory.claim(job.record, job.defaults)
         if not train(job, path, run.data_dir, time.perf_counter()):
             raise KeyboardInterrupt
     return runs.load(str(path), run.data_dir)

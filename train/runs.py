@@ -107,11 +107,7 @@ def load(path: str, data_dir: str | None) -> Run:
     run_dir = pathlib.Path(path)
     record = run_directory.read_config(run_dir)
     config = configs.load(record["config"])
-    unknown = record["values"].keys() - config.parameters.keys()
-    if unknown:
-        raise InputError(f"{path}: {config.recorded_path()} no longer has the options {', '.join(sorted(unknown))}")
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in record["values"].items()}
-    experiment = configs.build(config, values)
+    experiment = configs.recorded(config, record["values"])
     trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
     directory = directory_of(experiment.data, data_dir) or next(reversed(trained_from), None)
     dataset = open_data_of(experiment, directory)

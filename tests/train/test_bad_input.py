@@ -44,7 +44,7 @@ FILES = {
 # name -> (arguments, what the line must say)
 CASES = {
     "no config": (["configs/nothing.py"], ["no such config: configs/nothing.py", "configs/vae_digits.py"]),
-    "option first": (["--steps", "3"], ["--steps", "expected a config first"]),
+    "option first": (["--steps", "3"], ["--steps", "expected a config or a command first"]),
     "a directory": (["configs"], ["no such config"]),
     "not a config": (["train/errors.py"], ["train/errors.py is no config", "experiment"]),
     "broken config": (["{dir}/broken.py"], ["broken.py is no config", "SyntaxError"]),
@@ -210,10 +210,21 @@ def test_the_readers_of_a_run_name_what_is_wrong_with_it(train, tmp_path, capsys
     assert "[8, 4] there" in said or "[4] there" in said or "[4, 8] there" in said
 
 
+def recorded(**values: object) -> dict:
+    return record_of("configs/x.py", values, "") | {"steps_per_call": 1}
+
+
 def test_steps_left_to_the_config_are_continued_by_no_number(tmp_path):
     with RunDirectory(tmp_path / "run") as directory:
-        of_steps = lambda steps: record_of("configs/x.py", {"steps": steps}, "") | {"steps_per_call": 1}  # noqa: E731
-        directory.claim(of_steps(None))
-        directory.claim(of_steps(None))
+        directory.claim(recorded(steps=None), {})
+        directory.claim(recorded(steps=None), {})
         with pytest.raises(InputError, match="steps is None there and 5 here"):
-            directory.claim(of_steps(5))
+            directory.claim(recorded(steps=5), {})
+
+
+def test_a_field_that_an_older_run_lacks_has_its_default(tmp_path):
+    with RunDirectory(tmp_path / "run") as directory:
+        directory.claim(recorded(steps=3), {})
+        directory.claim(recorded(steps=3, valid_rows=(1, 5)), {"valid_rows": (1, 5)})
+        with pytest.raises(InputError, match=r"valid_rows is \[1, 5\] there and \[2, 5\] here"):
+            directory.claim(recorded(steps=3, valid_rows=(2, 5)), {"valid_rows": (1, 5)})

@@ -1,6 +1,5 @@
 """Every config: its docstring, its options, and two steps on data of its shape."""
 
-import functools
 import pathlib
 
 import chex
@@ -11,7 +10,8 @@ import pytest
 
 from train import config as configs
 from train import runs
-from train.__main__ import main
+from train.__main__ import is_command, main
+from train.experiment import IDENTITY
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
@@ -29,12 +29,30 @@ def images(tmp_path_factory) -> str:
 
 
 def test_it_takes_the_options_that_every_config_has(path):
-    parameters = configs.load(str(path)).parameters
+    config = configs.load(str(path))
+    parameters, bound = config.parameters, configs.bind(config, [])
 
-    assert {"seed", "seeds", "steps", "batch_size", "data"} <= parameters.keys()
-    of_another = "from configs." in path.read_text()  # whose options it has, with other defaults
-    assert ("learning_rate" in parameters) == (of_another or "optax" in path.read_text())
+    assert set(IDENTITY) | parameters.keys() == bound.values.keys()
+    variant = "from configs." in path.read_text()  # which has the options of another, with other defaults
+    assert ("learning_rate" in parameters) == (variant or "optax" in path.read_text())
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
+
+
+def test_its_name_is_no_command(path):
+    assert not is_command(path.stem)
+
+
+def test_the_options_of_every_run_override_its_own(path):
+    config = configs.load(str(path))
+    given = {"data": "digits", "batch_size": 24, "steps": 60, "seed": 3, "seeds": 2, "evaluate_every": 30,
+             "checkpoint_every": 60, "steps_per_call": 30}  # fmt: skip
+    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    bound = configs.bind(config, [*arguments, "--valid-rows", "5", "10"])
+
+    assert bound.experiment._asdict().items() >= (given | {"valid_rows": (5, 10)}).items()
+    identity = {name: value for name, value in given.items() if name in IDENTITY}
+    assert bound.values.items() >= (identity | {"valid_rows": (5, 10)}).items()
+    assert not bound.values.keys() & {"evaluate_every", "checkpoint_every", "steps_per_call"}
 
 
 def test_its_docstring_has_its_command(path):
@@ -43,8 +61,7 @@ def test_its_docstring_has_its_command(path):
 
 def test_its_defaults_fit_together(path, images):
     config = configs.load(str(path))
-    values, _ = configs.bind(config, ["--data", images, "--batch-size", "16"])
-    experiment = configs.build(config, values)
+    experiment = configs.bind(config, ["--data", images, "--batch-size", "16"]).experiment
     recipe, state = runs.make_recipe(config, experiment, runs.open_data_of(experiment, None))
     shape = (16, 28, 28, 1) if recipe.draws == 1 else (recipe.draws, 16, 28, 28, 1)
     batch = {"x": jnp.zeros(shape), "y": jnp.zeros(shape[:-3], int)}
@@ -56,7 +73,7 @@ def test_its_defaults_fit_together(path, images):
 
 def test_a_small_one_is_trained_and_reported(path, images, tmp_path, capsys):
     config = configs.load(str(path))
-    if isinstance(config.function, functools.partial):  # what it does is that of the config whose defaults it changes
+    if hasattr(config.function, "__wrapped__"):  # a variant does what the config does whose defaults it changes
         return
     small = []
     for name in ("hidden", "channels", "discriminator_hidden"):

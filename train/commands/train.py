@@ -5,12 +5,10 @@ python -m train CONFIG [OPTIONS]
 
 import json
 import pathlib
-from collections.abc import Mapping
-from typing import Any
 
 from train import config as configs
 from train import preflight, runs
-from train.config import Config, RunOptions
+from train.config import Bound, Config
 from train.engine import run_directory
 from train.engine.progress import console
 from train.errors import InputError
@@ -23,16 +21,17 @@ def main(arguments: list[str], started: float) -> None:
     """Run the command line, whose process started at `started` by `time.perf_counter`."""
     path, *options = arguments
     config = configs.load(path)
-    complete(config, *configs.bind(config, options), started)
+    complete(config, configs.bind(config, options), started)
 
 
-def complete(config: Config, values: Mapping[str, Any], options: RunOptions, started: float) -> None:
+def complete(config: Config, bound: Bound, started: float) -> None:
     """Do what is left to do of a run, and print what it reached."""
+    options = bound.options
     path = pathlib.Path(options.run_dir or configs.default_run_dir(config))
-    job = preflight.validate(config, values, options, path)
+    job = preflight.validate(config, bound, path)
     features.check(options.features, job.dataset)
     with run_directory.RunDirectory(path) as directory:
-        directory.claim(job.record)
+        directory.claim(job.record, job.defaults)
         if is_complete(path, job.experiment.steps):
             console.print(
                 f"{path} is complete: {job.experiment.steps} steps; `python -m train evaluate {path}` measures it anew"

@@ -71,24 +71,31 @@ class RunDirectory:
         """Let the directory go."""
         self._lock.close()
 
-    def claim(self, record: Mapping[str, Any]) -> None:
-        """Write config.json where there is none; InputError where there is that of another run."""
-        if of_same_run(self.path, record) is None:
+    def claim(self, record: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
+        """Write config.json where there is none; InputError where there is that of another run (`read_same_run`)."""
+        if read_same_run(self.path, record, defaults) is None:
             write_json(self.path / "config.json", record)
 
 
 def record_of(config: str, values: Mapping[str, Any], fingerprint: str) -> dict:
     """The identity of a run, as config.json holds it beside `steps_per_call`."""
-    # As they will be read back: tuples are lists.
-    return {"config": config, "values": json.loads(json.dumps(values)), "data_fingerprint": fingerprint}
+    return {"config": config, "values": _as_read(values), "data_fingerprint": fingerprint}
 
 
-def of_same_run(path: pathlib.Path, record: Mapping[str, Any]) -> dict | None:
-    """config.json, None where there is none; InputError where the data or a value differ, but for more steps."""
+def _as_read(values: Mapping[str, Any]) -> dict:
+    """Values as they will be read back: tuples are lists."""
+    return json.loads(json.dumps(values))
+
+
+def read_same_run(path: pathlib.Path, record: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict | None:
+    """config.json, None where there is none; InputError where the data or a value differ, but for more steps.
+
+    A field that an older config.json lacks has its value in `defaults`.
+    """
     if not (path / "config.json").exists():
         return None
     there = read_config(path)
-    before, now = _identity(there), _identity(record)
+    before, now = {**_as_read(defaults), **_identity(there)}, _identity(record)
     differing = [
         f"{name} is {before.get(name)} there and {now.get(name)} here"
         for name in sorted(before.keys() | now.keys())

@@ -16,8 +16,9 @@ from train.__main__ import main
 from train.commands import detect
 from train.data import open_data
 from train.engine.keys import of_seed
+from train.engine.validation import examples_of
 from train.errors import RunFailedError
-from train.evaluation import evaluate, intervals, out_of_distribution
+from train.evaluation import intervals, out_of_distribution
 from train.evaluation.out_of_distribution import Opened, Score
 
 QUICK = ("--devices=1", "--features=none", "--num-samples=2")
@@ -132,7 +133,7 @@ def test_the_size_of_an_image_is_that_of_its_file(prepare, channels, tmp_path):
     x = random.integers(0, 256, (4, 8, 8, channels), dtype=np.uint8)
     x[0] = 255
     x[1, :, 4:] = 0
-    seen = evaluate.examples_of(of_seed(0).sample, prepare, {"x": x}).prepared["x"]
+    seen = examples_of(of_seed(0).sample, prepare, {"x": x}).prepared["x"]
     sizes = []
     for image in x:
         Image.fromarray(image.squeeze(-1) if channels == 1 else image).save(tmp_path / "x.png", optimize=True)
@@ -164,7 +165,7 @@ def test_a_bound_is_called_one_and_the_inliers_are_those_of_the_evaluation(vae, 
     for line in lines[:2]:
         assert ", by a lower bound on log p(x) of 3 samples): auroc" in line
     run = runs.load(str(vae), None)
-    test = evaluate.examples_of(of_seed(0).evaluate, run.experiment.prepare, run.dataset.test).prepared["x"]
+    test = examples_of(of_seed(0).evaluate, run.experiment.prepare, run.dataset.test).prepared["x"]
     seen = out_of_distribution.seen_by(run, Opened(run, open_data(noise, None), None, None), 1000)
     np.testing.assert_array_equal(seen[:360], test)
     assert set(np.unique(seen)) == {0, 1}
@@ -194,7 +195,7 @@ BAD = {
     "background's shape": (["digits", "--against", "digits", "--background", "rae"], ["--background", "(8, 8, 1)"]),
     "background's range": (
         ["digits", "--against", "digits", "--background", "vae"],
-        ["--background", "expected a model of values from 0 on, a density, not of values from 0 on, 2 of them"],
+        ["--background", "expected a model of a density in units whose 0 is", "not of 2 values in units whose 0 is"],
     ),
     "classifier's shape": (["digits", "--against", "digits", "--classifier", "rae"], ["--classifier", "(8, 8, 1)"]),
     "no classifier": (["digits", "--against", "digits", "--classifier", "vae"], ["--classifier", "that classifies"]),

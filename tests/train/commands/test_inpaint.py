@@ -8,9 +8,9 @@ import pytest
 from train import runs
 from train.__main__ import main
 from train.commands import inpaint
+from train.engine.validation import examples_of
 from train.errors import InputError
 from train.evaluation import estimates
-from train.evaluation.evaluate import examples_of
 
 
 def call(run, *options: str) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ import pytest
 
 from train import runs
 from train.__main__ import main
-from train.evaluation.evaluate import examples_of
+from train.engine.validation import examples_of
 from train.report.pictures import codes
 
 

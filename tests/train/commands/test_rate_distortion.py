@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from train.commands import rate_distortion
+from train.__main__ import main
 
 
 def call(*arguments: str) -> int:
     try:
-        rate_distortion.main(list(arguments))
+        main(["rate_distortion", *arguments])
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0

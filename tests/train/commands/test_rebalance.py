@@ -19,7 +19,7 @@ QUICK = ("--steps", "20", "--evaluate-every", "10", "--checkpoint-every", "10", 
 
 def refused(arguments, capsys) -> str:
     with pytest.raises(SystemExit) as stop:
-        rebalance.main(arguments)
+        main(["rebalance", *arguments])
     assert stop.value.code == 2
     return capsys.readouterr().err
 

@@ -1,15 +1,18 @@
 """Densities fitted to codes, what is decoded from them, and how like the prior codes are."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_sample_metrics import on_x, run_of
+from test_samples import on_x, run_of
 
 from jaxgen import preprocess
 from train.__main__ import main
 from train.data import from_arrays
-from train.evaluation import code_density, codes
+from train.evaluation import code_density
+from train.evaluation.evaluators import codes
 from train.evaluation.samples import references
+from train.evaluation.subject import Options, Subject
 
 QUICK = ("--steps", "20", "--evaluate-every", "10", "--checkpoint-every", "10", "--devices", "1")
 
@@ -61,10 +64,9 @@ def test_codes_are_in_the_model_s_units_and_images_in_the_unit_interval(plane):
 
 def test_a_perfect_latent_space_and_a_poor_one(plane):
     def found(run):
-        return {
-            name: m.values.item()
-            for name, m in codes.measure(run, None, jax.random.key(0), references(run, on_x())).items()
-        }
+        subject = Subject(run, None, run.keys[0], Options(1, references(run, on_x())))
+        assert codes.applies(subject)
+        return {name: measured.values.item() for name, measured in codes.measure(subject).items()}
 
     perfect = found(linear(plane))
     assert perfect["frechet_distance_of_reconstructions"] < 1e-6
@@ -108,3 +110,12 @@ def test_a_model_without_codes_has_no_fitted_prior(tmp_path, capsys):
         main(["sample", str(tmp_path / "run"), "--prior", "gaussian"])
     assert stop.value.code == 2
     assert "--prior gaussian: expected a run of a family that encodes and decodes" in capsys.readouterr().err
+
+
+def test_a_mixture_is_fitted_only_to_codes_of_few_dimensions(plane):
+    wide = linear(plane)
+    encode = wide.recipe.encode
+    for size, applies in ((63, True), (64, False)):
+        tiled = lambda model, x, *, y=None, size=size: jnp.tile(encode(model, x), size)[:, :size]  # noqa: E731
+        run = wide._replace(recipe=wide.recipe._replace(encode=tiled))
+        assert codes.applies(Subject(run, None, run.keys[0], Options(1, references(run, on_x())))) == applies

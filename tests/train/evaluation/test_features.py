@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from train import config as configs
 from train import runs
 from train.__main__ import main
 from train.errors import InputError
@@ -38,8 +39,8 @@ def cache(tmp_path, monkeypatch) -> pathlib.Path:
 
 
 def test_a_classifier_is_trained_once_for_a_data_set(vae, cache, monkeypatch, capsys):
-    bind = features.configs.bind
-    monkeypatch.setattr(features.configs, "bind", lambda config, options: bind(config, [*options, *QUICK]))
+    bind = configs.bind
+    monkeypatch.setattr(configs, "bind", lambda config, options: bind(config, [*options, *QUICK]))
     main(["evaluate", str(vae.path), "--num-samples", "4"])
     first = capsys.readouterr().out
     main(["evaluate", str(vae.path), "--num-samples", "4"])

@@ -10,7 +10,9 @@ from jaxgen.recipe import Recipe
 from train.data import from_arrays, open_data
 from train.engine.keys import of_seed
 from train.evaluation import samples
+from train.evaluation.evaluators import classes, distances, modes, parzen
 from train.evaluation.features import Features
+from train.evaluation.subject import Options, Subject
 from train.runs import Run
 
 
@@ -48,7 +50,10 @@ def drawn_from(pool: np.ndarray):
 
 
 def values_of(run, features):
-    found = samples.measure(run, None, jax.random.key(1), samples.references(run, features))
+    subject = Subject(run, None, run.keys[0], Options(1, samples.references(run, features)))
+    found = {}
+    for evaluator in (modes, classes, distances, parzen):
+        found |= evaluator.measure(subject) if evaluator.applies(subject) else {}
     return {name: measured.values.mean() for name, measured in found.items()}
 
 
@@ -79,8 +84,7 @@ def test_test_data_sorted_by_class_is_seen_whole(images, monkeypatch):
     )
     against = samples.references(run, on_x())
     assert against.real.shape == against.train.shape == (60, 16)
-    classes = np.bincount(brightest_row(against.real.reshape(60, 4, 4, 1)))
-    assert classes.min() >= 19
+    assert np.bincount(brightest_row(against.real.reshape(60, 4, 4, 1))).min() >= 19
     found = values_of(run, on_x())
     assert found["recall"] > 0.8
 
