@@ -55,7 +55,8 @@ def _maker(name: str, data_dir: str | None) -> str:
     if name.partition(":")[0] not in ORIGINALS:
         return f"`tfds build {name} --file_format=array_record` (needs TensorFlow)"
     where = ["--data-dir", data_dir] if data_dir else []
-    return f"`{shlex.join(['python', '-m', 'train', 'data', 'prepare', name.partition(':')[0], '--source', 'DIR', *where])}`"
+    command = ["python", "-m", "train", "data", "prepare", name.partition(":")[0], "--source", "DIR", *where]
+    return f"`{shlex.join(command)}`"
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import datetime
 
 from train.engine import run_directory
+from train.errors import warn
 from train.evaluation import features, samples
 from train.evaluation.estimates import UNITS, Estimate, Measured, over_seeds
 from train.evaluation.evaluators import EVALUATORS
@@ -22,6 +23,8 @@ def evaluate_run(run: Run, num_samples: int, given_features: str | None) -> dict
         for evaluator in EVALUATORS:
             for name, found in evaluator.measure(subject).items() if evaluator.applies(subject) else ():
                 measured.setdefault(name, []).append(found)
+    if recipe.log_prob is not None and recipe.levels == 2 and "bits_per_dim" not in measured:
+        warn("the test data is not binary: a Bernoulli NLL is then a cross-entropy, which compares with no likelihood")
     rank = {name: number for number, name in enumerate(UNITS)}
     ordered = sorted(measured, key=lambda name: rank.get(name, len(rank)))
     return {name: over_seeds(measured[name]) for name in ordered}

@@ -78,9 +78,10 @@ def test_nothing_is_compared_on_request(vae, capsys):
 
 
 def test_features_are_looked_at_before_a_run_begins(tiny, tmp_path, vae, capsys):
+    call = ["configs/vae_digits.py", "--data", tiny, "--run-dir", str(tmp_path / "run"), "--batch-size", "16"]
     for given in ("nowhere", str(vae.path)):
         with pytest.raises(SystemExit) as stop:
-            main(["configs/vae_digits.py", "--data", tiny, "--run-dir", str(tmp_path / "run"), "--features", given])
+            main([*call, "--features", given])
         assert stop.value.code == 2
     assert "expected the run of a classifier" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

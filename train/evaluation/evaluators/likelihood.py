@@ -11,7 +11,6 @@ from jaxgen import losses
 from jaxgen.preprocess import Preparation
 from jaxgen.recipe import PyTree, Recipe
 from train.engine.compile import over_examples
-from train.errors import warn
 from train.evaluation.estimates import UNITS, Measured
 from train.evaluation.subject import Subject
 
@@ -34,8 +33,6 @@ def measure(subject: Subject) -> dict[str, Measured]:
     nats = to_discrete(recipe, subject.run.experiment.prepare, x)
     if nats is not None:
         found["bits_per_dim"] = np.asarray(losses.bits_per_dim(jnp.asarray(nll + nats), x[0].size))
-    elif recipe.levels == 2:
-        warn("the test data is not binary: a Bernoulli NLL is then a cross-entropy, which compares with no likelihood")
     return {name: Measured(values, UNITS[name]) for name, values in found.items()}
 
 
