@@ -10,14 +10,6 @@ from jaxgen.models.autoencoder import (
 from jaxgen.models.classifier import (
     Classifier,
 )
-from jaxgen.models.condition import (
-    Condition,
-    condition_of,
-    with_class,
-)
-from jaxgen.models.convolution import (
-    conv_general_dilated,
-)
 from jaxgen.models.gan import (
     DCGANDiscriminator,
     DCGANGenerator,
@@ -33,25 +25,30 @@ from jaxgen.models.gated_pixelcnn import (
 from jaxgen.models.hierarchical_vae import (
     HierarchicalVAE,
 )
-from jaxgen.models.layers import (
+from jaxgen.models.layers.basic import (
     MLP,
     conv,
     conv_transpose,
 )
-from jaxgen.models.made import (
-    MADE,
+from jaxgen.models.layers.condition import (
+    Condition,
+    condition_of,
+    with_class,
 )
-from jaxgen.models.masked import (
+from jaxgen.models.layers.convolution import (
+    conv_general_dilated,
+)
+from jaxgen.models.layers.masked import (
     MaskedConv,
     raster_offsets,
-    reach_of,
-    rows_above,
     to_the_left,
+)
+from jaxgen.models.made import (
+    MADE,
 )
 from jaxgen.models.naive_bayes import (
     ClassMoments,
     class_moments,
-    merge,
     total_variance,
 )
 from jaxgen.models.pixelcnn import (
@@ -87,11 +84,8 @@ __all__ = [
     "conv",
     "conv_general_dilated",
     "conv_transpose",
-    "merge",
     "pack",
     "raster_offsets",
-    "reach_of",
-    "rows_above",
     "to_the_left",
     "total_variance",
     "with_class",

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxgen.models.layers import MLP, conv, conv_transpose, default_kernel_init
+from jaxgen.models.layers.basic import MLP, conv, conv_transpose, default_kernel_init
 
 Activation = Callable[[jax.Array], jax.Array]
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxgen.models.condition import Condition
+from jaxgen.models.layers.condition import Condition
 
 
 class _Cache(NamedTuple):

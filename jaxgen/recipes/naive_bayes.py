@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import labels, losses, metrics
-from jaxgen.models import ClassMoments, class_moments, merge, total_variance
+from jaxgen.models import ClassMoments, class_moments, total_variance
+from jaxgen.models.naive_bayes import merge
 from jaxgen.recipe import Recipe, State
 from jaxgen.sampling import standard_normal
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from jaxgen import models
+from jaxgen.models.layers.masked import rows_above
 
 GREY, RGB = (6, 5, 1), (4, 5, 3)
 Y = jnp.array([0, 3])
@@ -141,8 +142,8 @@ def test_the_colours_of_a_pixel_see_those_before_them():
     "offsets",
     [
         models.raster_offsets(5, centre=True),
-        models.rows_above(5),
-        models.rows_above(3, own_row=True),
+        rows_above(5),
+        rows_above(3, own_row=True),
         models.to_the_left(3, centre=True),
     ],
     ids=["raster", "above", "above_and_own", "left"],

@@ -7,6 +7,7 @@ import pytest
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
 
 from jaxgen import models, recipes
+from jaxgen.models.naive_bayes import merge
 
 K, SHAPE = 4, (3, 2, 1)
 RANDOM = np.random.default_rng(5)
@@ -98,5 +99,5 @@ def test_moments_far_from_zero_keep_their_variance():
         models.class_moments(jnp.asarray(x[part]), jnp.asarray(y[part]), 1) for part in (slice(150), slice(150, 400))
     ]
 
-    np.testing.assert_allclose(models.merge(*halves).squares[0] / 400, np.float64(x).var(0), rtol=1e-3)
-    np.testing.assert_allclose(models.total_variance(models.merge(*halves)), np.float64(x).var(0), rtol=1e-3)
+    np.testing.assert_allclose(merge(*halves).squares[0] / 400, np.float64(x).var(0), rtol=1e-3)
+    np.testing.assert_allclose(models.total_variance(merge(*halves)), np.float64(x).var(0), rtol=1e-3)

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 from flax import linen as nn
 
-from jaxgen.models.convolution import conv_general_dilated
+from jaxgen.models.layers.convolution import conv_general_dilated
 
 default_kernel_init = nn.initializers.lecun_normal()  # Flax's own
 
