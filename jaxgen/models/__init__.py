@@ -22,6 +22,11 @@ from jaxgen.models.gan import (
 from jaxgen.models.gated_pixelcnn import (
     GatedPixelCNN,
 )
+from jaxgen.models.gaussian import (
+    GaussianMoments,
+    covariance_factor,
+    gaussian_moments,
+)
 from jaxgen.models.hierarchical_vae import (
     HierarchicalVAE,
 )
@@ -45,6 +50,7 @@ from jaxgen.models.layers.masked import (
 )
 from jaxgen.models.made import (
     MADE,
+    Masks,
 )
 from jaxgen.models.naive_bayes import (
     ClassMoments,
@@ -74,9 +80,11 @@ __all__ = [
     "GatedPixelCNN",
     "Gaussian",
     "GaussianEncoder",
+    "GaussianMoments",
     "Generator",
     "HierarchicalVAE",
     "MaskedConv",
+    "Masks",
     "Maxout",
     "PixelCNN",
     "class_moments",
@@ -84,6 +92,8 @@ __all__ = [
     "conv",
     "conv_general_dilated",
     "conv_transpose",
+    "covariance_factor",
+    "gaussian_moments",
     "pack",
     "raster_offsets",
     "to_the_left",
