@@ -32,6 +32,7 @@ from jaxgen.models.hierarchical_vae import (
 )
 from jaxgen.models.layers.basic import (
     MLP,
+    GatedMLP,
     conv,
     conv_transpose,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "Decoder",
     "Discriminator",
     "Encoder",
+    "GatedMLP",
     "GatedPixelCNN",
     "Gaussian",
     "GaussianEncoder",
