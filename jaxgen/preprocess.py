@@ -3,7 +3,9 @@
 x is uint8 0..255, or a float that is already in the units of the model and that only `binarize` changes.
 """
 
+import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -56,6 +58,61 @@ def dequantize(key: jax.Array, x: jax.Array) -> jax.Array:
     # 8 + 16 bits are exact in float32; with a longer u the sum could round up to the next integer.
     uniform = jax.random.bits(key, x.shape, jnp.uint16).astype(jnp.float32) / 65536
     return (x.astype(jnp.float32) + uniform) / 256
+
+
+class Bijection(NamedTuple):
+    """A map of the data to the units of a model, its inverse, and the volume that it changes."""
+
+    apply: Callable[[jax.Array, jax.Array], jax.Array]  # (key, x [...]) -> x [...] in the units of the model
+    to_unit: Callable[[jax.Array], jax.Array]  # x [...] in the units of the model -> [...] in [0, 1]
+    #: x [B, ...] in the units of the model -> log |d x / d v| in nats [B], v in the units 0..256 of 8-bit data: so a
+    #: density of x is `log_prob(x) + log_det(x)` as one of v, and `-(log_prob + log_det) / (D log 2)` bits/dim.
+    log_det: Callable[[jax.Array], jax.Array]
+
+
+def logit(alpha: float) -> Bijection:
+    """The logit of alpha + (1 - 2 alpha) x of dequantized x in [0, 1): uint8 [...] -> float32 [...].
+
+    Dinh et al. 2017, section 4.1; Papamakarios et al. 2017, section 4.3, with alpha 1e-6 for MNIST. Raises ValueError
+    unless 0 < alpha < 1/2, and where x is not uint8.
+    """
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha must lie in (0, 1/2), got {alpha}")
+    slope = 1 - 2 * alpha
+
+    def apply(key: jax.Array, x: jax.Array) -> jax.Array:
+        unit = dequantize(key, x)
+        # 1 - x is exact; 1 less the squashed x would have lost alpha near the end.
+        return jnp.log(alpha + slope * unit) - jnp.log(alpha + slope * (1 - unit))
+
+    def to_unit(x: jax.Array) -> jax.Array:
+        return jnp.clip((jax.nn.sigmoid(x) - alpha) / slope, 0, 1)
+
+    def log_det(x: jax.Array) -> jax.Array:
+        of_values = jax.nn.softplus(x) + jax.nn.softplus(-x) + math.log(slope / 256)
+        return jnp.sum(of_values, axis=tuple(range(1, x.ndim)), dtype=jnp.float32)
+
+    return Bijection(apply, to_unit, log_det)
+
+
+def standardize(mean: jax.Array, std: jax.Array) -> Bijection:
+    """(x - mean) / std of the scaled x, mean and std [...] of the scaled training data: [...] -> float32 [...].
+
+    A feature whose std is 0 is divided by 1, as scikit-learn's StandardScaler does.
+    """
+    std = jnp.where(jnp.asarray(std) > 0, std, 1).astype(jnp.float32)
+    mean = jnp.asarray(mean, jnp.float32)
+
+    def apply(key: jax.Array, x: jax.Array) -> jax.Array:
+        return (scale(key, x) - jnp.broadcast_to(mean, x.shape)) / jnp.broadcast_to(std, x.shape)
+
+    def to_unit(x: jax.Array) -> jax.Array:
+        return jnp.clip(x * jnp.broadcast_to(std, x.shape) + jnp.broadcast_to(mean, x.shape), 0, 1)
+
+    def log_det(x: jax.Array) -> jax.Array:
+        return jnp.full(len(x), -jnp.sum(jnp.log(255 * std)))
+
+    return Bijection(apply, to_unit, log_det)
 
 
 def quantize(levels: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
