@@ -103,20 +103,15 @@ def learning_rate(opt_state: PyTree) -> dict[str, jax.Array]:
     return {"learning_rate": found[0]} if found else {}
 
 
-_BY_NAME = {
-    "sgd": optax.sgd,
-    "momentum": optax.sgd,
-    "adagrad": optax.adagrad,
-    "adadelta": optax.adadelta,
-    "rmsprop": optax.rmsprop,
-    "adam": optax.adam,
-    "adamax": optax.adamax,
-}
-# Where optax's default is another than the paper's.
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    "momentum": {"momentum": 0.9},
-    "adagrad": {"initial_accumulator_value": 0.0, "eps": 1e-6},
-    "adadelta": {"rho": 0.95, "eps": 1e-6},
+# name: (optax's function, what its defaults have otherwise than the paper)
+_BY_NAME: dict[str, tuple[Callable[..., optax.GradientTransformation], dict[str, Any]]] = {
+    "sgd": (optax.sgd, {}),
+    "momentum": (optax.sgd, {"momentum": 0.9}),
+    "adagrad": (optax.adagrad, {"initial_accumulator_value": 0.0, "eps": 1e-6}),
+    "adadelta": (optax.adadelta, {"rho": 0.95, "eps": 1e-6}),
+    "rmsprop": (optax.rmsprop, {}),
+    "adam": (optax.adam, {}),
+    "adamax": (optax.adamax, {}),
 }
 
 
@@ -130,25 +125,26 @@ def optimizer(
 ) -> optax.GradientTransformation:
     """The optimizer that papers call by this name, its learning rate reported at each step.
 
-    `sgd`, `momentum` (momentum .9; Polyak 1964), `adagrad` (Duchi et al. 2011: accumulators begin at 0, eps 1e-6 in the
-    root, as in the Theano code of MADE), `adadelta` (Zeiler 2012: rho .95, eps 1e-6 in both roots, learning rate 1),
-    `rmsprop` (Tieleman & Hinton 2012: decay .9, eps 1e-8 in the root), `adam` and `adamax` (Kingma & Ba 2015: b1 .9,
-    b2 .999, eps 1e-8 outside the root). `options` are those of optax's function.
+    `sgd`; `momentum` (.9; Polyak 1964); `adagrad` (Duchi et al. 2011: the sum begins at 0, eps 1e-6 in the root, as in
+    MADE's Theano code); `adadelta` (Zeiler 2012, whose learning rate is 1: rho .95, eps 1e-6 in both roots); `rmsprop`
+    (Tieleman & Hinton 2012: decay .9, eps 1e-8 in the root); `adam` and `adamax` (Kingma & Ba 2015: b1 .9, b2 .999, eps
+    1e-8 outside the root).
 
     Args:
         name: One of those above.
         learning_rate: A number, or a schedule of optax.
         weight_decay: Of an L2 penalty weight_decay / 2 |params|^2, whose gradient is added before all else.
         normalize: Whether the gradient of each tensor is then divided by its norm, as `normalize_each` does.
-        **options: What differs from the defaults.
+        **options: Options of optax's function that differ from the above.
 
     Raises:
         ValueError: For an unknown name.
     """
     if name not in _BY_NAME:
         raise ValueError(f"unknown optimizer {name!r}; expected {', '.join(_BY_NAME)}")
-    options = _DEFAULTS.get(name, {}) | options
-    rule = optax.inject_hyperparams(_BY_NAME[name], static_args=tuple(options))(learning_rate, **options)
+    function, defaults = _BY_NAME[name]
+    options = defaults | options
+    rule = optax.inject_hyperparams(function, static_args=tuple(options))(learning_rate, **options)
     before = [optax.add_decayed_weights(weight_decay)] * bool(weight_decay) + [normalize_each()] * normalize
     return optax.chain(*before, rule) if before else rule
 
