@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import torch
 from flax import linen as nn
 
-from jaxgen.models.layers import conv
+from jaxgen.models import conv
 
 BATCH, SIZE, CHANNELS, KERNEL = 64, 28, 64, 3
 RATE = 1e-3

@@ -1,6 +1,7 @@
 """One step of an optimizer, as every recipe takes it."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -100,3 +101,58 @@ def learning_rate(opt_state: PyTree) -> dict[str, jax.Array]:
         if "learning_rate" in getattr(state, "hyperparams", {})
     ]
     return {"learning_rate": found[0]} if found else {}
+
+
+# name: (optax's function, what its defaults have otherwise than the paper)
+_BY_NAME: dict[str, tuple[Callable[..., optax.GradientTransformation], dict[str, Any]]] = {
+    "sgd": (optax.sgd, {}),
+    "momentum": (optax.sgd, {"momentum": 0.9}),
+    "adagrad": (optax.adagrad, {"initial_accumulator_value": 0.0, "eps": 1e-6}),
+    "adadelta": (optax.adadelta, {"rho": 0.95, "eps": 1e-6}),
+    "rmsprop": (optax.rmsprop, {}),
+    "adam": (optax.adam, {}),
+    "adamax": (optax.adamax, {}),
+}
+
+
+def optimizer(
+    name: str,
+    learning_rate: optax.ScalarOrSchedule,
+    *,
+    weight_decay: float = 0.0,
+    normalize: bool = False,
+    **options: Any,
+) -> optax.GradientTransformation:
+    """The optimizer that papers call by this name, its learning rate reported at each step.
+
+    `sgd`; `momentum` (.9; Polyak 1964); `adagrad` (Duchi et al. 2011: the sum begins at 0, eps 1e-6 in the root, as in
+    MADE's Theano code); `adadelta` (Zeiler 2012, whose learning rate is 1: rho .95, eps 1e-6 in both roots); `rmsprop`
+    (Tieleman & Hinton 2012: decay .9, eps 1e-8 in the root); `adam` and `adamax` (Kingma & Ba 2015: b1 .9, b2 .999, eps
+    1e-8 outside the root).
+
+    Args:
+        name: One of those above.
+        learning_rate: A number, or a schedule of optax.
+        weight_decay: Of an L2 penalty weight_decay / 2 |params|^2, whose gradient is added before all else.
+        normalize: Whether the gradient of each tensor is then divided by its norm, as `normalize_each` does.
+        **options: Options of optax's function that differ from the above.
+
+    Raises:
+        ValueError: For an unknown name.
+    """
+    if name not in _BY_NAME:
+        raise ValueError(f"unknown optimizer {name!r}; expected {', '.join(_BY_NAME)}")
+    function, defaults = _BY_NAME[name]
+    options = defaults | options
+    rule = optax.inject_hyperparams(function, static_args=tuple(options))(learning_rate, **options)
+    before = [optax.add_decayed_weights(weight_decay)] * bool(weight_decay) + [normalize_each()] * normalize
+    return optax.chain(*before, rule) if before else rule
+
+
+def normalize_each(eps: float = 1e-7) -> optax.GradientTransformation:
+    """Divide the gradient of each tensor by its L2 norm + eps (Tomczak & Welling 2018, the authors' code)."""
+
+    def normalized(gradient: jax.Array) -> jax.Array:
+        return gradient / (jnp.sqrt(jnp.sum(jnp.square(gradient))) + eps)
+
+    return optax.stateless(lambda updates, _: jax.tree.map(normalized, updates))

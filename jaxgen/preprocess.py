@@ -92,6 +92,50 @@ def dequantize(key: jax.Array, x: jax.Array) -> jax.Array:
     return (x.astype(jnp.float32) + uniform) / 256
 
 
+def logit(alpha: float) -> Preparation:
+    """The logit of alpha + (1 - 2 alpha) x of dequantized x in [0, 1): uint8 [...] -> float32 [...].
+
+    Dinh et al. 2017, section 4.1; Papamakarios et al. 2017, section 4.3, with alpha 1e-6 for MNIST. Raises ValueError
+    unless 0 < alpha < 1/2, and where x is not uint8.
+    """
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha must lie in (0, 1/2), got {alpha}")
+    slope = 1 - 2 * alpha
+
+    def to_unit(x: jax.Array) -> jax.Array:
+        return jnp.clip((jax.nn.sigmoid(x) - alpha) / slope, 0, 1)
+
+    def log_det(x: jax.Array) -> jax.Array:
+        of_values = math.log(256 / slope) - jax.nn.softplus(x) - jax.nn.softplus(-x)
+        return jnp.sum(of_values, axis=tuple(range(1, x.ndim)), dtype=jnp.float32)
+
+    @functools.partial(Preparation, to_unit=to_unit, log_det=log_det)
+    def prepare(key: jax.Array, x: jax.Array) -> jax.Array:
+        unit = dequantize(key, x)
+        # 1 - x is exact; 1 less the squashed x would have lost alpha near the end.
+        return jnp.log(alpha + slope * unit) - jnp.log(alpha + slope * (1 - unit))
+
+    return prepare
+
+
+def standardize(mean: jax.Array, std: jax.Array) -> Preparation:
+    """(x - mean) / std of the scaled x, mean and std [...] of the scaled training data: [...] -> float32 [...].
+
+    A feature whose std is 0 is divided by 1, as scikit-learn's StandardScaler does.
+    """
+    std = jnp.where(jnp.asarray(std) > 0, std, 1).astype(jnp.float32)
+    mean = jnp.asarray(mean, jnp.float32)
+
+    def to_unit(x: jax.Array) -> jax.Array:
+        return jnp.clip(x * jnp.broadcast_to(std, x.shape) + jnp.broadcast_to(mean, x.shape), 0, 1)
+
+    @functools.partial(Preparation, to_unit=to_unit)
+    def prepare(key: jax.Array, x: jax.Array) -> jax.Array:
+        return (scale(key, x) - jnp.broadcast_to(mean, x.shape)) / jnp.broadcast_to(std, x.shape)
+
+    return prepare
+
+
 def quantize(levels: int) -> Preparation:
     """(key, x) -> grey values k / (levels - 1) of `levels` equally wide bins: uint8 [...] -> float32 [...] in [0, 1].
 

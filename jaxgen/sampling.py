@@ -46,16 +46,17 @@ def raster_scan(
     given: jax.Array | None = None,
     mask: jax.Array | None = None,
     begin_row: Callable[[PyTree, jax.Array, jax.Array], PyTree] | None = None,
+    order: jax.Array | None = None,
 ) -> jax.Array:
     """Draw images value by value, each given those before it, in one compiled scan: -> x of `shape`, [B, H, ...].
 
     Ancestral sampling of an autoregressive model (van den Oord et al. 2016a, section 2) whose activations are kept and
-    not computed again (Ramachandran et al. 2017). The value at position i is drawn under `fold_in(key, i)`, so that a
-    sampler that computes all logits anew for each value draws the same.
+    not computed again (Ramachandran et al. 2017). The i-th value is drawn under `fold_in(key, i)`, so that a sampler
+    that computes all logits anew for each value draws the same.
 
     Args:
         key: Of all draws.
-        column: (cache, value at position - 1 [B], position) -> (cache, logits [B, ...] of the value at position).
+        column: (cache, the value drawn before [B], position) -> (cache, logits [B, ...] of the value at position).
             Positions count values in the order of `shape`; before the first, the value is 0.
         cache: What `column` keeps, before the first value.
         shape: Of what is drawn, [B, H, ...].
@@ -63,6 +64,7 @@ def raster_scan(
         given: Values of `shape` to keep where `mask` is true; the rest is drawn given them, as far as they come before.
         mask: Booleans that broadcast to `shape`.
         begin_row: As `column`, called before the first value of each of the H rows, for what a whole row shares.
+        order: The positions [D] in the order in which they are drawn; None for that of `shape`.
 
     Raises:
         ValueError: If only one of `given` and `mask` is there.
@@ -71,19 +73,21 @@ def raster_scan(
         raise ValueError("given and mask belong together; expected both or neither")
     num, height = shape[:2]
     size = math.prod(shape[2:])
-    positions = jnp.arange(height * size)
-    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, positions)
+    steps = jnp.arange(height * size)
+    positions = steps if order is None else order
 
-    def by_position(values: jax.Array) -> jax.Array:
-        return jnp.broadcast_to(values, shape).reshape(num, height, size).transpose(1, 2, 0)
+    def in_order(values: jax.Array) -> jax.Array:
+        values = jnp.broadcast_to(values, shape).reshape(num, -1)
+        values = values if order is None else values[:, order]
+        return values.reshape(num, height, size).transpose(1, 2, 0)
 
-    known = () if given is None or mask is None else (by_position(given), by_position(mask))
+    known = () if given is None or mask is None else (in_order(given), in_order(mask))
 
     def value(carry: tuple, now: tuple) -> tuple[tuple, jax.Array]:
         cache, previous = carry
-        key, position, *known = now
+        step, position, *known = now
         cache, logits = column(cache, previous, position)
-        drawn = draw(key, logits).astype(jnp.float32)
+        drawn = draw(jax.random.fold_in(key, step), logits).astype(jnp.float32)
         if known:
             drawn = jnp.where(known[1], known[0], drawn)
         return (cache, drawn), drawn
@@ -94,6 +98,7 @@ def raster_scan(
             cache = begin_row(cache, previous, now[1][0])
         return jax.lax.scan(value, (cache, previous), now)
 
-    rows = (keys.reshape(height, size), positions.reshape(height, size), *known)
-    x = jax.lax.scan(row, (cache, jnp.zeros(num)), rows)[1]
-    return x.transpose(2, 0, 1).reshape(shape)
+    rows = (steps.reshape(height, size), positions.reshape(height, size), *known)
+    x = jax.lax.scan(row, (cache, jnp.zeros(num)), rows)[1].transpose(2, 0, 1).reshape(num, -1)
+    x = x if order is None else jnp.zeros_like(x).at[:, order].set(x)
+    return x.reshape(shape)

@@ -15,6 +15,8 @@ MODULES = sorted(module.name for module in pkgutil.iter_modules([str(ROOT)]) if 
 FACADES = [name for name in MODULES if (ROOT / name / "__init__.py").exists()]
 # [B, Z], [K, B], [...], [num_local]
 SHAPE = re.compile(r"\[(\.\.\.|[A-Z]|num_\w+)(, ?[^\]]*)?\]")
+# What the modules of a package share among themselves, and nobody outside needs.
+INTERNAL = {"models": "empty_rows merge merge_gaussian of_colour pixel_at reach_of rows_above window write write_value"}
 Definition = ast.FunctionDef | ast.ClassDef
 
 
@@ -32,7 +34,7 @@ def exported(package: str) -> set[str]:
     definitions = [node for path in submodules(package) for node in public(path)]
     if package == "recipes":  # what a recipe's state is made of is its own affair
         definitions = [node for node in definitions if isinstance(node, ast.FunctionDef)]
-    return {node.name for node in definitions}
+    return {node.name for node in definitions} - set(INTERNAL.get(package, "").split())
 
 
 def in_ruffs_order(names: list[str]) -> list[str]:
@@ -67,6 +69,11 @@ def test_facade_exports_every_public_name_in_order(package):
     assert set(module.__all__) == exported(package)
     assert module.__all__ == in_ruffs_order(module.__all__)
     assert all(hasattr(module, name) for name in module.__all__)
+
+
+@pytest.mark.parametrize("package", INTERNAL)
+def test_every_internal_name_is_defined(package):
+    assert set(INTERNAL[package].split()) <= {node.name for path in submodules(package) for node in public(path)}
 
 
 def test_the_order_is_ruffs():

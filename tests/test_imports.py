@@ -15,7 +15,7 @@ STANDARD = frozenset(sys.stdlib_module_names)
 # module, or package with all in it: what it may import beside the standard library. The longest name that fits counts.
 ALLOWED = {
     "configs": "jax optax configs train.experiment "
-    "jaxgen.recipes jaxgen.models jaxgen.preprocess jaxgen.likelihood jaxgen.recipe",
+    "jaxgen.recipes jaxgen.models jaxgen.optimize jaxgen.preprocess jaxgen.likelihood jaxgen.recipe",
     "train.engine.loop": "jax numpy train jaxgen.recipe",
     "train.engine.compile": "jax numpy train jaxgen.recipe jaxgen.sampling",
     "train.engine.checkpoint": "jax numpy orbax train jaxgen.recipe",

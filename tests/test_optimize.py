@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgen.optimize import largest_divisor, minimize, minimize_in_parts
+from jaxgen.optimize import largest_divisor, minimize, minimize_in_parts, normalize_each, optimizer
 
 X = jnp.arange(16.0).reshape(8, 2)
 
@@ -62,3 +62,117 @@ def test_a_batch_in_parts_takes_the_step_of_the_whole(part_size):
 
 def test_the_size_of_a_part_divides_the_batch():
     assert [largest_divisor(12, most) for most in (1, 4, 5, 7, 100)] == [1, 4, 4, 6, 12]
+
+
+GRADIENTS = np.random.default_rng(0).normal(size=(5, 3))
+
+
+def sgd(gradients, rate):
+    for g in gradients:
+        yield rate * g
+
+
+def momentum(gradients, rate, mass=0.9):
+    velocity = 0
+    for g in gradients:
+        velocity = mass * velocity + g
+        yield rate * velocity
+
+
+def adagrad(gradients, rate, eps=1e-6):
+    total = 0
+    for g in gradients:
+        total = total + g**2
+        yield rate * g / np.sqrt(total + eps)
+
+
+def adadelta(gradients, rate, rho=0.95, eps=1e-6):
+    squares = steps = 0
+    for g in gradients:
+        squares = rho * squares + (1 - rho) * g**2
+        step = np.sqrt(steps + eps) / np.sqrt(squares + eps) * g
+        steps = rho * steps + (1 - rho) * step**2
+        yield rate * step
+
+
+def rmsprop(gradients, rate, decay=0.9, eps=1e-8):
+    squares = 0
+    for g in gradients:
+        squares = decay * squares + (1 - decay) * g**2
+        yield rate * g / np.sqrt(squares + eps)
+
+
+def adam(gradients, rate, b1=0.9, b2=0.999, eps=1e-8):
+    mean = squares = 0
+    for t, g in enumerate(gradients, 1):
+        mean, squares = b1 * mean + (1 - b1) * g, b2 * squares + (1 - b2) * g**2
+        yield rate * mean / (1 - b1**t) / (np.sqrt(squares / (1 - b2**t)) + eps)
+
+
+def adamax(gradients, rate, b1=0.9, b2=0.999, eps=1e-8):
+    mean = largest = 0
+    for t, g in enumerate(gradients, 1):
+        mean, largest = b1 * mean + (1 - b1) * g, np.maximum(b2 * largest, np.abs(g) + eps)
+        yield rate * mean / (1 - b1**t) / largest
+
+
+def steps_of(rule: optax.GradientTransformation, gradients: np.ndarray, params: np.ndarray) -> np.ndarray:
+    """What the rule takes away at each step, the parameters staying where they are."""
+    params, state, found = jnp.float32(params), rule.init(jnp.float32(params)), []
+    for gradient in gradients:
+        update, state = rule.update(jnp.float32(gradient), state, params)
+        found.append(-np.asarray(update))
+    return np.array(found)
+
+
+# The options that MADE's and IWAE's authors, and flow papers, set.
+@pytest.mark.parametrize(
+    ("by_hand", "options", "theirs"),
+    [
+        (sgd, {}, {}),
+        (momentum, {}, {}),
+        (momentum, {"momentum": 0.5}, {"mass": 0.5}),
+        (adagrad, {}, {}),
+        (adadelta, {"eps": 1e-5}, {"eps": 1e-5}),
+        (rmsprop, {}, {}),
+        (adam, {"b2": 0.99}, {"b2": 0.99}),
+        (adamax, {"eps": 1e-7}, {"eps": 1e-7}),
+    ],
+)
+@pytest.mark.parametrize("size", [1.0, 1e-3])
+def test_optimizers_by_name(by_hand, options, theirs, size):
+    rule = optimizer(by_hand.__name__, 0.1, **options)
+    expected = np.array(list(by_hand(size * GRADIENTS, 0.1, **theirs)))
+    np.testing.assert_allclose(steps_of(rule, size * GRADIENTS, np.zeros(3)), expected, rtol=2e-4, atol=1e-7)
+
+
+def test_a_schedule_is_followed_and_reported():
+    rule = optimizer("sgd", optax.piecewise_constant_schedule(1.0, {2: 0.1}))
+    np.testing.assert_allclose(steps_of(rule, np.ones((4, 1)), np.zeros(1))[:, 0], [1, 1, 0.1, 0.1], rtol=1e-6)
+    params = {"w": jnp.array([0.1, -0.2])}
+    rule = optimizer("adam", 0.01, weight_decay=0.1, normalize=True)
+    assert minimize(rule, loss(X), params, rule.init(params))[2]["learning_rate"] == np.float32(0.01)
+
+
+def test_weight_decay_is_part_of_the_gradient_and_comes_before_its_norm():
+    params = np.array([3.0, -1.0, 0.5])
+    decayed = GRADIENTS + 0.2 * params
+    found = steps_of(optimizer("adam", 0.1, weight_decay=0.2), GRADIENTS, params)
+    np.testing.assert_allclose(found, list(adam(decayed, 0.1)), rtol=1e-4, atol=1e-7)
+    unit = decayed / np.linalg.norm(decayed, axis=1, keepdims=True)
+    found = steps_of(optimizer("sgd", 1.0, weight_decay=0.2, normalize=True), GRADIENTS, params)
+    np.testing.assert_allclose(found, unit, rtol=1e-5)
+
+
+def test_each_tensor_is_divided_by_its_own_norm():
+    gradients = {"w": jnp.array([[3.0, 0.0], [0.0, 4.0]]), "b": jnp.array([1e-7]), "zero": jnp.zeros(2)}
+    found, _ = normalize_each().update(gradients, normalize_each().init(gradients))
+
+    np.testing.assert_allclose(found["w"], [[0.6, 0], [0, 0.8]], rtol=1e-6)
+    np.testing.assert_allclose(found["b"], [0.5], rtol=1e-6)
+    np.testing.assert_array_equal(found["zero"], [0, 0])
+
+
+def test_an_unknown_optimizer_is_refused():
+    with pytest.raises(ValueError, match="unknown optimizer 'adm'; expected sgd, momentum"):
+        optimizer("adm", 0.1)

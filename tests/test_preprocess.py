@@ -164,3 +164,57 @@ def test_mutate_replaces_its_share_by_any_level():
     assert set(np.round(5 * found[~kept]).astype(int)) == {0, 2, 3, 4, 5}
     with pytest.raises(ValueError, match="rate must lie"):
         preprocess.mutate(preprocess.scale, 1.5, 6)
+
+
+@pytest.mark.parametrize("alpha", [1e-6, 0.05])
+def test_logit_squashes_dequantized_values(alpha):
+    prepare = preprocess.logit(alpha)
+    found = np.asarray(prepare(jax.random.key(0), jnp.asarray(BYTES)))
+    unit = np.float64(preprocess.dequantize(jax.random.key(0), jnp.asarray(BYTES)))
+    squashed = alpha + (1 - 2 * alpha) * unit
+
+    # Up to 14 in size, of logarithms that are each rounded once.
+    np.testing.assert_allclose(found, np.log(squashed) - np.log1p(-squashed), rtol=1e-6, atol=2e-6)
+    assert found.dtype == np.float32
+    back = np.asarray(prepare.to_unit(jnp.asarray(found)))
+    np.testing.assert_allclose(back, unit, rtol=0, atol=2e-6)
+    ends = prepare.to_unit(jnp.array([-1e4, -15.0, 0.0, 15.0, 1e4]))
+    np.testing.assert_allclose(ends, [0, 0, 0.5, 1, 1], rtol=0, atol=1e-6)
+
+
+def test_the_log_det_of_the_logit_is_that_of_the_jacobian():
+    prepare = preprocess.logit(1e-3)
+    v = np.random.default_rng(0).uniform(0, 256, (3, 5))
+
+    def of_bytes(v: jax.Array) -> jax.Array:
+        unit = v / 256
+        squashed = 1e-3 + (1 - 2e-3) * unit
+        return jnp.log(squashed / (1 - squashed))
+
+    jacobians = jax.vmap(jax.jacobian(of_bytes))(jnp.float32(v))
+    expected = -np.linalg.slogdet(np.float64(jacobians))[1]
+    x = of_bytes(jnp.float32(v))
+    np.testing.assert_allclose(prepare.log_det(x), expected, rtol=1e-5, atol=1e-4)
+
+    # Bits of a density that is uniform over 0..256: 8 a value, whatever the alpha.
+    squashed = 1e-3 + (1 - 2e-3) * v / 256
+    log_prob_x = (np.log(1 / 256) - np.log((1 - 2e-3) / 256 / (squashed * (1 - squashed)))).sum(axis=1)
+    bits = (np.asarray(prepare.log_det(x)) - log_prob_x) / (5 * np.log(2))
+    np.testing.assert_allclose(bits, 8, rtol=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
+def test_an_alpha_without_an_inside_is_refused(alpha):
+    with pytest.raises(ValueError, match=r"alpha must lie in \(0, 1/2\)"):
+        preprocess.logit(alpha)
+
+
+def test_standardize():
+    mean, std = np.array([0.1, 0.5, 0.2]), np.array([0.2, 0.0, 0.4])
+    prepare = preprocess.standardize(mean, std)
+    x = np.array([[0, 128, 255], [10, 20, 30]], np.uint8)
+    found = prepare(jax.random.key(0), jnp.asarray(x))
+
+    np.testing.assert_allclose(found, (x / 255 - mean) / [0.2, 1, 0.4], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(prepare.to_unit(found), x / 255, rtol=0, atol=1e-6)
+    assert prepare.log_det is None

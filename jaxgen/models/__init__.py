@@ -10,14 +10,6 @@ from jaxgen.models.autoencoder import (
 from jaxgen.models.classifier import (
     Classifier,
 )
-from jaxgen.models.condition import (
-    Condition,
-    condition_of,
-    with_class,
-)
-from jaxgen.models.convolution import (
-    conv_general_dilated,
-)
 from jaxgen.models.gan import (
     DCGANDiscriminator,
     DCGANGenerator,
@@ -30,28 +22,40 @@ from jaxgen.models.gan import (
 from jaxgen.models.gated_pixelcnn import (
     GatedPixelCNN,
 )
+from jaxgen.models.gaussian import (
+    GaussianMoments,
+    covariance_factor,
+    gaussian_moments,
+)
 from jaxgen.models.hierarchical_vae import (
     HierarchicalVAE,
 )
-from jaxgen.models.layers import (
+from jaxgen.models.layers.basic import (
     MLP,
+    GatedMLP,
     conv,
     conv_transpose,
 )
-from jaxgen.models.made import (
-    MADE,
+from jaxgen.models.layers.condition import (
+    Condition,
+    condition_of,
+    with_class,
 )
-from jaxgen.models.masked import (
+from jaxgen.models.layers.convolution import (
+    conv_general_dilated,
+)
+from jaxgen.models.layers.masked import (
     MaskedConv,
     raster_offsets,
-    reach_of,
-    rows_above,
     to_the_left,
+)
+from jaxgen.models.made import (
+    MADE,
+    Masks,
 )
 from jaxgen.models.naive_bayes import (
     ClassMoments,
     class_moments,
-    merge,
     total_variance,
 )
 from jaxgen.models.pixelcnn import (
@@ -74,12 +78,15 @@ __all__ = [
     "Decoder",
     "Discriminator",
     "Encoder",
+    "GatedMLP",
     "GatedPixelCNN",
     "Gaussian",
     "GaussianEncoder",
+    "GaussianMoments",
     "Generator",
     "HierarchicalVAE",
     "MaskedConv",
+    "Masks",
     "Maxout",
     "PixelCNN",
     "class_moments",
@@ -87,11 +94,10 @@ __all__ = [
     "conv",
     "conv_general_dilated",
     "conv_transpose",
-    "merge",
+    "covariance_factor",
+    "gaussian_moments",
     "pack",
     "raster_offsets",
-    "reach_of",
-    "rows_above",
     "to_the_left",
     "total_variance",
     "with_class",

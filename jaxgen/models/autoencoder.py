@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxgen.models.layers import MLP, conv, conv_transpose, default_kernel_init
+from jaxgen.models.layers.basic import MLP, GatedMLP, conv, conv_transpose, default_kernel_init
 
 Activation = Callable[[jax.Array], jax.Array]
 
@@ -23,7 +23,8 @@ class Gaussian(NamedTuple):
 class Encoder(nn.Module):
     """A deterministic encoder, linear at the end: [B, ...] -> [B, Z].
 
-    `channels` come first, each a 4 x 4 convolution that halves height and width (Radford et al. 2016), then the MLP.
+    `channels` come first, each a 4 x 4 convolution that halves height and width (Radford et al. 2016), then the MLP,
+    whose layers are `gated` (`GatedMLP`) instead of activated where it says so.
     """
 
     latent_dim: int
@@ -31,32 +32,43 @@ class Encoder(nn.Module):
     activation: Activation = nn.relu
     channels: Sequence[int] = ()
     kernel_init: nn.initializers.Initializer = default_kernel_init
+    gated: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """The code."""
         h = _halving(x, self.channels, self.activation, self.kernel_init)
-        h = MLP(self.hidden, self.activation, self.kernel_init)(h)
+        h = _dense_layers(self)(h)
         return nn.Dense(self.latent_dim, kernel_init=self.kernel_init, name="code")(h)
 
 
 class GaussianEncoder(nn.Module):
-    """q(z | x), its layers those of `Encoder`: [B, ...] -> Gaussian of [B, Z]. Kingma & Welling 2014, appendix C.2."""
+    """q(z | x), its layers those of `Encoder`: [B, ...] -> Gaussian of [B, Z]. Kingma & Welling 2014, appendix C.2.
+
+    The second head h gives the standard deviation: exp(h / 2), so that h is the log-variance, or softplus(h). The
+    log-variance is clipped to `log_var_range`, where it is given.
+    """
 
     latent_dim: int
     hidden: Sequence[int]
     activation: Activation = nn.relu
     channels: Sequence[int] = ()
     kernel_init: nn.initializers.Initializer = default_kernel_init
+    gated: bool = False
+    std: Literal["exp", "softplus"] = "exp"
+    log_var_range: tuple[float, float] | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> Gaussian:
         """The posterior's mean and log-variance."""
         h = _halving(x, self.channels, self.activation, self.kernel_init)
-        h = MLP(self.hidden, self.activation, self.kernel_init)(h)
+        h = _dense_layers(self)(h)
         # The two heads are one product: small ones cost more in calls than in arithmetic.
         heads = nn.Dense(2 * self.latent_dim, kernel_init=self.kernel_init, name="mean_and_log_var")(h)
-        return Gaussian(*jnp.split(heads, 2, axis=-1))
+        mean, log_var = jnp.split(heads, 2, axis=-1)
+        if self.std == "softplus":
+            log_var = 2 * _log_softplus(log_var)
+        return Gaussian(mean, log_var if self.log_var_range is None else jnp.clip(log_var, *self.log_var_range))
 
 
 class Decoder(nn.Module):
@@ -73,11 +85,12 @@ class Decoder(nn.Module):
     output_activation: Activation | None = None
     kernel_init: nn.initializers.Initializer = default_kernel_init
     bias_init: nn.initializers.Initializer = nn.initializers.zeros  # of the output: [prod(shape)], or its channels
+    gated: bool = False
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
         """Logits, means or whatever the likelihood reads."""
-        h = MLP(self.hidden, self.activation, self.kernel_init)(z)
+        h = _dense_layers(self)(z)
         if self.channels:
             h = self._doubling(h)
         else:
@@ -123,6 +136,17 @@ class Autoencoder(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """The reconstruction: [B, ...] -> [B, ...]."""
         return self.decode(self.encode(x))
+
+
+def _dense_layers(network: Encoder | GaussianEncoder | Decoder) -> nn.Module:
+    if network.gated:
+        return GatedMLP(network.hidden, network.kernel_init)
+    return MLP(network.hidden, network.activation, network.kernel_init)
+
+
+def _log_softplus(x: jax.Array) -> jax.Array:
+    # Far below 0 it is x to within float32, where softplus itself ends in 0.
+    return jnp.where(x < -20, x, jnp.log(nn.softplus(jnp.maximum(x, -20))))
 
 
 def _halving(

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import jax
 from flax import linen as nn
 
-from jaxgen.models.layers import MLP, conv
+from jaxgen.models.layers.basic import MLP, conv
 
 
 class Classifier(nn.Module):

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxgen.models.layers import conv, conv_transpose
+from jaxgen.models.layers.basic import conv, conv_transpose
 
 Activation = Callable[[jax.Array], jax.Array]
 _leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)

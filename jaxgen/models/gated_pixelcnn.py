@@ -11,9 +11,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from jaxgen.models._row_cache import empty_rows, of_colour, pixel_at, window, write, write_value
-from jaxgen.models.condition import Condition
-from jaxgen.models.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets, rows_above, to_the_left
+from jaxgen.models.layers.condition import Condition
+from jaxgen.models.layers.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets, rows_above, to_the_left
+from jaxgen.models.layers.row_cache import empty_rows, of_colour, pixel_at, window, write, write_value
 
 
 class _Cache(NamedTuple):

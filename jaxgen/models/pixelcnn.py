@@ -7,9 +7,9 @@ from typing import NamedTuple
 import jax
 from flax import linen as nn
 
-from jaxgen.models._row_cache import empty_rows, of_colour, pixel_at, window, write, write_value
-from jaxgen.models.condition import Condition
-from jaxgen.models.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets
+from jaxgen.models.layers.condition import Condition
+from jaxgen.models.layers.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets
+from jaxgen.models.layers.row_cache import empty_rows, of_colour, pixel_at, window, write, write_value
 
 
 class _Cache(NamedTuple):

@@ -4,7 +4,7 @@ import jax
 from flax import linen as nn
 
 from jaxgen.models.autoencoder import Gaussian
-from jaxgen.models.condition import with_class
+from jaxgen.models.layers.condition import with_class
 
 
 class VAE(nn.Module):

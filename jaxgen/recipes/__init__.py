@@ -6,6 +6,7 @@ from jaxgen.recipes.autoencoder import (
 )
 from jaxgen.recipes.autoregressive import (
     autoregressive,
+    made,
 )
 from jaxgen.recipes.classifier import (
     multinomial_classifier,
@@ -16,6 +17,9 @@ from jaxgen.recipes.ema import (
 )
 from jaxgen.recipes.gan import (
     gan,
+)
+from jaxgen.recipes.gaussian import (
+    gaussian,
 )
 from jaxgen.recipes.hierarchical_vae import (
     hierarchical_iwae,
@@ -39,10 +43,12 @@ __all__ = [
     "autoregressive",
     "bernoulli_naive_bayes",
     "gan",
+    "gaussian",
     "gaussian_naive_bayes",
     "hierarchical_iwae",
     "hierarchical_vae",
     "iwae",
+    "made",
     "multinomial_classifier",
     "one_vs_rest_classifier",
     "rae",

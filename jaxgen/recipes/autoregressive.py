@@ -1,6 +1,8 @@
 """Autoregressive models: log p(x) = sum of log p(x_i | x_1 .. x_i-1), exactly (van den Oord et al. 2016a, eq. 1)."""
 
 import functools
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -10,12 +12,13 @@ import optax
 from jaxgen import labels
 from jaxgen.likelihood import Likelihood, bernoulli
 from jaxgen.metrics import bayes_posterior
-from jaxgen.models import MADE, GatedPixelCNN, PixelCNN
-from jaxgen.optimize import largest_divisor, minimize_in_parts
+from jaxgen.models import MADE, GatedPixelCNN, Masks, PixelCNN
+from jaxgen.optimize import largest_divisor, minimize, minimize_in_parts
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import raster_scan
 
 _MEASURED_AT_ONCE = 25  # examples, whose activations and logits are in memory
+_DRAWN_AT_ONCE = 25  # examples, each under a mask of its own
 
 
 class Model(NamedTuple):
@@ -23,6 +26,13 @@ class Model(NamedTuple):
 
     params: PyTree
     label_counts: jax.Array | None
+
+
+class Train(NamedTuple):
+    """The optimizer's state and the steps taken, by which a step takes the next mask of the cycle."""
+
+    opt_state: PyTree
+    steps_taken: jax.Array
 
 
 def autoregressive(
@@ -37,17 +47,14 @@ def autoregressive(
     Each value has a `likelihood` whose parameters are those of the network. On a CPU the gradient of a batch is
     computed `part_size` examples at a time, whose activations stay in the cache; the result is the same.
     """
-    shape, condition_dim = network.shape, network.condition_dim
+    order = getattr(network, "order", None)
 
     def nll(params: PyTree, x: jax.Array, y: jax.Array | None, rngs: dict | None = None) -> jax.Array:
         return likelihood.nll(network.apply(params, x, y, rngs=rngs), x)
 
     def init(key: jax.Array, batch: dict) -> State:
-        y = batch.get("y")
-        params = network.init(key, batch["x"], y)
-        counted = condition_dim is not None and y is not None and y.ndim == 1
-        label_counts = jnp.zeros(condition_dim, jnp.int32) if counted else None
-        return State(Model(params, label_counts), optimizer.init(params))
+        model = _init(key, network, batch)
+        return State(model, optimizer.init(model.params))
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         params, label_counts = state.model
@@ -58,9 +65,7 @@ def autoregressive(
         params, opt_state, metrics = minimize_in_parts(
             optimizer, loss, params, state.train, batch, part_size, axis_name
         )
-        if label_counts is not None:
-            label_counts = labels.count(label_counts, batch["y"], axis_name)
-        return State(Model(params, label_counts), opt_state), metrics
+        return State(Model(params, _count(label_counts, batch, axis_name)), opt_state), metrics
 
     def nll_where(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None) -> jax.Array:
         """The same, of the values where the mask is true."""
@@ -77,55 +82,36 @@ def autoregressive(
         parts = jax.tree.map(lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), (x, y, mask))
         return jax.lax.map(lambda part: nll_where(params, *part), parts).reshape(-1)
 
-    def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
-        del key
-        return {"nll": nll_in_parts(model.params, batch["x"], batch.get("y"))}
-
-    def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None) -> jax.Array:
-        key_label, key_values = jax.random.split(key)
-        if y is None and model.label_counts is not None:
-            y = labels.draw(key_label, model.label_counts, num)
-        return scan(key_values, model, num, y)
-
-    def complete(
-        key: jax.Array, model: Model, x: jax.Array, mask: jax.Array, *, y: jax.Array | None = None
-    ) -> jax.Array:
-        """X where mask is true, else drawn given what comes before: the exact conditional where the rest comes last."""
-        return scan(key, model, len(x), y, x, mask)
-
     def scan(
         key: jax.Array,
-        model: Model,
+        params: PyTree,
         num: int,
         y: jax.Array | None,
         given: jax.Array | None = None,
         mask: jax.Array | None = None,
     ) -> jax.Array:
-        column, begin_row = (
-            functools.partial(network.apply, model.params, method=name) for name in ("column", "begin_row")
-        )
+        column, begin_row = (functools.partial(network.apply, params, method=name) for name in ("column", "begin_row"))
         return raster_scan(
             key,
             column,
-            network.apply(model.params, num, y, method="start"),
-            shape=(num, *shape),
+            network.apply(params, num, y, method="start"),
+            shape=(num, *network.shape),
             draw=likelihood.draw,
             given=given,
             mask=mask,
             begin_row=begin_row if hasattr(network, "begin_row") else None,
+            order=order,
         )
 
-    def class_likelihoods(model: Model, x: jax.Array) -> jax.Array:
-        """Log p(x | y) of every class, nats [B, K]."""
+    def complete(
+        key: jax.Array, model: Model, x: jax.Array, mask: jax.Array, *, y: jax.Array | None = None
+    ) -> jax.Array:
+        """X where mask is true, else drawn given what comes before: the exact conditional where the rest comes last."""
+        return scan(key, model.params, len(x), y, x, mask)
 
-        def of_class(y: jax.Array) -> jax.Array:
-            return -nll_in_parts(model.params, x, jnp.full(len(x), y))
-
-        return jax.lax.map(of_class, jnp.arange(condition_dim)).T
-
-    def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:
-        del key
-        return bayes_posterior(class_likelihoods(model, x), log_prior(model))
+    recipe = _family(network, likelihood, init, step, nll_in_parts, scan)
+    log_prob_of_all = recipe.log_prob
+    assert log_prob_of_all is not None
 
     def log_prob(
         key: jax.Array,
@@ -142,12 +128,128 @@ def autoregressive(
         before it: where these come first their log p, where they come last their log p given the rest. Raises
         ValueError for a mask without y where the model is conditional on a class: values then tell of the class.
         """
+        if mask is None:
+            return log_prob_of_all(key, model, x, y=y, num_samples=num_samples)
+        if y is None and model.label_counts is not None:
+            raise ValueError("this model is conditional: y must be given with a mask")
+        return -nll_in_parts(model.params, x, y, mask)
+
+    return recipe._replace(complete=complete, log_prob=log_prob)
+
+
+def made(
+    network: MADE,
+    optimizer: optax.GradientTransformation,
+    *,
+    likelihood: Likelihood = bernoulli,
+    fresh_masks: bool = False,
+    ensemble_size: int | None = None,
+) -> Recipe:
+    """Minimise -log p(x), or -log p(x | y), under a new mask at each step: connectivity and, if random, the order.
+
+    Germain et al. 2015, section 4.2. A step takes the next of the network's cycle of `num_masks` or, with
+    `fresh_masks`, draws one. What is evaluated and sampled is the ensemble of `ensemble_size` masks of the cycle's
+    seed, of the cycle where it is None: log p(x) is the log of the mean of the p(x) under each. It completes nothing:
+    under several orders no value comes before all others.
+    """
+
+    def nll(params: PyTree, x: jax.Array, y: jax.Array | None, masks: Masks) -> jax.Array:
+        return likelihood.nll(network.apply(params, x, y, masks), x)
+
+    def init(key: jax.Array, batch: dict) -> State:
+        model = _init(key, network, batch, _one_of(network.cycle(), 0))
+        return State(model, Train(optimizer.init(model.params), jnp.int32(0)))
+
+    def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
+        (params, label_counts), (opt_state, steps_taken) = state
+        index = 0 if fresh_masks else steps_taken % network.num_masks
+        masks = _one_of(network.draw_masks(key, 1) if fresh_masks else network.cycle(), index)
+
+        def loss(params: PyTree) -> tuple[jax.Array, dict]:
+            return nll(params, batch["x"], batch.get("y"), masks), {}
+
+        params, opt_state, metrics = minimize(optimizer, loss, params, opt_state, axis_name)
+        label_counts = _count(label_counts, batch, axis_name)
+        return State(Model(params, label_counts), Train(opt_state, steps_taken + 1)), metrics
+
+    def ensemble_nll(params: PyTree, x: jax.Array, y: jax.Array | None) -> jax.Array:
+        ensemble = network.cycle(ensemble_size)
+        of_masks = jax.lax.map(lambda masks: nll(params, x, y, masks), ensemble)
+        return math.log(len(of_masks)) - jax.nn.logsumexp(-of_masks, axis=0)
+
+    def draw(key: jax.Array, params: PyTree, num: int, y: jax.Array | None) -> jax.Array:
+        """Each example under a mask of its own: a draw from the mean of the p(x)."""
+        ensemble = network.cycle(ensemble_size)
+        key_masks, key_values = jax.random.split(key)
+        index = jax.random.randint(key_masks, (num,), 0, len(ensemble.order))
+
+        def one(example: tuple) -> jax.Array:
+            number, index, y = example
+            masks, y = _one_of(ensemble, index), None if y is None else y[None]
+            return raster_scan(
+                jax.random.fold_in(key_values, number),
+                functools.partial(network.apply, params, masks=masks, method="column"),
+                network.apply(params, 1, y, masks, method="start"),
+                shape=(1, *network.shape),
+                draw=likelihood.draw,
+                order=masks.order,
+            )[0]
+
+        return jax.lax.map(one, (jnp.arange(num), index, y), batch_size=_DRAWN_AT_ONCE)
+
+    return _family(network, likelihood, init, step, ensemble_nll, draw)
+
+
+def _init(key: jax.Array, network: PixelCNN | GatedPixelCNN | MADE, batch: dict, *masks: Masks) -> Model:
+    y = batch.get("y")
+    params = network.init(key, batch["x"], y, *masks)
+    counted = network.condition_dim is not None and y is not None and y.ndim == 1
+    return Model(params, jnp.zeros(network.condition_dim, jnp.int32) if counted else None)
+
+
+def _count(label_counts: jax.Array | None, batch: dict, axis_name: str | None) -> jax.Array | None:
+    return None if label_counts is None else labels.count(label_counts, batch["y"], axis_name)
+
+
+def _one_of(masks: Masks, index: int | jax.Array) -> Masks:
+    return jax.tree.map(lambda leaf: leaf[index], masks)
+
+
+def _family(
+    network: PixelCNN | GatedPixelCNN | MADE,
+    likelihood: Likelihood,
+    init: Callable[..., State],
+    step: Callable[..., tuple[State, dict]],
+    nll: Callable[[PyTree, jax.Array, jax.Array | None], jax.Array],  # (params, x, y) -> nats [B]
+    draw: Callable[[jax.Array, PyTree, int, jax.Array | None], jax.Array],  # (key, params, num, y) -> x [N, ...]
+) -> Recipe:
+    def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
+        del key
+        return {"nll": nll(model.params, batch["x"], batch.get("y"))}
+
+    def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None) -> jax.Array:
+        key_label, key_values = jax.random.split(key)
+        if y is None and model.label_counts is not None:
+            y = labels.draw(key_label, model.label_counts, num)
+        return draw(key_values, model.params, num, y)
+
+    def class_likelihoods(model: Model, x: jax.Array) -> jax.Array:
+        """Log p(x | y) of every class, nats [B, K]."""
+        of_class = lambda y: -nll(model.params, x, jnp.full(len(x), y))  # noqa: E731
+        return jax.lax.map(of_class, jnp.arange(network.condition_dim)).T
+
+    def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:
+        del key
+        return bayes_posterior(class_likelihoods(model, x), log_prior(model))
+
+    def log_prob(
+        key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
+    ) -> jax.Array:
+        """Log p(x | y); of a class-conditional model without y log p(x), the sum over all classes."""
         del key, num_samples
         if y is None and model.label_counts is not None:
-            if mask is not None:
-                raise ValueError("this model is conditional: y must be given with a mask")
             return jax.nn.logsumexp(class_likelihoods(model, x) + log_prior(model)[None], axis=1)
-        return -nll_in_parts(model.params, x, y, mask)
+        return -nll(model.params, x, y)
 
     def log_prior(model: Model) -> jax.Array:
         if model.label_counts is None:
@@ -155,12 +257,11 @@ def autoregressive(
         return labels.log_prior(model.label_counts)
 
     return Recipe(
-        init,
-        step,
-        evaluate,
-        sample,
-        complete,
-        classify=None if condition_dim is None else classify,
+        init=init,
+        step=step,
+        evaluate=evaluate,
+        sample=sample,
+        classify=None if network.condition_dim is None else classify,
         log_prob=log_prob,
         log_prob_is="exact",
         levels=likelihood.levels,

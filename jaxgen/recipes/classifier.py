@@ -61,4 +61,4 @@ def _family(
     def features(model: PyTree, x: jax.Array) -> jax.Array:
         return network.apply(model, x, method="features")
 
-    return Recipe(init, step, evaluate, classify=classify, features=features)
+    return Recipe(init=init, step=step, evaluate=evaluate, classify=classify, features=features)

@@ -6,25 +6,30 @@ optimizer.
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
 from jaxgen import labels, losses, metrics
-from jaxgen.models import ClassMoments, class_moments, merge, total_variance
+from jaxgen.models import ClassMoments, class_moments, total_variance
+from jaxgen.models.naive_bayes import merge
 from jaxgen.recipe import Recipe, State
 from jaxgen.sampling import standard_normal
 
 # (model, x [B, D]) -> log p(x | y) of every class, nats [B, K]
 ClassLikelihood = Callable[[ClassMoments, jax.Array], jax.Array]
+Prior = Literal["counted", "uniform"]  # of a class: its share of the training data, or the same for all
 
 
-def gaussian_naive_bayes(shape: tuple[int, ...], num_classes: int, *, variance_floor: float = 1e-9) -> Recipe:
+def gaussian_naive_bayes(
+    shape: tuple[int, ...], num_classes: int, *, variance_floor: float = 1e-9, prior: Prior = "counted"
+) -> Recipe:
     """Each feature a Gaussian within each class. x has `shape`, y is in 0..num_classes - 1.
 
     `variance_floor`, times the largest variance of a feature over all classes, is added to every variance, as
-    scikit-learn does. Features that never vary within a class make this the knob that decides on images. Raises
-    ValueError unless it is positive.
+    scikit-learn does. Features that never vary within a class make this the knob that decides on images. The `prior` of
+    a class is its share of the training data, or the same for all. Raises ValueError unless the floor is positive.
     """
     if variance_floor <= 0:
         raise ValueError(f"variance_floor must be positive, got {variance_floor}")
@@ -43,13 +48,16 @@ def gaussian_naive_bayes(shape: tuple[int, ...], num_classes: int, *, variance_f
         noise = standard_normal(key, len(y), model.mean.shape[1:])
         return losses.reparameterize(model.mean[y], log_variance(model)[y], noise)
 
-    return _family(shape, num_classes, class_likelihood, draw, levels=None)
+    return _family(shape, num_classes, class_likelihood, draw, prior, levels=None)
 
 
-def bernoulli_naive_bayes(shape: tuple[int, ...], num_classes: int, *, smoothing: float = 1.0) -> Recipe:
+def bernoulli_naive_bayes(
+    shape: tuple[int, ...], num_classes: int, *, smoothing: float = 1.0, prior: Prior = "counted"
+) -> Recipe:
     """Each feature 0 or 1 within each class, with `smoothing` imagined examples of either value (Laplace's is 1).
 
-    Raises ValueError unless `smoothing` is positive: a value that a class never had would be impossible.
+    The `prior` of a class is its share of the training data, or the same for all. Raises ValueError unless `smoothing`
+    is positive: a value that a class never had would be impossible.
     """
     if smoothing <= 0:
         raise ValueError(f"smoothing must be positive, got {smoothing}")
@@ -68,17 +76,26 @@ def bernoulli_naive_bayes(shape: tuple[int, ...], num_classes: int, *, smoothing
     def draw(key: jax.Array, model: ClassMoments, y: jax.Array) -> jax.Array:
         return jax.random.bernoulli(key, jax.nn.sigmoid(logits(model)[y])).astype(jnp.float32)
 
-    return _family(shape, num_classes, class_likelihood, draw, levels=2)
+    return _family(shape, num_classes, class_likelihood, draw, prior, levels=2)
 
 
 def _family(
-    shape: tuple[int, ...], num_classes: int, class_likelihood: ClassLikelihood, draw: Callable, *, levels: int | None
+    shape: tuple[int, ...],
+    num_classes: int,
+    class_likelihood: ClassLikelihood,
+    draw: Callable,
+    prior: Prior,
+    *,
+    levels: int | None,
 ) -> Recipe:
     num_features = math.prod(shape)
 
+    def log_prior(model: ClassMoments) -> jax.Array:
+        return labels.log_prior(model.counts if prior == "counted" else jnp.ones_like(model.counts))
+
     def joint(model: ClassMoments, x: jax.Array) -> jax.Array:
         """Log p(x, y) of every class, nats [B, K]."""
-        return labels.log_prior(model.counts)[None] + class_likelihood(model, x.reshape(len(x), -1))
+        return log_prior(model)[None] + class_likelihood(model, x.reshape(len(x), -1))
 
     def chosen(scores: jax.Array, y: jax.Array) -> jax.Array:
         return jnp.take_along_axis(scores, y[:, None], axis=1)[:, 0]
@@ -98,7 +115,7 @@ def _family(
 
     def classify(key: jax.Array, model: ClassMoments, x: jax.Array) -> jax.Array:
         del key
-        return metrics.bayes_posterior(class_likelihood(model, x.reshape(len(x), -1)), labels.log_prior(model.counts))
+        return metrics.bayes_posterior(class_likelihood(model, x.reshape(len(x), -1)), log_prior(model))
 
     def evaluate(key: jax.Array, model: ClassMoments, batch: dict) -> dict[str, jax.Array]:
         log_posterior = classify(key, model, batch["x"])
@@ -107,7 +124,7 @@ def _family(
     def sample(key: jax.Array, model: ClassMoments, num: int, *, y: jax.Array | None = None) -> jax.Array:
         key_label, key_features = jax.random.split(key)
         if y is None:
-            y = labels.draw(key_label, model.counts, num)
+            y = jax.random.categorical(key_label, log_prior(model), shape=(num,))
         return draw(key_features, model, y).reshape(num, *shape)
 
     def log_prob(
@@ -120,5 +137,12 @@ def _family(
         return chosen(class_likelihood(model, x.reshape(len(x), -1)), y)
 
     return Recipe(
-        init, step, evaluate, sample, classify=classify, log_prob=log_prob, log_prob_is="exact", levels=levels
+        init=init,
+        step=step,
+        evaluate=evaluate,
+        sample=sample,
+        classify=classify,
+        log_prob=log_prob,
+        log_prob_is="exact",
+        levels=levels,
     )

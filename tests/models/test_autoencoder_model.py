@@ -89,3 +89,64 @@ def test_a_hierarchy_whose_parts_do_not_fit_is_refused():
 
     with pytest.raises(ValueError, match=r"priors of latent sizes \[4\]"):
         network.init(jax.random.key(0), jnp.zeros((1, 5)))
+
+
+def test_gated_layers_multiply_a_linear_map_by_a_gate():
+    x = np.random.default_rng(0).normal(size=(5, 2, 3)).astype(np.float32)
+    layers = models.GatedMLP((4, 7))
+    params = layers.init(jax.random.key(0), x)
+    h = np.float64(x).reshape(5, 6)
+    for name, width in (("Dense_0", 4), ("Dense_1", 7)):
+        kernel, bias = (np.float64(params["params"][name][part]) for part in ("kernel", "bias"))
+        both = h @ kernel + bias
+        h = both[:, :width] / (1 + np.exp(-both[:, width:]))
+
+    np.testing.assert_allclose(layers.apply(params, x), h, rtol=0, atol=1e-5)
+
+
+def test_halves_with_gates_have_no_activation():
+    def forbidden(h: jax.Array) -> jax.Array:
+        raise AssertionError("an activation beside the gate")
+
+    encoder = models.GaussianEncoder(2, (4, 3), forbidden, gated=True)
+    decoder = models.Decoder((5,), (3, 4), forbidden, gated=True)
+    params = jax.eval_shape(models.VAE(encoder, decoder).init, jax.random.key(0), jnp.zeros((1, 5)))["params"]
+
+    assert params["encoder"]["GatedMLP_0"]["Dense_0"]["kernel"].shape == (5, 8)
+    assert params["decoder"]["GatedMLP_0"]["Dense_1"]["kernel"].shape == (3, 8)
+    code = models.Encoder(2, (4,), forbidden, gated=True).init(jax.random.key(0), jnp.zeros((1, 5)))["params"]
+    assert code["GatedMLP_0"]["Dense_0"]["kernel"].shape == (5, 8)
+
+
+def test_he_normal_weights_have_their_deviation():
+    init = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+    kernel = models.GatedMLP((300,), init).init(jax.random.key(0), jnp.zeros((1, 784)))["params"]["Dense_0"]["kernel"]
+    # A deviation estimated from n draws is off by 1 / sqrt(2 n) of itself.
+    assert abs(float(kernel.std()) / np.sqrt(2 / 784) - 1) < 5 / np.sqrt(2 * kernel.size)
+
+
+@pytest.mark.parametrize(
+    ("options", "log_var"),
+    [
+        ({}, lambda h: h),
+        ({"log_var_range": (-6.0, 2.0)}, lambda h: np.clip(h, -6, 2)),
+        ({"std": "softplus"}, lambda h: 2 * np.log(np.logaddexp(0, h))),
+    ],
+    ids=["exp", "clipped", "softplus"],
+)
+def test_what_the_second_head_means(options, log_var):
+    heads = np.array([-300.0, -21.0, -19.0, -8.0, -0.5, 0.0, 3.0, 90.0])
+    encoder = models.GaussianEncoder(8, (), **options)
+    params = {
+        "mean_and_log_var": {"kernel": jnp.zeros((1, 16)), "bias": jnp.float32(np.concatenate([0 * heads, heads]))}
+    }
+
+    def total(params: dict) -> jax.Array:
+        return encoder.apply({"params": params}, jnp.zeros((1, 1))).log_var.sum()
+
+    found = encoder.apply({"params": params}, jnp.zeros((1, 1)))
+    np.testing.assert_array_equal(found.mean, np.zeros((1, 8)))
+    np.testing.assert_allclose(found.log_var[0], log_var(heads), rtol=1e-5, atol=1e-6)
+    step = 1e-4
+    slope = (log_var(heads + step) - log_var(heads - step)) / (2 * step)
+    np.testing.assert_allclose(jax.grad(total)(params)["mean_and_log_var"]["bias"][8:], slope, rtol=1e-4, atol=1e-4)

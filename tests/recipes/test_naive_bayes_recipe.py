@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.naive_bayes import BernoulliNB, GaussianNB
+from sklearn.preprocessing import StandardScaler
 
-from jaxgen import models, recipes
+from jaxgen import models, preprocess, recipes
+from jaxgen.models.naive_bayes import merge
 
 K, SHAPE = 4, (3, 2, 1)
 RANDOM = np.random.default_rng(5)
@@ -55,6 +57,39 @@ def test_bernoulli():
     np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_a_uniform_prior_counts_no_classes():
+    x = jnp.asarray(X)
+    recipe = recipes.gaussian_naive_bayes(SHAPE, K, variance_floor=1e-2, prior="uniform")
+    model = trained(recipe, X, (50, 70))
+    oracle = GaussianNB(priors=np.full(K, 1 / K), var_smoothing=1e-2).fit(np.float64(X).reshape(120, -1), Y)
+    joint = oracle.predict_joint_log_proba(X.reshape(120, -1))
+
+    found = recipe.classify(jax.random.key(0), model, x)
+    np.testing.assert_allclose(found, oracle.predict_log_proba(X.reshape(120, -1)), rtol=1e-4, atol=1e-4)
+    marginal = recipe.log_prob(jax.random.key(0), model, x)
+    np.testing.assert_allclose(marginal, np.logaddexp.reduce(joint, axis=1), rtol=1e-4, atol=1e-4)
+    counted = recipes.gaussian_naive_bayes(SHAPE, K, variance_floor=1e-2).classify(jax.random.key(0), model, x)
+    assert np.abs(counted - found).max() > 1e-3
+    # Of 4,000 bits of a feature that is 1 in class 0 alone, a quarter.
+    bits = recipes.bernoulli_naive_bayes((1,), K, smoothing=1e-3, prior="uniform")
+    counts = models.ClassMoments(jnp.array([1e6, 1.0, 1.0, 1.0]), jnp.eye(K)[:, :1], jnp.zeros((K, 1)))
+    share = float(bits.sample(jax.random.key(1), counts, 4000).mean())
+    assert abs(share - 0.25) < 4.5 * np.sqrt(0.25 * 0.75 / 4000) + 1e-3
+
+
+def test_standardised_features_have_a_floor_in_units_of_their_own_deviation():
+    rows = np.float64(X).reshape(120, -1) * [1, 10, 100, 1, 10, 1]
+    rows[:, 5] = 0.5  # never varies
+    scaling = preprocess.standardize(jnp.asarray(rows.mean(0)), jnp.asarray(rows.std(0)))
+    x = np.asarray(scaling.apply(jax.random.key(0), jnp.float32(rows)))
+    oracle_x = StandardScaler().fit_transform(rows)
+    np.testing.assert_allclose(x, oracle_x, rtol=0, atol=1e-5)
+    recipe = recipes.gaussian_naive_bayes((6,), K, variance_floor=1e-2, prior="uniform")
+    oracle = GaussianNB(priors=np.full(K, 1 / K), var_smoothing=1e-2).fit(oracle_x, Y)
+    found = recipe.classify(jax.random.key(0), trained(recipe, x, (120,)), jnp.asarray(x))
+    np.testing.assert_allclose(found, oracle.predict_log_proba(oracle_x), rtol=1e-3, atol=1e-3)
+
+
 def test_moments_of_bytes_are_float32():
     found = models.class_moments(jnp.full((300, 1), 200, jnp.uint8), jnp.zeros(300, jnp.int32), 1)
     np.testing.assert_array_equal(found.mean, [[200]])
@@ -98,5 +133,5 @@ def test_moments_far_from_zero_keep_their_variance():
         models.class_moments(jnp.asarray(x[part]), jnp.asarray(y[part]), 1) for part in (slice(150), slice(150, 400))
     ]
 
-    np.testing.assert_allclose(models.merge(*halves).squares[0] / 400, np.float64(x).var(0), rtol=1e-3)
-    np.testing.assert_allclose(models.total_variance(models.merge(*halves)), np.float64(x).var(0), rtol=1e-3)
+    np.testing.assert_allclose(merge(*halves).squares[0] / 400, np.float64(x).var(0), rtol=1e-3)
+    np.testing.assert_allclose(models.total_variance(merge(*halves)), np.float64(x).var(0), rtol=1e-3)

@@ -79,6 +79,14 @@ RECIPES = {
     "pixelcnn": recipes.autoregressive(models.PixelCNN(SHAPE, 3, 1, 4, condition_dim=NUM_CLASSES), SGD, part_size=2),
     "made": recipes.autoregressive(models.MADE(SHAPE, (8,), num_masks=2), SGD),
     "with_ema": recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),
+    "made_orderings": recipes.made(models.MADE(SHAPE, (8,), 3, ordering="random", condition_dim=NUM_CLASSES), SGD),
+    "made_fresh": recipes.made(models.MADE(SHAPE, (8,), 2, ordering="random", direct=True), SGD, fresh_masks=True),
+    "fvsbn": recipes.autoregressive(models.MADE(SHAPE, (), ordering="random", direct=True), SGD),
+    "gaussian": recipes.gaussian(SHAPE, variance_floor=0.1),
+    "gaussian_by_class": recipes.gaussian(SHAPE, NUM_CLASSES, prior="uniform", variance_floor=0.1),
+    "made_gaussian": recipes.autoregressive(
+        models.MADE(SHAPE, (8,), parameters=(2,), degrees="sequential"), SGD, likelihood=likelihood.gaussian
+    ),
 }
 
 pytestmark = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES, scope="module")

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgen.models.masked import FIRST_SIZE, Offset, raster_offsets, reach_of
+from jaxgen.models.layers.masked import FIRST_SIZE, Offset, raster_offsets, reach_of
 
 
 def empty_rows(num: int, width: int, features: int, offsets: Sequence[Offset]) -> jax.Array:

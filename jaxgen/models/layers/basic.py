@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
-from jaxgen.models.convolution import conv_general_dilated
+from jaxgen.models.layers.convolution import conv_general_dilated
 
 default_kernel_init = nn.initializers.lecun_normal()  # Flax's own
 
@@ -24,6 +25,26 @@ class MLP(nn.Module):
         x = x.reshape(len(x), -1)
         for features in self.features:
             x = self.activation(nn.Dense(features, kernel_init=self.kernel_init)(x))
+        return x
+
+
+class GatedMLP(nn.Module):
+    """Dense layers (W x + b) * sigmoid(V x + c) without another activation: [B, ...] -> [B, features[-1]].
+
+    Dauphin et al. 2017, eq. 1; the layers of the VampPrior's networks (Tomczak & Welling 2018).
+    """
+
+    features: Sequence[int]
+    kernel_init: nn.initializers.Initializer = default_kernel_init
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Flatten the event axes, then apply the layers."""
+        x = x.reshape(len(x), -1)
+        for features in self.features:
+            # Both products are one: W are the first columns, V the last.
+            linear, gate = jnp.split(nn.Dense(2 * features, kernel_init=self.kernel_init)(x), 2, axis=-1)
+            x = linear * nn.sigmoid(gate)
         return x
 
 
