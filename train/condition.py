@@ -26,7 +26,6 @@ from train import estimates, features, figures, report, sample_metrics, trained
 from train.experiment import Count, Seed, Size
 from train.failures import InputError, one_line_failures
 from train.parallel import over_examples, prepare_examples
-from train.sample import depends_on_class
 from train.trained import Trained
 
 _BATCH_SIZE = 500
@@ -61,10 +60,9 @@ class Resampled(NamedTuple):
 
 def check(options: Options, run: Trained) -> None:
     """InputError for a run or options that cannot be, before anything is drawn."""
-    spec = run.dataset.spec
     if run.recipe.sample is None:
         raise InputError(f"{options.run} is of a family that cannot sample")
-    if spec.num_classes is not None and depends_on_class(run, spec.num_classes):
+    if run.recipe.conditional:
         raise InputError(f"{options.run} is conditional on a class and needs no classifier; expected train.sample --y")
     if not options.y:
         raise InputError("--y: expected at least one class")

@@ -38,13 +38,21 @@ def rbf(bandwidths: Sequence[float]) -> Kernel:
 def inverse_multiquadric(scales: Sequence[float]) -> Kernel:
     """Sum over C of C / (C + d2), a function of squared distances [...] -> [...].
 
-    Tolstikhin et al. 2018 ("Wasserstein auto-encoders"), section 4, summed over scales as in their code: C = 2 Z s for
-    a prior N(0, I) of size Z and s in .1, .2, .5, 1, 2, 5, 10. Its tails pull at far points where a Gaussian's are
+    Tolstikhin et al. 2018 ("Wasserstein auto-encoders"), section 4, summed over scales as in their code
+    (`latent_kernel`). Its tails pull at far points where a Gaussian's are
     flat. Raises ValueError unless there are scales and all are positive.
     """
     _check_positive("scales", scales)
 
     return lambda d2: sum((scale / (scale + d2) for scale in scales), start=jnp.zeros_like(d2))
+
+
+def latent_kernel(latent_dim: int) -> Kernel:
+    """The inverse multiquadrics between codes of size Z and N(0, I), a function of squared distances [...] -> [...].
+
+    C = 2 Z s for s in .1, .2, .5, 1, 2, 5, 10, as in the code of Tolstikhin et al. 2018.
+    """
+    return inverse_multiquadric([2 * latent_dim * scale for scale in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)])
 
 
 def mmd_unbiased(x: jax.Array, y: jax.Array, kernel: Kernel, *, block_size: int = 512) -> jax.Array:

@@ -14,8 +14,10 @@ _EXACT = jax.lax.Precision.HIGHEST  # by default accelerators round factors to t
 class TwoSampleTest(NamedTuple):
     """An estimate, and how often chance alone gives as much; scalars []."""
 
-    mmd: jax.Array  # unbiased, of MMD^2, in units of the kernel
-    p_value: jax.Array  # in (0, 1]; nan where the estimate is
+    #: The unbiased estimate of MMD^2, in units of the kernel.
+    mmd: jax.Array
+    #: In (0, 1]; nan where the estimate is.
+    p_value: jax.Array
 
 
 def mmd_permutation_test(

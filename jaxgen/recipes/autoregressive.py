@@ -11,7 +11,7 @@ from jaxgen import labels
 from jaxgen.likelihood import Likelihood, bernoulli
 from jaxgen.metrics import bayes_posterior
 from jaxgen.models import MADE, GatedPixelCNN, PixelCNN
-from jaxgen.optimize import largest_divisor, minimize_in_parts
+from jaxgen.optimize import Losses, largest_divisor, minimize_in_parts
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import raster_scan
 
@@ -19,9 +19,11 @@ _MEASURED_AT_ONCE = 25  # examples, whose activations and logits are in memory
 
 
 class Model(NamedTuple):
-    """The network's parameters, and the labels counted in training [K]: the prior of y, None where y is no class."""
+    """What readers of a trained model need."""
 
+    #: The network's variables.
     params: PyTree
+    #: Labels counted in training, integers [K]: the prior of y; None where y is not a class.
     label_counts: jax.Array | None
 
 
@@ -52,10 +54,10 @@ def autoregressive(
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         params, label_counts = state.model
 
-        def loss(params: PyTree, batch: dict) -> tuple[jax.Array, dict]:
-            return nll(params, batch["x"], batch.get("y"), rngs={"masks": key}), {}
+        def loss(params: PyTree, batch: dict) -> Losses:
+            return nll(params, batch["x"], batch.get("y"), rngs={"masks": key}), {}, None
 
-        params, opt_state, metrics = minimize_in_parts(
+        params, opt_state, metrics, _ = minimize_in_parts(
             optimizer, loss, params, state.train, batch, part_size, axis_name
         )
         if label_counts is not None:
@@ -155,13 +157,14 @@ def autoregressive(
         return labels.log_prior(model.label_counts)
 
     return Recipe(
-        init,
-        step,
-        evaluate,
-        sample,
-        complete,
+        init=init,
+        step=step,
+        evaluate=evaluate,
+        sample=sample,
+        complete=complete,
         classify=None if condition_dim is None else classify,
         log_prob=log_prob,
         log_prob_is="exact",
         levels=likelihood.levels,
+        conditional=condition_dim is not None,
     )

@@ -120,5 +120,13 @@ def _family(
         return chosen(class_likelihood(model, x.reshape(len(x), -1)), y)
 
     return Recipe(
-        init, step, evaluate, sample, classify=classify, log_prob=log_prob, log_prob_is="exact", levels=levels
+        init=init,
+        step=step,
+        evaluate=evaluate,
+        sample=sample,
+        classify=classify,
+        log_prob=log_prob,
+        log_prob_is="exact",
+        levels=levels,
+        conditional=True,
     )

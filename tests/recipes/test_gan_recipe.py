@@ -10,7 +10,7 @@ import pytest
 from flax import linen as nn
 
 from jaxgen import models, recipes
-from jaxgen.games import GAMES
+from jaxgen.adversarial import GAMES
 from jaxgen.recipe import State
 from train.experiment import GameName
 
