@@ -102,8 +102,8 @@ def half_step(
         name: Of this side.
 
     Returns:
-        player, opt_state, metrics (the means over all devices of what `loss` names, and `{name}_gradient_norm`), and
-        `kept` as it is.
+        player, opt_state, metrics (the means over all devices of `loss` and what it names, and `{name}_gradient_norm`),
+        and `kept` as it is.
     """
 
     def each(function: Callable[..., PyTree], *trees: PyTree) -> PyTree:
@@ -116,7 +116,6 @@ def half_step(
     (means, (after, kept)), gradients = mean_gradient(loss_of_params, params, axis_name)
     params, opt_state = descend(optimizer, gradients, params, opt_state)
     player = each(lambda player, params: player._replace(params=params), after, params)
-    del means["loss"]
     return player, opt_state, {**means, f"{name}_gradient_norm": optax.tree.norm(gradients)}, kept
 
 

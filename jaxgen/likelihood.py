@@ -14,7 +14,7 @@ from jaxgen.optimize import largest_divisor
 class Likelihood(NamedTuple):
     """p(x | output), x [B, ...], output `[B, ..., *parameters]`; so a decoder's shape is `(*x_shape, *parameters)`."""
 
-    #: The trailing shape of an output: () where each value of x has one number, (2,) for a mean and a log-variance.
+    #: The trailing shape of an output, () where each value of x has one number, (2,) for a mean and a log-variance.
     parameters: tuple[int, ...]
     #: (output, x) -> nats [B], or the cost of an output where it is no likelihood, as `squared_error`'s.
     nll: Callable[[jax.Array, jax.Array], jax.Array]

@@ -8,8 +8,8 @@ import optax
 
 from jaxgen.recipe import PyTree, mean_over
 
-#: What a loss returns: what is minimised [B], metrics {name: [B]}, and `kept`, whatever else the step hands on (None
-#: where there is nothing). A loss of the whole set may be [], as may be its metrics.
+#: What a loss returns, ``([B], {name: [B]}, kept)``. The first is minimised, the second reported, and `kept` is
+#: whatever else the step hands on, None where there is nothing. A loss of the whole set may be [], as may its metrics.
 Losses = tuple[jax.Array, dict[str, jax.Array], PyTree]
 
 

@@ -11,9 +11,9 @@ PyTree = Any
 class State(NamedTuple):
     """All that a family learns."""
 
-    #: All that evaluate, sample, encode ... read: parameters, batch statistics, label counts.
+    #: All that evaluate, sample, encode ... read (parameters, batch statistics, label counts).
     model: PyTree
-    #: What only `step` reads: optimizer states, counters; () where there is nothing.
+    #: What only `step` reads (optimizer states, counters); () where there is nothing.
     train: PyTree
 
 
@@ -25,32 +25,32 @@ class Recipe(NamedTuple):
     [B, ...]: a vector [B, Z] for most families, an image where a model translates between images.
     """
 
-    #: `(key, batch) -> State`: the first state; of the batch only shapes and dtypes matter.
+    #: ``(key, batch) -> State``. The first state; of the batch only shapes and dtypes matter.
     init: Callable[..., State]
-    #: `(key, state, batch, *, axis_name=None) -> (State, metrics)`: train on one batch. Metrics are float32 scalars:
-    #: `loss` and, where the optimizer injects it, `learning_rate`, and others. Under an `axis_name` the batch is this
-    #: device's share, and gradients, counts and metrics are those of all devices. With `draws` k, leaves of the batch
-    #: are [k, B, ...].
+    #: ``(key, state, batch, *, axis_name=None) -> (State, metrics)``. Train on one batch. Metrics are
+    #: float32 scalars, with `loss` and, where the optimizer injects it, `learning_rate`. Under an `axis_name` the batch
+    #: is this device's share, and gradients, counts and metrics are those of all devices. With `draws` k, leaves of the
+    #: batch are [k, B, ...].
     step: Callable[..., tuple[State, dict[str, jax.Array]]]
-    #: `(key, model, batch) -> {name: [B]}`: metrics of each example; of classifiers `accuracy` and `cross_entropy`.
+    #: ``(key, model, batch) -> {name: [B]}``. Metrics of each example; of classifiers `accuracy` and `cross_entropy`.
     evaluate: Callable[..., dict[str, jax.Array]]
-    #: `(key, model, num, *, y=None) -> x [N, ...]`: draws from p(x), or p(x | y) of y [N, ...]; the mean of x given the
-    #: latent where there is one. A class that is not given is drawn from the training labels.
+    #: ``(key, model, num, *, y=None) -> x [N, ...]``. Draws from p(x), or p(x | y) of y [N, ...]; the mean of x
+    #: given the latent where there is one. A class that is not given is drawn from the training labels.
     sample: Callable[..., jax.Array] | None = None
-    #: `(key, model, x, mask, *, y=None) -> x [B, ...]`: x where `mask` (booleans that broadcast to x) is true, and the
-    #: rest drawn given it.
+    #: ``(key, model, x, mask, *, y=None) -> x [B, ...]``. Values of x where `mask` (booleans that broadcast
+    #: to x) is true, and the rest drawn given them.
     complete: Callable[..., jax.Array] | None = None
-    #: `(model, x, *, y=None) -> z [B, ...]`: the code, the mean of q(z | x) where that is a distribution.
+    #: ``(model, x, *, y=None) -> z [B, ...]``. The code, the mean of q(z | x) where that is a distribution.
     encode: Callable[..., jax.Array] | None = None
-    #: `(key, model, x, *, y=None) -> z [B, ...]`: a draw from q(z | x); None where the code is deterministic.
+    #: ``(key, model, x, *, y=None) -> z [B, ...]``. A draw from q(z | x); None where the code is deterministic.
     draw_code: Callable[..., jax.Array] | None = None
-    #: `(model, z, *, y=None) -> x [B, ...]`: the mean of x given z, in data units.
+    #: ``(model, z, *, y=None) -> x [B, ...]``. The mean of x given z, in data units.
     decode: Callable[..., jax.Array] | None = None
-    #: `(key, model, x) -> [B, ..., K]`: log-probabilities of classes; of each position where y is a sequence.
+    #: ``(key, model, x) -> [B, ..., K]``. Log-probabilities of classes; of each position where y is a sequence.
     classify: Callable[..., jax.Array] | None = None
-    #: `(model, x) -> [B, F]`: a representation in which sets of examples are compared.
+    #: ``(model, x) -> [B, F]``. A representation in which sets of examples are compared.
     features: Callable[..., jax.Array] | None = None
-    #: `(key, model, x, *, y=None, num_samples=1) -> [B]`: log p(x), or log p(x | y), in nats. Of a family with
+    #: ``(key, model, x, *, y=None, num_samples=1) -> [B]``. Log p(x), or log p(x | y), in nats. Of a family with
     #: `complete` it takes `mask=None` too: the sum over the values where the mask is true, each given those drawn
     #: before it.
     log_prob: Callable[..., jax.Array] | None = None

@@ -15,7 +15,7 @@ class PRDC(NamedTuple):
     precision: jax.Array
     #: Share of data inside a ball of the samples, in [0, 1].
     recall: jax.Array
-    #: Mean number of the data's balls around a sample, over k: not negative, about 1 where the distributions are equal.
+    #: Mean number of the data's balls around a sample, over k; not negative, about 1 where the distributions are equal.
     density: jax.Array
     #: Share of the data's balls that hold a sample, in [0, 1].
     coverage: jax.Array

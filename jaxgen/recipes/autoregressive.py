@@ -23,7 +23,7 @@ class Model(NamedTuple):
 
     #: The network's variables.
     params: PyTree
-    #: Labels counted in training, integers [K]: the prior of y; None where y is not a class.
+    #: Labels counted in training, integers [K], the prior of y; None where y is not a class.
     label_counts: jax.Array | None
 
 

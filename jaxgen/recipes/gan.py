@@ -28,9 +28,9 @@ from jaxgen.sampling import standard_normal
 class Model(NamedTuple):
     """Both players, and the labels counted in training."""
 
-    #: G: z -> x.
+    #: G, from z to x.
     generator: Player
-    #: D: x -> logits.
+    #: D, from x to logits.
     discriminator: Player
     #: Integers [K]; None where y is not used.
     label_counts: jax.Array | None
@@ -141,8 +141,8 @@ def gan(
 
         def loss(g: Player) -> tuple:
             fake, after = generate(key_generator, g, last["x"], last.get("y"))
-            values = rules.generator_loss(judge(d, models.pack(fake, packing), last.get("y"))[0])
-            return values, {"loss": values}, (after, fake)
+            logits, _ = judge(d, models.pack(fake, packing), last.get("y"))
+            return rules.generator_loss(logits), {}, (after, fake)
 
         g, g_opt_state, metrics, fake = half_step(
             generator_optimizer, loss, g, g_opt_state, axis_name, name="generator"

@@ -24,7 +24,7 @@ class Model(NamedTuple):
 
     #: The network's variables.
     params: PyTree
-    #: Labels counted in training, integers [K]: the prior of y; None where y is not used.
+    #: Labels counted in training, integers [K], the prior of y; None where y is not used.
     label_counts: jax.Array | None
 
 

@@ -12,6 +12,7 @@ from flax import linen as nn
 from jaxgen import models, recipes
 from jaxgen.adversarial import GAMES
 from jaxgen.recipe import State
+from jaxgen.sampling import standard_normal
 from train.experiment import GameName
 
 FROZEN = optax.sgd(0.0)
@@ -176,6 +177,42 @@ def test_a_generator_is_sampled_under_statistics_that_it_has_seen():
     np.testing.assert_array_less(np.abs(running["var"] - 0.99 - 0.01 * variance), margin)
     np.testing.assert_array_less(np.abs(running["mean"]), 0.01 * 4.5 * np.sqrt(variance / 5000))
     assert (running["mean"] != 0).all()
+
+
+def test_fakes_of_the_discriminator_are_made_in_training_mode():
+    """Under the statistics of the batch: a fresh generator's running ones, mean 0 and variance 1, give others."""
+    recipe = recipes.gan(
+        models.Generator((1,), (4,), batch_norm=True), Linear(), FROZEN, FROZEN, latent_dim=1, game="wasserstein"
+    )
+    batch = {"x": gaussian_data(64)}
+    state = recipe.init(jax.random.key(0), batch)
+    _, metrics = jax.jit(recipe.step)(jax.random.key(5), state, batch)
+
+    key_discriminator, _ = jax.random.split(jax.random.key(5))
+    key_latent, _ = jax.random.split(jax.random.fold_in(key_discriminator, 0))
+    z = np.float64(standard_normal(key_latent, 64, (1,)))
+    params = jax.tree.map(np.float64, state.model.generator.params)
+    h = z @ params["Dense_0"]["kernel"]
+
+    def score(mean, variance):
+        normed = np.maximum((h - mean) / np.sqrt(variance + 1e-5), 0)
+        return 0.5 * (normed @ params["Dense_1"]["kernel"]).mean() - 0.5 * float(batch["x"].mean())
+
+    np.testing.assert_allclose(metrics["discriminator_loss"], score(h.mean(0), h.var(0)), rtol=1e-4, atol=1e-6)
+    assert abs(score(h.mean(0), h.var(0)) - score(0, 1)) > 0.01
+
+
+@pytest.mark.parametrize(("metric", "generator", "data"), [("discriminator_loss", Shift, 0.0), ("penalty", Still, 4.0)])
+def test_every_critic_step_draws_anew(metric, generator, data):
+    """Of a frozen game on one batch, only z of N(1, 1), or epsilon of the points between 1 and 4, tells steps apart."""
+    x = jnp.full((16, 1), data)
+    options = {"latent_dim": 1, "game": "wasserstein", "gradient_penalty": 1.0}
+    one, two = (recipes.gan(generator(), Bowl(), FROZEN, FROZEN, critic_steps=k, **options) for k in (1, 2))
+
+    first, last = (
+        play(recipe, x, 1, draws)[1][metric] for recipe, draws in ((one, 1), (two, 2))
+    )  # the metrics of a round are those of its last critic step
+    assert abs(float(first - last)) > 1e-3
 
 
 def test_critic_steps_are_on_fresh_data():

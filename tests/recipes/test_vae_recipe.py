@@ -72,6 +72,36 @@ def test_evaluate_averages_to_the_elbo_by_quadrature(x):
     assert (np.abs(np.asarray(draws).mean(0) - (reconstruction + kl)) < margin).all()
 
 
+def test_classify_is_bayes_rule_on_the_integral_over_the_latent(x):
+    recipe = recipes.vae(network(num_classes=3), optax.sgd(0.1))
+    model = recipe.init(jax.random.key(0), {"x": x, "y": jnp.zeros(B, jnp.int32)}).model
+    counts = np.array([1, 6, 30])
+    kernel = model.params["params"]["decoder"]["MLP_0"]["Dense_0"]["kernel"]
+    # Classes decide about x, so that the posterior has no symmetry; z says little, so that 32 draws of it are enough.
+    kernel = kernel.at[:Z].multiply(0.3).at[Z:].multiply(3.0)
+    model.params["params"]["decoder"]["MLP_0"]["Dense_0"]["kernel"] = kernel
+    model = model._replace(label_counts=jnp.asarray(counts))
+
+    grid = np.linspace(-8, 8, 1001)
+    joint = []
+    for y in range(3):
+        seen = np.column_stack([grid, np.tile(np.eye(3)[y], (len(grid), 1))])
+        terms = log_likelihood(logits_of(model.params, seen)[:, None], np.asarray(x)) + stats.norm.logpdf(grid)[:, None]
+        joint.append(special.logsumexp(terms, axis=0) + np.log(grid[1] - grid[0]) + np.log(counts[y] / counts.sum()))
+    expected = special.log_softmax(np.stack(joint, axis=1), axis=1)
+
+    classify = jax.jit(jax.vmap(recipe.classify, in_axes=(0, None, None)))
+    found = np.float64(classify(jax.random.split(jax.random.key(2), 50), model, x))
+
+    # Bounds of 32 draws are low by half the variance of a weight over 32; their mean over keys has its own error.
+    margin = 0.02 + 4.5 * found.std(0) / np.sqrt(50)
+    assert (margin < 0.1).all()
+    assert (np.abs(found.mean(0) - expected) < margin).all()
+    unweighted = special.log_softmax(np.stack(joint, axis=1) - np.log(counts), axis=1)
+    for mistaken in (unweighted, expected[:, ::-1], special.log_softmax(-np.stack(joint, axis=1), axis=1)):
+        assert np.abs(mistaken - expected).max() > 0.5
+
+
 def losses_of(recipe, x: jax.Array, steps: int, **leaves) -> list[dict]:
     state = recipe.init(jax.random.key(0), {"x": x, **leaves})
     step, seen = jax.jit(recipe.step), []
