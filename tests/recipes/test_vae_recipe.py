@@ -95,7 +95,7 @@ def test_classify_is_bayes_rule_on_the_integral_over_the_latent(x):
 
     # Bounds of 32 draws are low by half the variance of a weight over 32; their mean over keys has its own error.
     margin = 0.02 + 4.5 * found.std(0) / np.sqrt(50)
-    assert (margin < 0.1).all()
+    assert (margin < 0.2).all()
     assert (np.abs(found.mean(0) - expected) < margin).all()
     unweighted = special.log_softmax(np.stack(joint, axis=1) - np.log(counts), axis=1)
     for mistaken in (unweighted, expected[:, ::-1], special.log_softmax(-np.stack(joint, axis=1), axis=1)):
