@@ -113,8 +113,8 @@ def test_a_round_of_wgan_gp_by_hand():
     )
     x = gaussian_data(64) + 3
     batch = {"x": x}
-    state = recipe.init(jax.random.key(0), batch)
-    after, metrics = recipe.step(jax.random.key(5), state, batch)
+    state = jax.jit(recipe.init)(jax.random.key(0), batch)
+    after, metrics = jax.jit(recipe.step)(jax.random.key(5), state, batch)
 
     np.testing.assert_allclose(metrics["penalty"], 10 * (0.5 - 1) ** 2, rtol=1e-5)
     # d/da: mean fake - mean real + 10 * 2 (a - 1), where the loss itself is a (mean fake - mean real).
@@ -158,7 +158,7 @@ def test_a_penalty_is_of_the_gradient_in_x_and_not_in_the_class():
     options = {"latent_dim": 1, "game": "wasserstein", "packing": 2, "num_classes": 3}
     recipe = recipes.gan(Still(), Bowl(planes=6), FROZEN, FROZEN, gradient_penalty=1.0, **options)
     batch = {"x": jnp.ones((8, 1)), "y": jnp.arange(8) % 3}
-    _, metrics = recipe.step(jax.random.key(1), recipe.init(jax.random.key(0), batch), batch)
+    _, metrics = jax.jit(recipe.step)(jax.random.key(1), jax.jit(recipe.init)(jax.random.key(0), batch), batch)
 
     np.testing.assert_allclose(metrics["penalty"], (np.sqrt(2) - 1) ** 2, rtol=1e-5)
 
@@ -185,7 +185,7 @@ def test_fakes_of_the_discriminator_are_made_in_training_mode():
         models.Generator((1,), (4,), batch_norm=True), Linear(), FROZEN, FROZEN, latent_dim=1, game="wasserstein"
     )
     batch = {"x": gaussian_data(64)}
-    state = recipe.init(jax.random.key(0), batch)
+    state = jax.jit(recipe.init)(jax.random.key(0), batch)
     _, metrics = jax.jit(recipe.step)(jax.random.key(5), state, batch)
 
     key_discriminator, _ = jax.random.split(jax.random.key(5))
@@ -220,7 +220,7 @@ def test_critic_steps_are_on_fresh_data():
     first, second = gaussian_data(32), gaussian_data(32) + 5
     twice = recipes.gan(Shift(), Linear(), FROZEN, optax.sgd(0.1), latent_dim=1, game="wasserstein", critic_steps=2)
     stacked = {"x": jnp.stack([first, second])}
-    state, _ = twice.step(jax.random.key(0), twice.init(jax.random.key(0), stacked), stacked)
+    state, _ = jax.jit(twice.step)(jax.random.key(0), jax.jit(twice.init)(jax.random.key(0), stacked), stacked)
 
     # The slope moves by the rate times (mean real - mean fake) of each batch; fakes are means of 32 N(1, 1).
     moved = float(state.model.discriminator.params["slope"][0, 0]) - 0.5
@@ -232,9 +232,10 @@ def test_a_conditional_gan_counts_labels_and_draws_them():
     network = models.Generator((2,), (8,), batch_norm=True), models.Discriminator((8,))
     recipe = recipes.gan(*network, optax.adam(1e-3), optax.adam(1e-3), latent_dim=3, num_classes=4)
     batch = {"x": jnp.zeros((8, 2)), "y": jnp.array([0, 0, 0, 1, 1, 3, 3, 3])}
-    state = recipe.init(jax.random.key(0), batch)
+    state = jax.jit(recipe.init)(jax.random.key(0), batch)
+    step = jax.jit(recipe.step)
     for number in range(3):
-        state, _ = recipe.step(jax.random.key(number), state, batch)
+        state, _ = step(jax.random.key(number), state, batch)
 
     np.testing.assert_array_equal(state.model.label_counts, [9, 6, 0, 9])
     of_class = [recipe.sample(jax.random.key(0), state.model, 5, y=jnp.full(5, label)) for label in (0, 3)]
@@ -250,7 +251,7 @@ def test_classes_are_integers_of_each_example(y):
         models.Generator((2,), (8,)), models.Discriminator((8,)), FROZEN, FROZEN, latent_dim=3, num_classes=4
     )
     with pytest.raises(AssertionError):
-        recipe.init(jax.random.key(0), {"x": jnp.zeros((8, 2)), "y": y})
+        jax.jit(recipe.init)(jax.random.key(0), {"x": jnp.zeros((8, 2)), "y": y})
 
 
 def test_a_discriminator_of_least_squares_is_right_above_a_half():

@@ -26,7 +26,7 @@ def x() -> jax.Array:
 @pytest.fixture(scope="module")
 def model(x):
     """Fresh, but for p(z_1 | z_2): its variance varies around exp(-1.5), so that nobody can take it for 1."""
-    model = recipes.hierarchical_vae(network(), optax.sgd(0.1)).init(jax.random.key(0), {"x": x}).model
+    model = jax.jit(recipes.hierarchical_vae(network(), optax.sgd(0.1)).init)(jax.random.key(0), {"x": x}).model
     output = model["params"]["priors_0"]["mean_and_log_var"]
     output["bias"] = output["bias"] + jnp.array([0.0, -1.5])
     return model
@@ -92,7 +92,7 @@ def test_with_one_layer_its_bound_is_that_of_the_vae(x):
     encoder, decoder = models.GaussianEncoder(2, (6,)), models.Decoder((D,), (6,))
     deep = recipes.hierarchical_iwae(models.HierarchicalVAE((encoder,), (), decoder), optax.sgd(0.1), num_samples=3)
     flat = recipes.iwae(models.VAE(encoder, decoder), optax.sgd(0.1), num_samples=3)
-    model = flat.init(jax.random.key(0), {"x": x}).model
+    model = jax.jit(flat.init)(jax.random.key(0), {"x": x}).model
     params = {"encoders_0": model.params["params"]["encoder"], "decoder": model.params["params"]["decoder"]}
 
     # The noise comes by other keys: both are means of 20,000 weights that spread by less than a nat.
@@ -115,7 +115,7 @@ def test_the_density_of_a_narrow_posterior_is_that_of_its_noise(family):
     encoder, decoder, x = Narrow(50), models.Decoder((D,), ()), jnp.zeros((1000, D))
     network = models.VAE(encoder, decoder) if family == "vae" else models.HierarchicalVAE((encoder,), (), decoder)
     recipe = getattr(recipes, family)(network, optax.sgd(0.1))
-    params = jax.tree.map(jnp.zeros_like, recipe.init(jax.random.key(0), {"x": x}).model)
+    params = jax.tree.map(jnp.zeros_like, jax.jit(recipe.init)(jax.random.key(0), {"x": x}).model)
 
     # log p(x | z) + log p(z) - log q(z | x) where p(x | z) = 2^-D; the last term is chi-squared over 2 and a constant.
     expected = -D * np.log(2) + 50 * stats.norm.logpdf(3) + 50 / 2 * (np.log(2 * np.pi) + 1 - 32)
