@@ -1,4 +1,4 @@
-"""What a decoder's output says of x: its negative log-likelihood, mean and draws."""
+"""Likelihoods p(x | output of a decoder), and importance sampling of log p(x)."""
 
 import math
 from collections.abc import Callable
@@ -8,16 +8,22 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import losses
+from jaxgen.optimize import largest_divisor
 
 
 class Likelihood(NamedTuple):
     """p(x | output), x [B, ...], output `[B, ..., *parameters]`; so a decoder's shape is `(*x_shape, *parameters)`."""
 
-    parameters: tuple[int, ...]  # () where each value of x has one number, (2,) for a mean and a log-variance
-    nll: Callable[[jax.Array, jax.Array], jax.Array]  # (output, x) -> nats [B]
-    mean: Callable[[jax.Array], jax.Array]  # output -> x [B, ...], in data units
-    draw: Callable[[jax.Array, jax.Array], jax.Array]  # (key, output) -> x [B, ...]
-    levels: int | None = None  # of how many values in [0, 1], equally far apart, nll is a mass; None: a density
+    #: The trailing shape of an output, () where each value of x has one number, (2,) for a mean and a log-variance.
+    parameters: tuple[int, ...]
+    #: (output, x) -> nats [B], or the cost of an output where it is no likelihood, as `squared_error`'s.
+    nll: Callable[[jax.Array, jax.Array], jax.Array]
+    #: output -> x [B, ...], in data units.
+    mean: Callable[[jax.Array], jax.Array]
+    #: (key, output) -> x [B, ...].
+    draw: Callable[[jax.Array, jax.Array], jax.Array]
+    #: The number of values in [0, 1], equally far apart, of which nll is a mass; None where it is a density.
+    levels: int | None = None
 
 
 #: Of each value, its logit: output [B, ...] (Kingma & Welling 2014, appendix C.1).
@@ -68,3 +74,20 @@ def categorical(levels: int) -> Likelihood:
         draw=lambda key, logits: jax.random.categorical(key, logits).astype(jnp.float32) / values,
         levels=levels,
     )
+
+
+def log_marginal(key: jax.Array, log_weights: Callable[[jax.Array, int], jax.Array], num_samples: int) -> jax.Array:
+    """A lower bound on log p(x), in nats, from `log_weights(key, num)`, nats [num, B], of draws: -> [B].
+
+    Burda et al. 2016, eq. 8. The samples come in equal chunks of at most 64, one chunk at a time. Raises ValueError
+    unless `num_samples` is positive.
+    """
+    if num_samples < 1:
+        raise ValueError(f"num_samples must be positive, got {num_samples}")
+    # Equal chunks, so that the bound of the chunks' bounds is the bound of all samples.
+    chunk = largest_divisor(num_samples, 64)
+
+    def bound(index: jax.Array) -> jax.Array:
+        return losses.importance_weighted_bound(log_weights(jax.random.fold_in(key, index), chunk))
+
+    return losses.importance_weighted_bound(jax.lax.map(bound, jnp.arange(num_samples // chunk)))

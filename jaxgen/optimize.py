@@ -9,88 +9,100 @@ import optax
 
 from jaxgen.recipe import PyTree, mean_over
 
+#: What a loss returns, ``([B], {name: [B]}, kept)``. The first is minimised, the second reported, and `kept` is
+#: whatever else the step hands on, None where there is nothing. A loss of the whole set may be [], as may its metrics.
+Losses = tuple[jax.Array, dict[str, jax.Array], PyTree]
+
 
 def minimize(
     optimizer: optax.GradientTransformation,
-    loss: Callable[[PyTree], tuple[jax.Array, dict]],
+    loss: Callable[[PyTree], Losses],
     params: PyTree,
     opt_state: PyTree,
     axis_name: str | None = None,
-) -> tuple[PyTree, PyTree, dict]:
+) -> tuple[PyTree, PyTree, dict, PyTree]:
     """One step down the mean of a loss over all examples of all devices.
 
     Args:
-        optimizer: What makes of the gradient a step.
-        loss: params -> (nats [B], {name: [B]} to report), of the examples on this device.
+        optimizer: Turns the gradient into a step.
+        loss: params -> ([B], {name: [B]}, kept), of the examples on this device.
         params: Where the step begins.
         opt_state: The optimizer's state.
         axis_name: The axis of the devices; None for one.
 
     Returns:
-        params, opt_state, and the metrics of the step: the means of what `loss` gives, and the learning rate.
+        params, opt_state, the metrics of the step (`loss`, the means of what `loss` names, and the learning rate), and
+        `kept`: batch statistics or other values of this device, which are not averaged.
     """
-    found = _gradient(loss, params)
-    return _update(optimizer, found, params, opt_state, axis_name)
+    (means, kept), gradients = mean_gradient(loss, params, axis_name)
+    params, opt_state = descend(optimizer, gradients, params, opt_state)
+    return params, opt_state, {**means, **learning_rate(opt_state)}, kept
 
 
 def minimize_in_parts(
     optimizer: optax.GradientTransformation,
-    loss: Callable[[PyTree, dict], tuple[jax.Array, dict]],
+    loss: Callable[[PyTree, dict], Losses],
     params: PyTree,
     opt_state: PyTree,
     batch: dict,
     part_size: int,
     axis_name: str | None = None,
-) -> tuple[PyTree, PyTree, dict]:
-    """`minimize` of a loss (params, batch) -> ([B], {name: [B]}), on a CPU a part of the batch at a time.
+) -> tuple[PyTree, PyTree, dict, PyTree]:
+    """`minimize` of a loss (params, batch) -> ([B], {name: [B]}, kept), on a CPU a part of the batch at a time.
 
     The activations of a few examples stay in a CPU's cache. A part has the largest size up to `part_size` that divides
-    the batch; accelerators take the batch as a whole.
+    the batch; accelerators take the batch as a whole. Leaves of `kept` are [B, ...], a row for each example.
     """
 
-    def of_whole(params: PyTree, batch: dict) -> tuple[tuple[jax.Array, dict], PyTree]:
+    def of_whole(params: PyTree, batch: dict) -> tuple[tuple[dict, PyTree], PyTree]:
         return _gradient(lambda params: loss(params, batch), params)
 
-    def of_parts(params: PyTree, batch: dict) -> tuple[tuple[jax.Array, dict], PyTree]:
+    def of_parts(params: PyTree, batch: dict) -> tuple[tuple[dict, PyTree], PyTree]:
         num = len(jax.tree.leaves(batch)[0])
         size = largest_divisor(num, part_size)
         parts = jax.tree.map(lambda leaf: leaf.reshape(num // size, size, *leaf.shape[1:]), batch)
-        like = jax.eval_shape(of_whole, params, jax.tree.map(lambda leaf: leaf[0], parts))
-        nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), like)
-        add_part = lambda total, part: (jax.tree.map(jnp.add, total, of_whole(params, part)), None)  # noqa: E731
-        total, _ = jax.lax.scan(add_part, nothing, parts)
-        return jax.tree.map(lambda leaf: leaf * (size / num), total)
 
-    found = jax.lax.platform_dependent(params, batch, cpu=of_parts, default=of_whole)
-    return _update(optimizer, found, params, opt_state, axis_name)
+        def add_part(total: PyTree, part: dict) -> tuple[PyTree, PyTree]:
+            (means, kept), gradients = of_whole(params, part)
+            return jax.tree.map(jnp.add, total, (means, gradients)), kept
+
+        (means, _), gradients = jax.eval_shape(of_whole, params, jax.tree.map(lambda leaf: leaf[0], parts))
+        nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (means, gradients))
+        total, kept = jax.lax.scan(add_part, nothing, parts)
+        means, gradients = jax.tree.map(lambda leaf: leaf * (size / num), total)
+        return (means, jax.tree.map(lambda leaf: leaf.reshape(num, *leaf.shape[2:]), kept)), gradients
+
+    (means, kept), gradients = jax.lax.platform_dependent(params, batch, cpu=of_parts, default=of_whole)
+    means, gradients = mean_over((means, gradients), axis_name)
+    params, opt_state = descend(optimizer, gradients, params, opt_state)
+    return params, opt_state, {**means, **learning_rate(opt_state)}, kept
 
 
-def restarted(optimizer: optax.GradientTransformation, params: PyTree, opt_state: PyTree, now: jax.Array) -> PyTree:
-    """The optimizer's state, where `now` [] is true its first one: what had no gradients so far has no averages."""
+def mean_gradient(
+    loss: Callable[[PyTree], Losses], params: PyTree, axis_name: str | None = None
+) -> tuple[tuple[dict, PyTree], PyTree]:
+    """((means, kept), gradients): of the mean over all devices of what `minimize` takes; means hold `loss`."""
+    (means, kept), gradients = _gradient(loss, params)
+    means, gradients = mean_over((means, gradients), axis_name)
+    return (means, kept), gradients
+
+
+def descend(
+    optimizer: optax.GradientTransformation, gradients: PyTree, params: PyTree, opt_state: PyTree
+) -> tuple[PyTree, PyTree]:
+    """(params, opt_state) after the optimizer's step along these gradients."""
+    updates, opt_state = optimizer.update(gradients, opt_state, params)
+    return optax.apply_updates(params, updates), opt_state
+
+
+def reset_when(now: jax.Array, optimizer: optax.GradientTransformation, params: PyTree, opt_state: PyTree) -> PyTree:
+    """Reset the optimizer's state where `now` [] is true, so that no moments of an earlier loss survive a new one."""
     return jax.tree.map(lambda first, later: jnp.where(now, first, later), optimizer.init(params), opt_state)
 
 
 def largest_divisor(num: int, most: int) -> int:
     """The largest number up to `most` that divides `num`: the size of equal parts."""
     return max(size for size in range(1, min(num, most) + 1) if num % size == 0)
-
-
-def _gradient(
-    loss: Callable[[PyTree], tuple[jax.Array, dict]], params: PyTree
-) -> tuple[tuple[jax.Array, dict], PyTree]:
-    def mean_loss(params: PyTree) -> tuple[jax.Array, dict]:
-        values, parts = loss(params)
-        return jnp.mean(values), jax.tree.map(jnp.mean, parts)
-
-    return jax.value_and_grad(mean_loss, has_aux=True)(params)
-
-
-def _update(
-    optimizer: optax.GradientTransformation, found: PyTree, params: PyTree, opt_state: PyTree, axis_name: str | None
-) -> tuple[PyTree, PyTree, dict]:
-    (value, parts), gradients = mean_over(found, axis_name)
-    updates, opt_state = optimizer.update(gradients, opt_state, params)
-    return optax.apply_updates(params, updates), opt_state, {"loss": value, **parts, **learning_rate(opt_state)}
 
 
 def learning_rate(opt_state: PyTree) -> dict[str, jax.Array]:
@@ -101,6 +113,16 @@ def learning_rate(opt_state: PyTree) -> dict[str, jax.Array]:
         if "learning_rate" in getattr(state, "hyperparams", {})
     ]
     return {"learning_rate": found[0]} if found else {}
+
+
+def _gradient(loss: Callable[[PyTree], Losses], params: PyTree) -> tuple[tuple[dict, PyTree], PyTree]:
+    def mean_loss(params: PyTree) -> tuple[jax.Array, tuple[dict, PyTree]]:
+        values, metrics, kept = loss(params)
+        value = jnp.mean(values)
+        return value, ({"loss": value, **jax.tree.map(jnp.mean, metrics)}, kept)
+
+    gradients, found = jax.grad(mean_loss, has_aux=True)(params)
+    return found, gradients
 
 
 # name: (optax's function, what its defaults have otherwise than the paper)

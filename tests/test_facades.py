@@ -37,6 +37,23 @@ def exported(package: str) -> set[str]:
     return {node.name for node in definitions} - set(INTERNAL.get(package, "").split())
 
 
+def undocumented_fields(tree: ast.Module, lines: list[str]) -> list[str]:
+    """The fields of public tuples that no `#:` line stands above: the reference calls them "Alias for field number"."""
+    tuples = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+        and not node.name.startswith("_")
+        and any(isinstance(base, ast.Name) and base.id == "NamedTuple" for base in node.bases)
+    ]
+    return [
+        f"{node.name}.{field.target.id}"
+        for node in tuples
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and not lines[field.lineno - 2].strip().startswith("#:")
+    ]
+
+
 def in_ruffs_order(names: list[str]) -> list[str]:
     """SCREAMING_CASE, then CamelCase, then the rest (RUF022)."""
     return sorted(names, key=lambda name: (not (name.isupper() and len(name) > 1), not name[0].isupper(), name))
@@ -93,6 +110,27 @@ def test_every_public_name_has_a_docstring(node):
     if isinstance(node, ast.ClassDef):
         methods = [part for part in node.body if isinstance(part, ast.FunctionDef) and not part.name.startswith("_")]
         assert [method.name for method in methods if not ast.get_docstring(method)] == []
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_field_of_a_public_tuple_is_documented(path):
+    assert undocumented_fields(ast.parse(path.read_text()), path.read_text().splitlines()) == []
+
+
+def test_a_field_with_another_comment_is_undocumented():
+    source = "class A(NamedTuple):\n    #: [B].\n    x: int\n    # [B]\n    y: int\n    z: int  # [B]"
+    assert undocumented_fields(ast.parse(source), source.splitlines()) == ["A.y", "A.z"]
+
+
+def test_recipes_are_built_by_keywords():
+    calls = [
+        node
+        for path in sorted(ROOT.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Recipe"
+    ]
+    assert len(calls) >= 8
+    assert [ast.unparse(call) for call in calls if call.args] == []
 
 
 @pytest.mark.parametrize("node", list(functions_of_arrays()))

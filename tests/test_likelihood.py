@@ -1,4 +1,6 @@
-"""What a decoder's output says of x, against SciPy in float64."""
+"""Likelihoods against SciPy in float64, and importance sampling in chunks."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -155,3 +157,35 @@ def test_wrong_shapes_raise(name):
     for wrong in (x[..., None], x[:, :1], x[:1]):
         with pytest.raises(AssertionError):
             family.nll(jnp.float32(output), jnp.float32(wrong))
+
+
+@pytest.mark.parametrize("num_samples", [1, 7, 64, 65, 130, 500])
+def test_chunks_change_nothing(num_samples):
+    drawn = []
+
+    def log_weights(key, num):
+        weights = 3 * jax.random.normal(key, (num, 4))
+        jax.debug.callback(lambda seen: drawn.append(np.asarray(seen)), weights)
+        return weights
+
+    found = likelihood.log_marginal(jax.random.key(0), log_weights, num_samples)
+    jax.effects_barrier()
+
+    weights = np.concatenate(drawn).astype(np.float64)
+    assert weights.shape == (num_samples, 4)
+    assert len(np.unique(weights)) == weights.size  # no chunk repeats another
+    assert max(len(chunk) for chunk in drawn) <= 64
+    np.testing.assert_allclose(found, special.logsumexp(weights, axis=0) - np.log(num_samples), rtol=1e-5)
+
+
+def test_log_marginal_is_jit_able():
+    log_marginal = functools.partial(likelihood.log_marginal, log_weights=lambda key, num: jnp.full((num, 3), 2.5))
+    found = jax.jit(lambda key: log_marginal(key, num_samples=500))(jax.random.key(0))
+
+    np.testing.assert_allclose(found, 2.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("num_samples", [0, -1])
+def test_no_samples_are_refused(num_samples):
+    with pytest.raises(ValueError, match=f"num_samples must be positive, got {num_samples}"):
+        likelihood.log_marginal(jax.random.key(0), lambda key, num: jnp.zeros((num, 3)), num_samples)

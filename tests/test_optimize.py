@@ -7,19 +7,19 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgen.optimize import largest_divisor, minimize, minimize_in_parts, normalize_each, optimizer
+from jaxgen.optimize import largest_divisor, minimize, minimize_in_parts, normalize_each, optimizer, reset_when
 
 X = jnp.arange(16.0).reshape(8, 2)
 
 
 def loss(x):
-    return lambda params: (jnp.square(x @ params["w"] - 1), {"prediction": x @ params["w"]})
+    return lambda params: (jnp.square(x @ params["w"] - 1), {"prediction": x @ params["w"]}, {"twice": 2 * x})
 
 
 def test_it_steps_down_the_mean_and_reports_means():
     params = {"w": jnp.array([0.1, -0.2])}
     optimizer = optax.inject_hyperparams(optax.sgd)(0.01)
-    stepped, _, metrics = minimize(optimizer, loss(X), params, optimizer.init(params))
+    stepped, _, metrics, _ = minimize(optimizer, loss(X), params, optimizer.init(params))
 
     prediction = np.asarray(X) @ [0.1, -0.2]
     gradient = (2 * (prediction - 1)) @ np.asarray(X) / 8
@@ -35,13 +35,31 @@ def test_an_optimizer_without_hyperparameters_reports_none():
     assert minimize(optax.sgd(0.1), loss(X), params, optax.sgd(0.1).init(params))[2].keys() == {"loss", "prediction"}
 
 
+def test_what_is_kept_is_not_averaged():
+    params, optimizer = {"w": jnp.zeros(2)}, optax.sgd(0.1)
+
+    def on_device(x):
+        return minimize(optimizer, loss(x), params, optimizer.init(params), "device")[3]
+
+    kept = jax.vmap(on_device, axis_name="device")(X.reshape(4, 2, 2))
+    np.testing.assert_array_equal(kept["twice"], 2 * X.reshape(4, 2, 2))
+
+
+def test_a_reset_optimizer_is_a_new_one():
+    params, optimizer = {"w": jnp.array([0.1, -0.2])}, optax.adam(0.1)
+    first = optimizer.init(params)
+    later = minimize(optimizer, loss(X), params, first)[1]
+    for now, expected in ((True, first), (False, later)):
+        chex.assert_trees_all_equal(reset_when(jnp.array(now), optimizer, params, later), expected)
+
+
 def test_devices_step_together():
     params = {"w": jnp.array([0.1, -0.2])}
     optimizer = optax.sgd(0.01)
-    alone = minimize(optimizer, loss(X), params, optimizer.init(params))
+    alone = minimize(optimizer, loss(X), params, optimizer.init(params))[:3]
 
     def on_device(x):
-        return minimize(optimizer, loss(x), params, optimizer.init(params), "device")
+        return minimize(optimizer, loss(x), params, optimizer.init(params), "device")[:3]
 
     together = jax.vmap(on_device, axis_name="device")(X.reshape(4, 2, 2))
     for ours, theirs in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
@@ -57,7 +75,7 @@ def test_a_batch_in_parts_takes_the_step_of_the_whole(part_size):
         optimizer, lambda params, batch: loss(batch["x"])(params), params, optimizer.init(params), {"x": X}, part_size
     )
 
-    chex.assert_trees_all_close(whole, parts, rtol=1e-5)
+    chex.assert_trees_all_close(whole, parts, rtol=1e-5)  # kept too, a row for each example
 
 
 def test_the_size_of_a_part_divides_the_batch():

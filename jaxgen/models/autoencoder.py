@@ -16,7 +16,9 @@ Activation = Callable[[jax.Array], jax.Array]
 class Gaussian(NamedTuple):
     """A diagonal Gaussian over the latents of each example, both [B, Z]."""
 
+    #: [B, Z].
     mean: jax.Array
+    #: The logarithm of each variance, [B, Z].
     log_var: jax.Array
 
 

@@ -7,10 +7,13 @@ import jax.numpy as jnp
 
 
 class ClassMoments(NamedTuple):
-    """Counts [K], means [K, D] and sums of squared deviations from the mean [K, D], by class."""
+    """Counts and moments of each class."""
 
+    #: Examples of each class, [K].
     counts: jax.Array
+    #: Means [K, D].
     mean: jax.Array
+    #: Sums of squared deviations from the mean, [K, D].
     squares: jax.Array
 
 

@@ -10,7 +10,7 @@ import optax
 from jaxgen import losses
 from jaxgen.likelihood import Likelihood, bernoulli
 from jaxgen.models import Autoencoder
-from jaxgen.optimize import minimize
+from jaxgen.optimize import Losses, minimize
 from jaxgen.recipe import PyTree, Recipe, State
 
 
@@ -40,13 +40,13 @@ def rae(
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         del key
 
-        def loss(params: PyTree) -> tuple[jax.Array, dict]:
+        def loss(params: PyTree) -> Losses:
             z = encode(params, batch["x"])
             code_norm = 0.5 * jnp.sum(jnp.square(z.astype(jnp.float32)), axis=1)
             nll = likelihood.nll(network.apply(params, z, method="decode"), batch["x"])
-            return nll + code_weight * code_norm, {"reconstruction": nll, "code_norm": code_norm}
+            return nll + code_weight * code_norm, {"reconstruction": nll, "code_norm": code_norm}, None
 
-        params, opt_state, metrics = minimize(optimizer, loss, state.model, state.train, axis_name)
+        params, opt_state, metrics, _ = minimize(optimizer, loss, state.model, state.train, axis_name)
         return State(params, opt_state), metrics
 
     def evaluate(key: jax.Array, model: PyTree, batch: dict) -> dict[str, jax.Array]:
@@ -64,4 +64,4 @@ def rae(
         del y
         return likelihood.mean(network.apply(model, z, method="decode"))
 
-    return Recipe(init, step, evaluate, encode=encode, decode=decode, levels=likelihood.levels)
+    return Recipe(init=init, step=step, evaluate=evaluate, encode=encode, decode=decode, levels=likelihood.levels)

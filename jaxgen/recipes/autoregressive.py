@@ -13,7 +13,7 @@ from jaxgen import labels
 from jaxgen.likelihood import Likelihood, bernoulli
 from jaxgen.metrics import bayes_posterior
 from jaxgen.models import MADE, GatedPixelCNN, Masks, PixelCNN
-from jaxgen.optimize import largest_divisor, minimize, minimize_in_parts
+from jaxgen.optimize import Losses, largest_divisor, minimize, minimize_in_parts
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import raster_scan
 
@@ -22,9 +22,11 @@ _DRAWN_AT_ONCE = 25  # examples, each under a mask of its own
 
 
 class Model(NamedTuple):
-    """The network's parameters, and the labels counted in training [K]: the prior of y, None where y is no class."""
+    """What readers of a trained model need."""
 
+    #: The network's variables.
     params: PyTree
+    #: Labels counted in training, integers [K], the prior of y; None where y is not a class.
     label_counts: jax.Array | None
 
 
@@ -59,10 +61,10 @@ def autoregressive(
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         params, label_counts = state.model
 
-        def loss(params: PyTree, batch: dict) -> tuple[jax.Array, dict]:
-            return nll(params, batch["x"], batch.get("y"), rngs={"masks": key}), {}
+        def loss(params: PyTree, batch: dict) -> Losses:
+            return nll(params, batch["x"], batch.get("y"), rngs={"masks": key}), {}, None
 
-        params, opt_state, metrics = minimize_in_parts(
+        params, opt_state, metrics, _ = minimize_in_parts(
             optimizer, loss, params, state.train, batch, part_size, axis_name
         )
         return State(Model(params, _count(label_counts, batch, axis_name)), opt_state), metrics
@@ -165,10 +167,10 @@ def made(
         index = 0 if fresh_masks else steps_taken % network.num_masks
         masks = _one_of(network.draw_masks(key, 1) if fresh_masks else network.cycle(), index)
 
-        def loss(params: PyTree) -> tuple[jax.Array, dict]:
-            return nll(params, batch["x"], batch.get("y"), masks), {}
+        def loss(params: PyTree) -> Losses:
+            return nll(params, batch["x"], batch.get("y"), masks), {}, None
 
-        params, opt_state, metrics = minimize(optimizer, loss, params, opt_state, axis_name)
+        params, opt_state, metrics, _ = minimize(optimizer, loss, params, opt_state, axis_name)
         label_counts = _count(label_counts, batch, axis_name)
         return State(Model(params, label_counts), Train(opt_state, steps_taken + 1)), metrics
 
@@ -265,4 +267,5 @@ def _family(
         log_prob=log_prob,
         log_prob_is="exact",
         levels=likelihood.levels,
+        conditional=network.condition_dim is not None,
     )

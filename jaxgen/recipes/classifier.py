@@ -8,7 +8,7 @@ import optax
 
 from jaxgen import losses
 from jaxgen.models import Classifier
-from jaxgen.optimize import minimize
+from jaxgen.optimize import Losses, minimize
 from jaxgen.recipe import PyTree, Recipe, State
 
 
@@ -42,10 +42,10 @@ def _family(
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         del key
 
-        def loss(params: PyTree) -> tuple[jax.Array, dict]:
-            return nll(network.apply(params, batch["x"]), batch["y"]), {}
+        def loss(params: PyTree) -> Losses:
+            return nll(network.apply(params, batch["x"]), batch["y"]), {}, None
 
-        params, opt_state, metrics = minimize(optimizer, loss, state.model, state.train, axis_name)
+        params, opt_state, metrics, _ = minimize(optimizer, loss, state.model, state.train, axis_name)
         return State(params, opt_state), metrics
 
     def classify(key: jax.Array, model: PyTree, x: jax.Array) -> jax.Array:

@@ -9,25 +9,39 @@ import optax
 from flax import linen as nn
 
 from jaxgen import labels, losses, models
-from jaxgen.games import game_of
+from jaxgen.adversarial import (
+    Player,
+    apply_eval,
+    apply_train,
+    choose_game,
+    diversity,
+    half_step,
+    init_player,
+    mix,
+    tell_apart,
+)
 from jaxgen.optimize import learning_rate
-from jaxgen.players import Player, look, play, player_of
-from jaxgen.recipe import PyTree, Recipe, State, mean_over
-from jaxgen.sampling import example_keys, standard_normal
+from jaxgen.recipe import PyTree, Recipe, State
+from jaxgen.sampling import standard_normal
 
 
 class Model(NamedTuple):
-    """Both players, and the labels counted in training [K], None where y is not used."""
+    """Both players, and the labels counted in training."""
 
+    #: G, from z to x.
     generator: Player
+    #: D, from x to logits.
     discriminator: Player
+    #: Integers [K]; None where y is not used.
     label_counts: jax.Array | None
 
 
 class Train(NamedTuple):
-    """The optimizer's state of either player."""
+    """The state of either player's optimizer."""
 
+    #: The generator's.
     generator: PyTree
+    #: The discriminator's.
     discriminator: PyTree
 
 
@@ -55,11 +69,11 @@ def gan(
     is of one judgement alone, and of x, not y. With `packing` m the discriminator judges m consecutive examples at once
     (Lin et al. 2018), B / m packs of a batch. With `num_classes` both see y (Mirza & Osindero 2014).
 
-    Raises ValueError for a `game` that is not in `jaxgen.games`, for counts that are not positive, for smoothing in
-    another game, and for a penalty on a discriminator with batch norm or minibatch standard deviation; in `init`
-    and `step` AssertionError unless the y of a conditional GAN is integers [B].
+    Raises ValueError for a `game` that is not in `jaxgen.adversarial.GAMES`, for counts that are not positive, for
+    smoothing in another game, and for a penalty on a discriminator with batch norm or minibatch standard deviation; in
+    `init` and `step` AssertionError unless the y of a conditional GAN is integers [B].
     """
-    discriminator_loss, generator_loss, threshold = game_of(game, label_smoothing)
+    rules = choose_game(game, label_smoothing)
     if critic_steps < 1 or packing < 1:
         raise ValueError(f"critic_steps and packing must be positive, got {critic_steps} and {packing}")
     of_the_batch = getattr(discriminator, "norm", None) == "batch" or getattr(discriminator, "minibatch_std", False)
@@ -69,7 +83,8 @@ def gan(
             "without minibatch_std"
         )
 
-    def labelled(inputs: jax.Array, y: jax.Array | None) -> jax.Array:
+    def with_class(inputs: jax.Array, y: jax.Array | None) -> jax.Array:
+        """What a network sees: inputs, codes or packs of examples, with their classes where the game has them."""
         if num_classes is None:
             return inputs
         if y is None:
@@ -78,92 +93,65 @@ def gan(
         chex.assert_type(y, int)
         return models.with_class(inputs, y.reshape(len(inputs), -1), num_classes)
 
-    def shown(x: jax.Array, y: jax.Array | None) -> jax.Array:
-        """What the discriminator sees: packs of examples, with their classes."""
-        return labelled(models.pack(x, packing), y)
-
     def init(key: jax.Array, batch: dict) -> State:
         key_generator, key_discriminator = jax.random.split(key)
         first = batch if critic_steps == 1 else jax.tree.map(lambda leaf: leaf[0], batch)
         x, y = first["x"], first.get("y")
-        z = jnp.zeros((len(x), latent_dim))
-        players = (
-            player_of(generator.init(key_generator, labelled(z, y), train=False)),
-            player_of(discriminator.init(key_discriminator, shown(x, y), train=False)),
-        )
+        g = init_player(generator, key_generator, with_class(jnp.zeros((len(x), latent_dim)), y))
+        d = init_player(discriminator, key_discriminator, with_class(models.pack(x, packing), y))
         label_counts = None if num_classes is None else jnp.zeros(num_classes, jnp.int32)
-        train = Train(generator_optimizer.init(players[0].params), discriminator_optimizer.init(players[1].params))
-        return State(Model(*players, label_counts), train)
-
-    def discriminator_step(key: jax.Array, state: State, batch: dict, axis_name: str | None) -> tuple[State, dict]:
-        key_latent, key_mixing = jax.random.split(key)
-        (generating, player, _), x, y = state.model, batch["x"], batch.get("y")
-        z = standard_normal(key_latent, len(x), (latent_dim,), axis_name=axis_name)
-        fake = play(generator, generating, labelled(z, y), axis_name)[0]
-        real, fake = models.pack(x, packing), models.pack(fake, packing)
-        mixed = _mix(key_mixing, real, fake, axis_name)
-
-        def loss(params: PyTree) -> tuple[jax.Array, tuple]:
-            real_logits, statistics = play(
-                discriminator, Player(params, player.statistics), labelled(real, y), axis_name
-            )
-            fake_logits, statistics = play(discriminator, Player(params, statistics), labelled(fake, y), axis_name)
-
-            def critic(points: jax.Array) -> jax.Array:
-                return play(discriminator, Player(params, player.statistics), labelled(points, y), axis_name)[0]
-
-            value, penalty = jnp.mean(discriminator_loss(real_logits, fake_logits)), jnp.float32(0)
-            if gradient_penalty:
-                penalty += gradient_penalty * jnp.mean(losses.gradient_penalty(critic, mixed))
-            if zero_centered_penalty:
-                penalty += zero_centered_penalty * jnp.mean(losses.zero_centered_penalty(critic, real))
-            metrics = {"discriminator_loss": value, "penalty": penalty}
-            if threshold is not None:
-                right = jnp.concatenate([real_logits > threshold, fake_logits < threshold])
-                metrics["discriminator_accuracy"] = jnp.mean(right, dtype=jnp.float32)
-            return value + penalty, (statistics, metrics)
-
-        gradients, (statistics, metrics) = jax.grad(loss, has_aux=True)(player.params)
-        gradients, metrics = mean_over((gradients, metrics), axis_name)
-        updates, opt_state = discriminator_optimizer.update(gradients, state.train.discriminator, player.params)
-        player = Player(optax.apply_updates(player.params, updates), statistics)
-        state = State(state.model._replace(discriminator=player), state.train._replace(discriminator=opt_state))
-        return state, metrics | {"discriminator_gradient_norm": optax.tree.norm(gradients)}
-
-    def generator_step(key: jax.Array, state: State, batch: dict, axis_name: str | None) -> tuple[State, dict]:
-        (player, judging, _), x, y = state.model, batch["x"], batch.get("y")
-        z = standard_normal(key, len(x), (latent_dim,), axis_name=axis_name)
-
-        def loss(params: PyTree) -> tuple[jax.Array, tuple]:
-            fake, statistics = play(generator, Player(params, player.statistics), labelled(z, y), axis_name)
-            logits = play(discriminator, judging, shown(fake, y), axis_name)[0]
-            return jnp.mean(generator_loss(logits)), (statistics, fake)
-
-        (value, (statistics, fake)), gradients = jax.value_and_grad(loss, has_aux=True)(player.params)
-        gradients, value = mean_over((gradients, value), axis_name)
-        updates, opt_state = generator_optimizer.update(gradients, state.train.generator, player.params)
-        player = Player(optax.apply_updates(player.params, updates), statistics)
-        diversity = _variance(fake, axis_name) / jnp.maximum(_variance(x, axis_name), 1e-12)
-        metrics = {"loss": value, "generator_gradient_norm": optax.tree.norm(gradients), "diversity": diversity}
-        metrics |= learning_rate(opt_state)
-        return State(state.model._replace(generator=player), state.train._replace(generator=opt_state)), metrics
+        train = Train(generator_optimizer.init(g.params), discriminator_optimizer.init(d.params))
+        return State(Model(g, d, label_counts), train)
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
-        draws = batch if critic_steps > 1 else jax.tree.map(lambda leaf: leaf[None], batch)
+        (g, d, label_counts), (g_opt_state, d_opt_state) = state
+        batches = batch if critic_steps > 1 else jax.tree.map(lambda leaf: leaf[None], batch)
         key_discriminator, key_generator = jax.random.split(key)
 
-        def turn(state: State, now: tuple[jax.Array, dict]) -> tuple[State, dict]:
-            index, drawn = now
-            return discriminator_step(jax.random.fold_in(key_discriminator, index), state, drawn, axis_name)
+        def generate(key: jax.Array, g: Player, x: jax.Array, y: jax.Array | None) -> tuple[jax.Array, Player]:
+            z = standard_normal(key, len(x), (latent_dim,), axis_name=axis_name)
+            return apply_train(generator, g, with_class(z, y), axis_name=axis_name)
 
-        state, turns = jax.lax.scan(turn, state, (jnp.arange(critic_steps), draws))
-        of_discriminator = jax.tree.map(lambda metric: metric[-1], turns)
-        last = jax.tree.map(lambda leaf: leaf[-1], draws)
-        state, of_generator = generator_step(key_generator, state, last, axis_name)
-        if num_classes is not None:
-            label_counts = labels.count(state.model.label_counts, draws["y"].reshape(-1), axis_name)
-            state = state._replace(model=state.model._replace(label_counts=label_counts))
-        return state, of_discriminator | of_generator
+        def judge(d: Player, packs: jax.Array, y: jax.Array | None) -> tuple[jax.Array, Player]:
+            return apply_train(discriminator, d, with_class(packs, y), axis_name=axis_name)
+
+        def update_discriminator(side: tuple[Player, PyTree], now: tuple[jax.Array, dict]) -> tuple[tuple, dict]:
+            turn, drawn = now
+            key_latent, key_mixing = jax.random.split(jax.random.fold_in(key_discriminator, turn))
+            x, y = drawn["x"], drawn.get("y")
+            fake, _ = generate(key_latent, g, x, y)
+            real, fake = models.pack(x, packing), models.pack(fake, packing)
+            mixed = mix(key_mixing, real, fake, axis_name=axis_name)
+
+            def loss(d: Player) -> tuple:
+                values, metrics, after = tell_apart(rules, lambda d, packs: judge(d, packs, y), d, real, fake)
+                critic, penalty = lambda packs: judge(d, packs, y)[0], jnp.float32(0)
+                if gradient_penalty:
+                    penalty += gradient_penalty * jnp.mean(losses.gradient_penalty(critic, mixed))
+                if zero_centered_penalty:
+                    penalty += zero_centered_penalty * jnp.mean(losses.zero_centered_penalty(critic, real))
+                return jnp.mean(values) + penalty, {**metrics, "penalty": penalty}, (after, None)
+
+            d, opt_state, metrics, _ = half_step(discriminator_optimizer, loss, *side, axis_name, name="discriminator")
+            return (d, opt_state), metrics
+
+        turns = (jnp.arange(critic_steps), batches)
+        (d, d_opt_state), told = jax.lax.scan(update_discriminator, (d, d_opt_state), turns)
+        told, last = jax.tree.map(lambda leaf: leaf[-1], (told, batches))
+
+        def loss(g: Player) -> tuple:
+            fake, after = generate(key_generator, g, last["x"], last.get("y"))
+            logits, _ = judge(d, models.pack(fake, packing), last.get("y"))
+            return rules.generator_loss(logits), {}, (after, fake)
+
+        g, g_opt_state, metrics, fake = half_step(
+            generator_optimizer, loss, g, g_opt_state, axis_name, name="generator"
+        )
+        metrics["diversity"] = diversity(fake, last["x"], axis_name=axis_name)
+        if label_counts is not None:
+            label_counts = labels.count(label_counts, batches["y"].reshape(-1), axis_name)
+        state = State(Model(g, d, label_counts), Train(g_opt_state, d_opt_state))
+        return state, {**told, **metrics, **learning_rate(g_opt_state)}
 
     def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
         """What the discriminator says of each example, and of as many generated ones.
@@ -175,8 +163,8 @@ def gan(
 
         def logits(x: jax.Array) -> jax.Array:
             rows = jnp.minimum(jnp.arange(-(-len(x) // packing) * packing), len(x) - 1)  # filled up to whole packs
-            packs = shown(x[rows], None if y is None else y[rows])
-            return jnp.repeat(look(discriminator, model.discriminator, packs), packing)[: len(x)]
+            packs = with_class(models.pack(x[rows], packing), None if y is None else y[rows])
+            return jnp.repeat(apply_eval(discriminator, model.discriminator, packs), packing)[: len(x)]
 
         return {"real_logit": logits(x), "fake_logit": logits(fake)}
 
@@ -187,20 +175,14 @@ def gan(
         return decode(model, standard_normal(key_latent, num, (latent_dim,)), y=y)
 
     def decode(model: Model, z: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
-        return look(generator, model.generator, labelled(z, y))
+        return apply_eval(generator, model.generator, with_class(z, y))
 
-    return Recipe(init, step, evaluate, sample, decode=decode, draws=critic_steps)
-
-
-def _mix(key: jax.Array, real: jax.Array, fake: jax.Array, axis_name: str | None) -> jax.Array:
-    """Points between real and generated ones: epsilon x + (1 - epsilon) G(z), epsilon ~ U(0, 1) of each row."""
-    uniform = jax.vmap(jax.random.uniform)(example_keys(key, len(real), axis_name))
-    share = uniform.reshape(-1, *[1] * (real.ndim - 1))
-    return share * real + (1 - share) * fake
-
-
-def _variance(x: jax.Array, axis_name: str | None) -> jax.Array:
-    """The variance of x over all examples of all devices, summed over its features."""
-    flat = x.reshape(len(x), -1)
-    mean = mean_over(jnp.mean(flat, axis=0, keepdims=True), axis_name)
-    return jnp.sum(mean_over(jnp.mean(jnp.square(flat - mean), axis=0), axis_name))
+    return Recipe(
+        init=init,
+        step=step,
+        evaluate=evaluate,
+        sample=sample,
+        decode=decode,
+        conditional=num_classes is not None,
+        draws=critic_steps,
+    )

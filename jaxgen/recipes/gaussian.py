@@ -125,4 +125,5 @@ def gaussian(
         classify=None if num_classes is None else classify,
         log_prob=log_prob,
         log_prob_is="exact",
+        conditional=num_classes is not None,
     )

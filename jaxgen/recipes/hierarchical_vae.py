@@ -7,10 +7,9 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen import losses
-from jaxgen.importance import log_marginal
-from jaxgen.likelihood import Likelihood, bernoulli
+from jaxgen.likelihood import Likelihood, bernoulli, log_marginal
 from jaxgen.models import Gaussian, HierarchicalVAE
-from jaxgen.optimize import minimize
+from jaxgen.optimize import Losses, minimize
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import standard_normal
 
@@ -96,10 +95,10 @@ def _family(
         x = batch["x"]
         noise = draw_noise(key, len(x), num_samples, axis_name)
 
-        def loss(params: PyTree) -> tuple[jax.Array, dict]:
-            return objective(_log_weights(network, likelihood, params, x, noise)[0]), {}
+        def loss(params: PyTree) -> Losses:
+            return objective(_log_weights(network, likelihood, params, x, noise)[0]), {}, None
 
-        params, opt_state, metrics = minimize(optimizer, loss, state.model, state.train, axis_name)
+        params, opt_state, metrics, _ = minimize(optimizer, loss, state.model, state.train, axis_name)
         return State(params, opt_state), metrics
 
     def evaluate(key: jax.Array, model: PyTree, batch: dict) -> dict[str, jax.Array]:
@@ -115,12 +114,12 @@ def _family(
             z = mean if noise is None else losses.reparameterize(mean, log_var, noise[layer])
         return network.apply(model, z, method="decode")
 
-    def sample(key: jax.Array, model: PyTree, num: int, *, y: jax.Array | None = None, draw: bool = False) -> jax.Array:
+    def sample(key: jax.Array, model: PyTree, num: int, *, y: jax.Array | None = None) -> jax.Array:
         del y
         key_latent, key_pixels = jax.random.split(key)
         noise = [layer[0] for layer in draw_noise(key_latent, num, 1)]
         output = descend(model, noise[-1], noise)
-        return likelihood.draw(key_pixels, output) if draw else likelihood.mean(output)
+        return likelihood.mean(output)
 
     def encode(model: PyTree, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         """The top layer's mean, through the means of those below."""
@@ -154,10 +153,10 @@ def _family(
         return log_marginal(key, log_weights, num_samples)
 
     return Recipe(
-        init,
-        step,
-        evaluate,
-        sample,
+        init=init,
+        step=step,
+        evaluate=evaluate,
+        sample=sample,
         encode=encode,
         draw_code=draw_code,
         decode=decode,

@@ -145,4 +145,5 @@ def _family(
         log_prob=log_prob,
         log_prob_is="exact",
         levels=levels,
+        conditional=True,
     )

@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen import labels, losses
-from jaxgen.importance import log_marginal
-from jaxgen.likelihood import Likelihood, bernoulli
+from jaxgen.likelihood import Likelihood, bernoulli, log_marginal
 from jaxgen.metrics import bayes_posterior
 from jaxgen.models import VAE
-from jaxgen.optimize import minimize
+from jaxgen.optimize import Losses, minimize
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import from_prior, standard_normal
 
@@ -21,16 +20,20 @@ _CLASSIFY_SAMPLES = 32  # of z, for each example and class
 
 
 class Model(NamedTuple):
-    """The network's parameters, and the labels counted in training [K]: the prior of y, None where y is not used."""
+    """What readers of a trained model need."""
 
+    #: The network's variables.
     params: PyTree
+    #: Labels counted in training, integers [K], the prior of y; None where y is not used.
     label_counts: jax.Array | None
 
 
 class Train(NamedTuple):
-    """The optimizer's state and the steps taken, which KL warm-up reads."""
+    """What only a step reads."""
 
+    #: The optimizer's state.
     opt_state: PyTree
+    #: Steps so far [], which KL warm-up reads.
     steps_taken: jax.Array
 
 
@@ -130,10 +133,10 @@ def _family(
         (params, label_counts), (opt_state, steps_taken) = state
         noise = draw_noise(key, len(x), num_samples, axis_name)
 
-        def loss(params: PyTree) -> tuple[jax.Array, dict]:
-            return objective(params, x, y, noise, steps_taken)
+        def loss(params: PyTree) -> Losses:
+            return *objective(params, x, y, noise, steps_taken), None
 
-        params, opt_state, metrics = minimize(optimizer, loss, params, opt_state, axis_name)
+        params, opt_state, metrics, _ = minimize(optimizer, loss, params, opt_state, axis_name)
         if label_counts is not None:
             label_counts = labels.count(label_counts, batch["y"], axis_name)
         return State(Model(params, label_counts), Train(opt_state, steps_taken + 1)), metrics
@@ -152,14 +155,14 @@ def _family(
             "squared_error": squared_error,
         }
 
-    def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None, draw: bool = False) -> jax.Array:
+    def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None) -> jax.Array:
         key_label, key_latent, key_pixels = jax.random.split(key, 3)
         if model.label_counts is not None and y is None:
             y = labels.draw(key_label, model.label_counts, num)
         output = from_prior(
             key_latent, lambda z: network.apply(model.params, z, y, method="decode"), num, network.latent_dim
         )
-        return likelihood.draw(key_pixels, output) if draw else likelihood.mean(output)
+        return likelihood.mean(output)
 
     def encode(model: Model, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         return network.apply(model.params, x, y, method="encode").mean
@@ -191,10 +194,10 @@ def _family(
         return bayes_posterior(log_likelihoods, labels.log_prior(model.label_counts))
 
     return Recipe(
-        init,
-        step,
-        evaluate,
-        sample,
+        init=init,
+        step=step,
+        evaluate=evaluate,
+        sample=sample,
         classify=None if num_classes is None else classify,
         encode=encode,
         draw_code=draw_code,
@@ -202,4 +205,5 @@ def _family(
         log_prob=log_prob,
         log_prob_is="lower bound",
         levels=likelihood.levels,
+        conditional=num_classes is not None,
     )

@@ -1,5 +1,6 @@
-"""Wasserstein autoencoders (Tolstikhin et al. 2018): codes that together, not each, are like draws from the prior."""
+"""Wasserstein autoencoders (Tolstikhin et al. 2018): the aggregate posterior, not each posterior, matches the prior."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -9,33 +10,31 @@ import optax
 from flax import linen as nn
 
 from jaxgen import losses
+from jaxgen.adversarial import Player, half_step
+from jaxgen.likelihood import Likelihood, bernoulli, fixed_gaussian
 from jaxgen.models import VAE, Autoencoder
-from jaxgen.optimize import minimize, restarted
+from jaxgen.optimize import Losses, minimize, reset_when
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import from_prior, standard_normal
 
-SCALES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)  # of the kernel, in the authors' code
-
-
-class Cost(NamedTuple):
-    """c(x, G(z)), and what the decoder's output says of x."""
-
-    of: Callable[[jax.Array, jax.Array], jax.Array]  # (output, x) -> [B]
-    mean: Callable[[jax.Array], jax.Array]  # output -> x [B, ...], in data units
-
-
+#: What c(x, G(z)) may be, by name.
 COSTS = {
-    "squared": Cost(losses.squared_error, lambda output: output),
-    "bernoulli": Cost(losses.bernoulli_nll, jax.nn.sigmoid),
+    # That of N(output, 1/2), less a constant.
+    "squared": fixed_gaussian(math.sqrt(0.5))._replace(nll=losses.squared_error),
+    "bernoulli": bernoulli,
 }
 
 
 class Train(NamedTuple):
     """What only a step reads."""
 
-    steps: jax.Array  # taken so far
+    #: Taken so far, [].
+    steps: jax.Array
+    #: Of the autoencoder's optimizer.
     opt_state: PyTree
-    discriminator: PyTree = None  # WAE-GAN's, as is what follows
+    #: WAE-GAN's variables of the discriminator; None in WAE-MMD, as is what follows.
+    discriminator: PyTree = None
+    #: Of the discriminator's optimizer.
     discriminator_opt_state: PyTree = None
 
 
@@ -60,7 +59,7 @@ def wae_mmd(
     the codes' mean and covariance are from the prior's. Raises ValueError for a `cost` that is not in `COSTS`.
     """
     chosen, latent_dim = _cost(cost), network.latent_dim
-    kernel = kernel or losses.inverse_multiquadric([2 * latent_dim * scale for scale in SCALES])
+    kernel = kernel or losses.latent_kernel(latent_dim)
 
     def init(key: jax.Array, batch: dict) -> State:
         params = network.init(key, batch["x"])
@@ -68,20 +67,20 @@ def wae_mmd(
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         x, (steps, opt_state, *_) = batch["x"], state.train
-        opt_state = restarted(optimizer, state.model, opt_state, steps == pretrain_steps)
+        opt_state = reset_when(steps == pretrain_steps, optimizer, state.model, opt_state)
         prior, seen, noise = _draws(key, x, latent_dim, input_noise, axis_name)
 
-        def loss(params: PyTree) -> tuple[jax.Array, dict]:
+        def loss(params: PyTree) -> Losses:
             z = _code(network, params, seen, noise)
-            costs = cost_weight * chosen.of(network.apply(params, z, method="decode"), x)
+            costs = cost_weight * chosen.nll(network.apply(params, z, method="decode"), x)
             every_z = _gathered(z, axis_name)
             mmd = losses.mmd_unbiased(every_z, _gathered(prior, axis_name), kernel)
             objective = costs + weight * mmd
             if pretrain_steps:
                 objective = jnp.where(steps < pretrain_steps, _moment_distance(every_z), objective)
-            return objective, {"cost": costs, "mmd": mmd}
+            return objective, {"cost": costs, "mmd": mmd}, None
 
-        params, opt_state, metrics = minimize(optimizer, loss, state.model, opt_state, axis_name)
+        params, opt_state, metrics, _ = minimize(optimizer, loss, state.model, opt_state, axis_name)
         return State(params, Train(steps + 1, opt_state)), metrics
 
     return _family(network, init, step, chosen, cost_weight)
@@ -118,36 +117,39 @@ def wae_gan(
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         x, (steps, opt_state, judge, judge_opt_state) = batch["x"], state.train
-        opt_state = restarted(optimizer, state.model, opt_state, steps == pretrain_steps)
-        judge_opt_state = restarted(discriminator_optimizer, judge, judge_opt_state, steps == pretrain_steps)
+        opt_state = reset_when(steps == pretrain_steps, optimizer, state.model, opt_state)
+        judge_opt_state = reset_when(steps == pretrain_steps, discriminator_optimizer, judge, judge_opt_state)
         prior, seen, noise = _draws(key, x, latent_dim, input_noise, axis_name)
         codes = _code(network, state.model, seen, noise)
         pretraining = steps < pretrain_steps
 
-        def judge_loss(judge: PyTree) -> tuple[jax.Array, dict]:
-            told = losses.minimax_discriminator_loss(logits(judge, prior), logits(judge, codes))
-            return jnp.where(pretraining, 0, weight * told), {"discriminator_loss": told}
+        def judge_loss(judge: Player) -> tuple:
+            told = losses.minimax_discriminator_loss(logits(judge.params, prior), logits(judge.params, codes))
+            return jnp.where(pretraining, 0, weight * told), {"discriminator_loss": told}, (judge, None)
 
-        judge, judge_opt_state, judged = minimize(
-            discriminator_optimizer, judge_loss, judge, judge_opt_state, axis_name
+        (judge, _), judge_opt_state, judged, _ = half_step(
+            discriminator_optimizer, judge_loss, Player(judge, {}), judge_opt_state, axis_name, name="discriminator"
         )
 
-        def loss(params: PyTree) -> tuple[jax.Array, dict]:
+        def loss(params: PyTree) -> Losses:
             z = _code(network, params, seen, noise)
-            costs = cost_weight * chosen.of(network.apply(params, z, method="decode"), x)
+            costs = cost_weight * chosen.nll(network.apply(params, z, method="decode"), x)
             fooling = losses.non_saturating_generator_loss(logits(judge, z))
             objective = costs + weight * fooling
             if pretrain_steps:
                 objective = jnp.where(pretraining, _moment_distance(_gathered(z, axis_name)), objective)
-            return objective, {"cost": costs, "encoder_loss": fooling}
+            return objective, {"cost": costs, "encoder_loss": fooling}, None
 
-        params, opt_state, metrics = minimize(optimizer, loss, state.model, opt_state, axis_name)
-        return State(params, Train(steps + 1, opt_state, judge, judge_opt_state)), judged | metrics
+        params, opt_state, metrics, _ = minimize(optimizer, loss, state.model, opt_state, axis_name)
+        return State(params, Train(steps + 1, opt_state, judge, judge_opt_state)), {
+            **metrics,
+            "discriminator_loss": judged["discriminator_loss"],
+        }
 
     return _family(network, init, step, chosen, cost_weight)
 
 
-def _cost(name: str) -> Cost:
+def _cost(name: str) -> Likelihood:
     if name not in COSTS:
         raise ValueError(f"cost must be one of {', '.join(COSTS)}, got {name!r}")
     return COSTS[name]
@@ -185,7 +187,7 @@ def _family(
     network: Autoencoder | VAE,
     init: Callable[..., State],
     step: Callable[..., tuple[State, dict]],
-    cost: Cost,
+    cost: Likelihood,
     cost_weight: float,
 ) -> Recipe:
     """What readers do with parameters, however they were learnt."""
@@ -194,7 +196,7 @@ def _family(
         x = batch["x"]
         output = network.apply(model, draw_code(key, model, x), method="decode")
         squared_error = losses.squared_error(decode(model, encode(model, x)), x)
-        return {"cost": cost_weight * cost.of(output, x), "squared_error": squared_error}
+        return {"cost": cost_weight * cost.nll(output, x), "squared_error": squared_error}
 
     def sample(key: jax.Array, model: PyTree, num: int, *, y: jax.Array | None = None) -> jax.Array:
         del y
@@ -214,4 +216,4 @@ def _family(
         return cost.mean(network.apply(model, z, method="decode"))
 
     draws = draw_code if isinstance(network, VAE) else None
-    return Recipe(init, step, evaluate, sample, encode=encode, draw_code=draws, decode=decode)
+    return Recipe(init=init, step=step, evaluate=evaluate, sample=sample, encode=encode, draw_code=draws, decode=decode)

@@ -10,8 +10,9 @@ import pytest
 from flax import linen as nn
 
 from jaxgen import models, recipes
-from jaxgen.games import GAMES
+from jaxgen.adversarial import GAMES
 from jaxgen.recipe import State
+from jaxgen.sampling import standard_normal
 from train.experiment import GameName
 
 FROZEN = optax.sgd(0.0)
@@ -112,8 +113,8 @@ def test_a_round_of_wgan_gp_by_hand():
     )
     x = gaussian_data(64) + 3
     batch = {"x": x}
-    state = recipe.init(jax.random.key(0), batch)
-    after, metrics = recipe.step(jax.random.key(5), state, batch)
+    state = jax.jit(recipe.init)(jax.random.key(0), batch)
+    after, metrics = jax.jit(recipe.step)(jax.random.key(5), state, batch)
 
     np.testing.assert_allclose(metrics["penalty"], 10 * (0.5 - 1) ** 2, rtol=1e-5)
     # d/da: mean fake - mean real + 10 * 2 (a - 1), where the loss itself is a (mean fake - mean real).
@@ -157,7 +158,7 @@ def test_a_penalty_is_of_the_gradient_in_x_and_not_in_the_class():
     options = {"latent_dim": 1, "game": "wasserstein", "packing": 2, "num_classes": 3}
     recipe = recipes.gan(Still(), Bowl(planes=6), FROZEN, FROZEN, gradient_penalty=1.0, **options)
     batch = {"x": jnp.ones((8, 1)), "y": jnp.arange(8) % 3}
-    _, metrics = recipe.step(jax.random.key(1), recipe.init(jax.random.key(0), batch), batch)
+    _, metrics = jax.jit(recipe.step)(jax.random.key(1), jax.jit(recipe.init)(jax.random.key(0), batch), batch)
 
     np.testing.assert_allclose(metrics["penalty"], (np.sqrt(2) - 1) ** 2, rtol=1e-5)
 
@@ -178,12 +179,48 @@ def test_a_generator_is_sampled_under_statistics_that_it_has_seen():
     assert (running["mean"] != 0).all()
 
 
+def test_fakes_of_the_discriminator_are_made_in_training_mode():
+    """Under the statistics of the batch: a fresh generator's running ones, mean 0 and variance 1, give others."""
+    recipe = recipes.gan(
+        models.Generator((1,), (4,), batch_norm=True), Linear(), FROZEN, FROZEN, latent_dim=1, game="wasserstein"
+    )
+    batch = {"x": gaussian_data(64)}
+    state = jax.jit(recipe.init)(jax.random.key(0), batch)
+    _, metrics = jax.jit(recipe.step)(jax.random.key(5), state, batch)
+
+    key_discriminator, _ = jax.random.split(jax.random.key(5))
+    key_latent, _ = jax.random.split(jax.random.fold_in(key_discriminator, 0))
+    z = np.float64(standard_normal(key_latent, 64, (1,)))
+    params = jax.tree.map(np.float64, state.model.generator.params)
+    h = z @ params["Dense_0"]["kernel"]
+
+    def score(mean, variance):
+        normed = np.maximum((h - mean) / np.sqrt(variance + 1e-5), 0)
+        return 0.5 * (normed @ params["Dense_1"]["kernel"]).mean() - 0.5 * float(batch["x"].mean())
+
+    np.testing.assert_allclose(metrics["discriminator_loss"], score(h.mean(0), h.var(0)), rtol=1e-4, atol=1e-6)
+    assert abs(score(h.mean(0), h.var(0)) - score(0, 1)) > 0.01
+
+
+@pytest.mark.parametrize(("metric", "generator", "data"), [("discriminator_loss", Shift, 0.0), ("penalty", Still, 4.0)])
+def test_every_critic_step_draws_anew(metric, generator, data):
+    """Of a frozen game on one batch, only z of N(1, 1), or epsilon of the points between 1 and 4, tells steps apart."""
+    x = jnp.full((16, 1), data)
+    options = {"latent_dim": 1, "game": "wasserstein", "gradient_penalty": 1.0}
+    one, two = (recipes.gan(generator(), Bowl(), FROZEN, FROZEN, critic_steps=k, **options) for k in (1, 2))
+
+    first, last = (
+        play(recipe, x, 1, draws)[1][metric] for recipe, draws in ((one, 1), (two, 2))
+    )  # the metrics of a round are those of its last critic step
+    assert abs(float(first - last)) > 1e-3
+
+
 def test_critic_steps_are_on_fresh_data():
     """Two steps on two batches are two steps of a GAN whose generator rests, one on each."""
     first, second = gaussian_data(32), gaussian_data(32) + 5
     twice = recipes.gan(Shift(), Linear(), FROZEN, optax.sgd(0.1), latent_dim=1, game="wasserstein", critic_steps=2)
     stacked = {"x": jnp.stack([first, second])}
-    state, _ = twice.step(jax.random.key(0), twice.init(jax.random.key(0), stacked), stacked)
+    state, _ = jax.jit(twice.step)(jax.random.key(0), jax.jit(twice.init)(jax.random.key(0), stacked), stacked)
 
     # The slope moves by the rate times (mean real - mean fake) of each batch; fakes are means of 32 N(1, 1).
     moved = float(state.model.discriminator.params["slope"][0, 0]) - 0.5
@@ -195,9 +232,10 @@ def test_a_conditional_gan_counts_labels_and_draws_them():
     network = models.Generator((2,), (8,), batch_norm=True), models.Discriminator((8,))
     recipe = recipes.gan(*network, optax.adam(1e-3), optax.adam(1e-3), latent_dim=3, num_classes=4)
     batch = {"x": jnp.zeros((8, 2)), "y": jnp.array([0, 0, 0, 1, 1, 3, 3, 3])}
-    state = recipe.init(jax.random.key(0), batch)
+    state = jax.jit(recipe.init)(jax.random.key(0), batch)
+    step = jax.jit(recipe.step)
     for number in range(3):
-        state, _ = recipe.step(jax.random.key(number), state, batch)
+        state, _ = step(jax.random.key(number), state, batch)
 
     np.testing.assert_array_equal(state.model.label_counts, [9, 6, 0, 9])
     of_class = [recipe.sample(jax.random.key(0), state.model, 5, y=jnp.full(5, label)) for label in (0, 3)]
@@ -213,7 +251,7 @@ def test_classes_are_integers_of_each_example(y):
         models.Generator((2,), (8,)), models.Discriminator((8,)), FROZEN, FROZEN, latent_dim=3, num_classes=4
     )
     with pytest.raises(AssertionError):
-        recipe.init(jax.random.key(0), {"x": jnp.zeros((8, 2)), "y": y})
+        jax.jit(recipe.init)(jax.random.key(0), {"x": jnp.zeros((8, 2)), "y": y})
 
 
 def test_a_discriminator_of_least_squares_is_right_above_a_half():

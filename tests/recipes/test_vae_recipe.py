@@ -8,6 +8,7 @@ import pytest
 from scipy import special, stats
 
 from jaxgen import likelihood, models, recipes
+from jaxgen.sampling import standard_normal
 
 D, Z, B = 6, 1, 5
 
@@ -40,12 +41,12 @@ def log_likelihood(logits: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def test_log_prob_approaches_the_integral_over_the_latent(x):
     recipe = recipes.vae(network(), optax.sgd(0.1))
-    model = recipe.init(jax.random.key(0), {"x": x}).model
+    model = jax.jit(recipe.init)(jax.random.key(0), {"x": x}).model
     grid = np.linspace(-8, 8, 4001)[:, None]
     joint = np.stack([log_likelihood(logits_of(model.params, grid), row) for row in x], 1) + stats.norm.logpdf(grid)
     exact = special.logsumexp(joint, axis=0) + np.log(grid[1, 0] - grid[0, 0])
 
-    bound = recipe.log_prob(jax.random.key(2), model, x, num_samples=20000)
+    bound = jax.jit(recipe.log_prob, static_argnames="num_samples")(jax.random.key(2), model, x, num_samples=20000)
 
     # The log-weights of this small model spread by about 0.5 nats: 20,000 of them leave an error near 0.004.
     np.testing.assert_allclose(bound, exact, atol=0.03)
@@ -53,7 +54,7 @@ def test_log_prob_approaches_the_integral_over_the_latent(x):
 
 def test_evaluate_averages_to_the_elbo_by_quadrature(x):
     recipe = recipes.vae(network(), optax.sgd(0.1))
-    model = recipe.init(jax.random.key(0), {"x": x}).model
+    model = jax.jit(recipe.init)(jax.random.key(0), {"x": x}).model
     encoder = weights(model.params)["encoder"]
     h = np.maximum(dense(encoder["MLP_0"]["Dense_0"], np.asarray(x, np.float64)), 0)
     mean, log_var = np.split(dense(encoder["mean_and_log_var"], h), 2, axis=-1)
@@ -71,8 +72,38 @@ def test_evaluate_averages_to_the_elbo_by_quadrature(x):
     assert (np.abs(np.asarray(draws).mean(0) - (reconstruction + kl)) < margin).all()
 
 
+def test_classify_is_bayes_rule_on_the_integral_over_the_latent(x):
+    recipe = recipes.vae(network(num_classes=3), optax.sgd(0.1))
+    model = jax.jit(recipe.init)(jax.random.key(0), {"x": x, "y": jnp.zeros(B, jnp.int32)}).model
+    counts = np.array([1, 6, 30])
+    kernel = model.params["params"]["decoder"]["MLP_0"]["Dense_0"]["kernel"]
+    # Classes decide about x, so that the posterior has no symmetry; z says little, so that 32 draws of it are enough.
+    kernel = kernel.at[:Z].multiply(0.3).at[Z:].multiply(3.0)
+    model.params["params"]["decoder"]["MLP_0"]["Dense_0"]["kernel"] = kernel
+    model = model._replace(label_counts=jnp.asarray(counts))
+
+    grid = np.linspace(-8, 8, 1001)
+    joint = []
+    for y in range(3):
+        seen = np.column_stack([grid, np.tile(np.eye(3)[y], (len(grid), 1))])
+        terms = log_likelihood(logits_of(model.params, seen)[:, None], np.asarray(x)) + stats.norm.logpdf(grid)[:, None]
+        joint.append(special.logsumexp(terms, axis=0) + np.log(grid[1] - grid[0]) + np.log(counts[y] / counts.sum()))
+    expected = special.log_softmax(np.stack(joint, axis=1), axis=1)
+
+    classify = jax.jit(jax.vmap(recipe.classify, in_axes=(0, None, None)))
+    found = np.float64(classify(jax.random.split(jax.random.key(2), 50), model, x))
+
+    # Bounds of 32 draws are low by half the variance of a weight over 32; their mean over keys has its own error.
+    margin = 0.02 + 4.5 * found.std(0) / np.sqrt(50)
+    assert (margin < 0.2).all()
+    assert (np.abs(found.mean(0) - expected) < margin).all()
+    unweighted = special.log_softmax(np.stack(joint, axis=1) - np.log(counts), axis=1)
+    for mistaken in (unweighted, expected[:, ::-1], special.log_softmax(-np.stack(joint, axis=1), axis=1)):
+        assert np.abs(mistaken - expected).max() > 0.5
+
+
 def losses_of(recipe, x: jax.Array, steps: int, **leaves) -> list[dict]:
-    state = recipe.init(jax.random.key(0), {"x": x, **leaves})
+    state = jax.jit(recipe.init)(jax.random.key(0), {"x": x, **leaves})
     step, seen = jax.jit(recipe.step), []
     for number in range(steps):
         state, metrics = step(jax.random.key(number), state, {"x": x, **leaves})
@@ -118,9 +149,10 @@ def test_the_learning_rate_is_a_metric_where_the_optimizer_injects_it(x):
 def test_a_conditional_vae_counts_labels_and_samples_them(x):
     y = jnp.array([2, 2, 0, 2, 2])
     recipe = recipes.vae(network(num_classes=4), optax.sgd(0.1))
-    state = recipe.init(jax.random.key(0), {"x": x, "y": y})
+    state = jax.jit(recipe.init)(jax.random.key(0), {"x": x, "y": y})
+    step = jax.jit(recipe.step)
     for number in range(3):
-        state, _ = recipe.step(jax.random.key(number), state, {"x": x, "y": y})
+        state, _ = step(jax.random.key(number), state, {"x": x, "y": y})
 
     np.testing.assert_array_equal(state.model.label_counts, [3, 0, 12, 0])
     drawn = recipe.sample(jax.random.key(0), state.model, 9)
@@ -132,7 +164,7 @@ def test_a_conditional_vae_counts_labels_and_samples_them(x):
 @pytest.mark.parametrize("read", ["log_prob", "encode", "sample"])
 def test_a_conditional_vae_asks_for_its_label_by_name(read, x):
     recipe = recipes.vae(network(num_classes=4), optax.sgd(0.1))
-    model = recipe.init(jax.random.key(0), {"x": x, "y": jnp.zeros(B, jnp.int32)}).model
+    model = jax.jit(recipe.init)(jax.random.key(0), {"x": x, "y": jnp.zeros(B, jnp.int32)}).model
     calls = {
         "log_prob": lambda: recipe.log_prob(jax.random.key(0), model, x),
         "encode": lambda: recipe.encode(model, x),
@@ -142,10 +174,12 @@ def test_a_conditional_vae_asks_for_its_label_by_name(read, x):
         calls[read]()
 
 
-def test_sample_draws_pixels_only_when_asked(x):
+def test_a_sample_is_the_mean_of_pixels_to_be_drawn(x):
     recipe = recipes.vae(network(), optax.sgd(0.1))
-    model = recipe.init(jax.random.key(0), {"x": x}).model
-    mean, drawn = (recipe.sample(jax.random.key(0), model, 2000, draw=draw) for draw in (False, True))
+    model = jax.jit(recipe.init)(jax.random.key(0), {"x": x}).model
+    mean = recipe.sample(jax.random.key(0), model, 2000)
+    z = standard_normal(jax.random.split(jax.random.key(0), 3)[1], 2000, (Z,))
+    drawn = likelihood.bernoulli.draw(jax.random.key(1), network().apply(model.params, z, method="decode"))
 
     assert set(np.unique(drawn)) == {0.0, 1.0}
     assert abs(float(drawn.mean() - mean.mean())) < 4.5 * 0.5 / np.sqrt(2000 * D)
@@ -155,7 +189,7 @@ def test_with_ema_averages_parameters_and_copies_counts(x):
     y = jnp.zeros(B, jnp.int32)
     inner = recipes.vae(network(num_classes=2), optax.sgd(0.5), likelihood=likelihood.bernoulli)
     averaged = recipes.with_ema(inner, 0.75)
-    state, plain = (recipe.init(jax.random.key(0), {"x": x, "y": y}) for recipe in (averaged, inner))
+    state, plain = (jax.jit(recipe.init)(jax.random.key(0), {"x": x, "y": y}) for recipe in (averaged, inner))
     expected = [np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(plain.model.params)]
     for number in range(3):
         key = jax.random.key(number)

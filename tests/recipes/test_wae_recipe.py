@@ -26,7 +26,7 @@ def batch():
 
 def test_the_loss_is_weighted_cost_plus_lambda_times_mmd_under_the_authors_kernel(batch):
     recipe = recipes.wae_mmd(network(), SGD, weight=7.0, cost_weight=0.05)
-    state = recipe.init(jax.random.key(0), batch)
+    state = jax.jit(recipe.init)(jax.random.key(0), batch)
     _, metrics = jax.jit(recipe.step)(jax.random.key(1), state, batch)
 
     z = np.asarray(recipe.encode(state.model, batch["x"]), np.float64)
@@ -49,7 +49,7 @@ def test_the_loss_is_weighted_cost_plus_lambda_times_mmd_under_the_authors_kerne
 def test_one_step_of_wae_gan_is_algorithm_1(batch):
     judge = models.Discriminator((5,))
     recipe = recipes.wae_gan(network(), judge, SGD, SGD, weight=3.0)
-    state = recipe.init(jax.random.key(0), batch)
+    state = jax.jit(recipe.init)(jax.random.key(0), batch)
     after, metrics = jax.jit(recipe.step)(jax.random.key(1), state, batch)
 
     _, key_prior, _ = jax.random.split(jax.random.key(1), 3)
@@ -63,7 +63,7 @@ def test_one_step_of_wae_gan_is_algorithm_1(batch):
         return 3 * jnp.mean(jax.nn.softplus(-logits(params, prior)) + jax.nn.softplus(logits(params, z)))
 
     taught = jax.tree.map(
-        lambda p, g: p - 0.1 * g, state.train.discriminator, jax.grad(of_judge)(state.train.discriminator)
+        lambda p, g: p - 0.1 * g, state.train.discriminator, jax.jit(jax.grad(of_judge))(state.train.discriminator)
     )
 
     def of_network(params):
@@ -71,7 +71,7 @@ def test_one_step_of_wae_gan_is_algorithm_1(batch):
         cost = jnp.sum((network().apply(params, z, method="decode") - batch["x"]) ** 2, axis=1)
         return jnp.mean(cost + 3 * jax.nn.softplus(-logits(taught, z)))
 
-    value, gradient = jax.value_and_grad(of_network)(state.model)
+    value, gradient = jax.jit(jax.value_and_grad(of_network))(state.model)
     expected = jax.tree.map(lambda p, g: p - 0.1 * g, state.model, gradient)
     np.testing.assert_allclose(metrics["loss"], value, rtol=1e-5)
     for found, wanted in zip(
@@ -87,15 +87,17 @@ def test_codes_come_to_be_like_the_prior(family, batch):
         recipe = recipes.wae_mmd(network(), adam, weight=20.0)
     else:
         recipe = recipes.wae_gan(network(), models.Discriminator((32,)), optax.adam(1e-3), adam, weight=5.0)
-    state = recipe.init(jax.random.key(0), batch)
+    state = jax.jit(recipe.init)(jax.random.key(0), batch)
     kernel = losses.inverse_multiquadric([4.0])
     prior = jax.random.normal(jax.random.key(9), (2000, 2))
 
+    @jax.jit
     def distance(model):
-        return float(losses.mmd_biased(recipe.encode(model, batch["x"]), prior, kernel))
+        return losses.mmd_biased(recipe.encode(model, batch["x"]), prior, kernel)
 
+    @jax.jit
     def cost(model):
-        return float(recipe.evaluate(jax.random.key(2), model, batch)["squared_error"].mean())
+        return recipe.evaluate(jax.random.key(2), model, batch)["squared_error"].mean()
 
     @jax.jit
     def train(state):
@@ -118,7 +120,7 @@ def test_the_encoder_is_first_trained_to_match_the_prior_s_moments(family, batch
         if family == "mmd"
         else recipes.wae_gan(network(), models.Discriminator((5,)), adam, adam, pretrain_steps=400)
     )
-    state = recipe.init(jax.random.key(0), batch)
+    state = jax.jit(recipe.init)(jax.random.key(0), batch)
     step = jax.jit(recipe.step)
 
     def moment_distance(model):
@@ -150,28 +152,30 @@ def test_the_encoder_is_first_trained_to_match_the_prior_s_moments(family, batch
 def test_one_example_is_a_batch(batch):
     recipe = recipes.wae_gan(network(), models.Discriminator((8,)), SGD, SGD)
     one = {"x": batch["x"][:1]}
-    state, _ = recipe.step(jax.random.key(1), recipe.init(jax.random.key(0), one), one)
+    state, _ = jax.jit(recipe.step)(jax.random.key(1), jax.jit(recipe.init)(jax.random.key(0), one), one)
     chex.assert_tree_all_finite(state)
 
 
 def test_noise_is_added_to_what_is_encoded_in_training_alone(batch):
     quiet, noisy = (recipes.wae_mmd(network(), SGD, weight=0.0, input_noise=noise) for noise in (0.0, 0.5))
-    state = quiet.init(jax.random.key(0), batch)
-    costs = {recipe: float(recipe.step(jax.random.key(1), state, batch)[1]["cost"]) for recipe in (quiet, noisy)}
+    state = jax.jit(quiet.init)(jax.random.key(0), batch)
+    costs = {
+        recipe: float(jax.jit(recipe.step)(jax.random.key(1), state, batch)[1]["cost"]) for recipe in (quiet, noisy)
+    }
     *_, key_input = jax.random.split(jax.random.key(1), 3)
     seen = batch["x"] + 0.5 * standard_normal(key_input, 64, (6,))
     output = quiet.decode(state.model, quiet.encode(state.model, seen))
     np.testing.assert_allclose(costs[noisy], jnp.mean(losses.squared_error(output, batch["x"])), rtol=1e-5)
     assert costs[noisy] != costs[quiet]
-    found, expected = (recipe.evaluate(jax.random.key(2), state.model, batch) for recipe in (noisy, quiet))
+    found, expected = (jax.jit(recipe.evaluate)(jax.random.key(2), state.model, batch) for recipe in (noisy, quiet))
     chex.assert_trees_all_equal(found, expected)
 
 
 def test_a_gaussian_encoder_s_codes_are_drawn(batch):
     gaussian = models.VAE(models.GaussianEncoder(2, (8,)), models.Decoder((6,), (8,)))
     recipe = recipes.wae_mmd(gaussian, SGD)
-    model = recipe.init(jax.random.key(0), batch).model
-    one, other = (recipe.draw_code(jax.random.key(seed), model, batch["x"]) for seed in (0, 1))
+    model = jax.jit(recipe.init)(jax.random.key(0), batch).model
+    one, other = (jax.jit(recipe.draw_code)(jax.random.key(seed), model, batch["x"]) for seed in (0, 1))
     mean, log_var = gaussian.apply(model, batch["x"], method="encode")
     assert not np.allclose(one, other)
     # 128 standard deviations of a draw: their mean square is 1 within 4 sqrt(2 / 128).
@@ -186,8 +190,10 @@ def test_an_unknown_cost_is_refused():
 
 def test_the_regularised_autoencoder_pays_for_long_codes(batch):
     free, held = (recipes.rae(network(), SGD, code_weight=weight) for weight in (0.0, 0.5))
-    state = free.init(jax.random.key(0), batch)
-    (_, metrics_free), (_, metrics_held) = (recipe.step(jax.random.key(1), state, batch) for recipe in (free, held))
+    state = jax.jit(free.init)(jax.random.key(0), batch)
+    (_, metrics_free), (_, metrics_held) = (
+        jax.jit(recipe.step)(jax.random.key(1), state, batch) for recipe in (free, held)
+    )
     code_norm = 0.5 * np.square(free.encode(state.model, batch["x"])).sum(1).mean()
     np.testing.assert_allclose(metrics_held["code_norm"], code_norm, rtol=1e-5)
     np.testing.assert_allclose(metrics_held["loss"], metrics_free["loss"] + 0.5 * code_norm, rtol=1e-5)

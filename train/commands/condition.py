@@ -21,7 +21,6 @@ import jax
 import numpy as np
 
 from train import runs
-from train.commands.sample import depends_on_class
 from train.engine.compile import over_examples, prepare_examples
 from train.errors import InputError
 from train.evaluation import estimates, features, samples
@@ -61,10 +60,9 @@ class Resampled(NamedTuple):
 
 def check(options: Options, run: Run) -> None:
     """InputError for a run or options that cannot be, before anything is drawn."""
-    spec = run.dataset.spec
     if run.recipe.sample is None:
         raise InputError(f"{options.run} is of a family that cannot sample")
-    if spec.num_classes is not None and depends_on_class(run, spec.num_classes):
+    if run.recipe.conditional:
         raise InputError(
             f"{options.run} is conditional on a class and needs no classifier; expected `python -m train sample --y`"
         )

@@ -40,20 +40,10 @@ def classes_of(options: Options, run: Run) -> np.ndarray:
             raise InputError(f"--y {y}: expected classes of the data, which has {num_classes}")
     if options.num < len(options.y):
         raise InputError(f"--num {options.num}: expected at least one sample of each of the {len(options.y)} classes")
-    if options.y and not depends_on_class(run, num_classes):
+    if options.y and not run.recipe.conditional:
         raise InputError(f"--y {options.y[0]}: expected a run whose model is conditional on a class")
     shares = np.arange(options.num) * len(options.y) // options.num
     return np.array(options.y, np.int32)[shares] if options.y else np.zeros(0, np.int32)
-
-
-def depends_on_class(run: Run, num_classes: int) -> bool:
-    """Whether the first and the last class give different samples from the same noise."""
-    if run.recipe.sample is None:
-        return False
-    first, last = (
-        run.recipe.sample(jax.random.key(0), run.models[0], 2, y=np.full(2, y, np.int32)) for y in (0, num_classes - 1)
-    )
-    return not np.array_equal(first, last)
 
 
 def draw(run: Run, options: Options) -> np.ndarray:

@@ -158,12 +158,8 @@ def test_only_an_unconditional_model_that_samples_will_do(known):
     options = condition.Options(run="RUN", classifier="nowhere", y=(0,))
     with pytest.raises(InputError, match="RUN is of a family that cannot sample"):
         condition.check(options, known._replace(recipe=known.recipe._replace(sample=None)))
-
-    def sample(key, model, num, *, y=None):
-        return jnp.ones((num, 8, 8, 1)) * y[:, None, None, None]
-
     with pytest.raises(InputError, match="is conditional on a class and needs no classifier"):
-        condition.check(options, known._replace(recipe=known.recipe._replace(sample=sample)))
+        condition.check(options, known._replace(recipe=known.recipe._replace(conditional=True)))
 
 
 def test_a_classifier_of_other_examples_is_refused(known, classifier):

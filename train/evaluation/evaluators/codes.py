@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import losses, metrics
-from jaxgen.recipes.wae import SCALES
 from train.data import spread
 from train.evaluation import code_density
 from train.evaluation.estimates import Measured, single
@@ -69,7 +68,7 @@ def _rows(examples: Mapping[str, np.ndarray], num: int) -> tuple[np.ndarray, np.
 def _against_prior(key: jax.Array, z: jax.Array) -> dict[str, Measured]:
     """The aggregate posterior against N(0, I), under the kernel that Tolstikhin et al. 2018 train with."""
     key_prior, key_test = jax.random.split(key)
-    kernel = losses.inverse_multiquadric([2 * z.shape[1] * scale for scale in SCALES])
+    kernel = losses.latent_kernel(z.shape[1])
     test = jax.jit(metrics.mmd_permutation_test, static_argnames=("kernel", "num_permutations"))
     found = test(key_test, z, jax.random.normal(key_prior, z.shape), kernel=kernel)
     return {

@@ -1,0 +1,83 @@
+"""The half-step of a game, by hand, on sides of one network and of two."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import linen as nn
+
+from jaxgen import adversarial
+
+Z = jnp.array([[1.0], [3.0]])
+X = jnp.array([[2.0], [-4.0]])
+
+
+class Scale(nn.Module):
+    """Scale w x, and a running count of the calls in training mode."""
+
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        calls = self.variable("batch_stats", "calls", lambda: jnp.zeros(()))
+        if train:
+            calls.value += 1
+        return self.param("w", nn.initializers.constant(0.5), ()) * x
+
+
+class Joint(nn.Module):
+    """A discriminator D(x, z) = a x + b z."""
+
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, x, z, *, train):
+        a, b = (self.param(name, nn.initializers.constant(start), ()) for name, start in (("a", 2.0), ("b", -1.0)))
+        return (a * x + b * z)[:, 0]
+
+
+def test_a_generator_and_an_encoder_step_together_against_a_joint_discriminator():
+    """A step of Wasserstein BiGAN's one side: it lowers D(x, E(x)) - D(G(z), z)."""
+    side = {name: adversarial.init_player(Scale(), jax.random.key(0), X) for name in ("generator", "encoder")}
+    judge = adversarial.init_player(Joint(), jax.random.key(0), X, Z)
+    optimizer = optax.adam(0.1)
+    opt_state = optimizer.init({name: player.params for name, player in side.items()})
+
+    def loss(side):
+        fake, generator = adversarial.apply_train(Scale(), side["generator"], Z, axis_name=None)
+        code, encoder = adversarial.apply_train(Scale(), side["encoder"], X, axis_name=None)
+        scores = [adversarial.apply_train(Joint(), judge, *pair, axis_name=None)[0] for pair in ((X, code), (fake, Z))]
+        return scores[0] - scores[1], {"real": scores[0]}, ({"generator": generator, "encoder": encoder}, fake)
+
+    after, _, metrics, fake = adversarial.half_step(optimizer, loss, side, opt_state, name="side")
+
+    # D(x, E(x)) = 2 x - v x and D(G(z), z) = 2 w z - z: the gradients are -2 mean z = -4 in w, and -mean x = 1 in v.
+    # Adam's first step is as long as its rate, and against the gradient's sign.
+    np.testing.assert_allclose(after["generator"].params["w"], 0.5 + 0.1, rtol=1e-5)
+    np.testing.assert_allclose(after["encoder"].params["w"], 0.5 - 0.1, rtol=1e-5)
+    np.testing.assert_allclose(metrics["side_gradient_norm"], np.sqrt(16 + 1), rtol=1e-6)
+    np.testing.assert_allclose(metrics["real"], -1.5, rtol=1e-6)
+    np.testing.assert_allclose(metrics["loss"], -1.5 - 0, atol=1e-6)
+    np.testing.assert_allclose(fake, 0.5 * Z, rtol=1e-6)
+    assert all(player.statistics["batch_stats"]["calls"] == 1 for player in after.values())
+
+
+def test_statistics_are_used_in_evaluation_and_updated_in_training_alone():
+    player = adversarial.init_player(Scale(), jax.random.key(0), X)
+    output, trained = adversarial.apply_train(Scale(), player, X, axis_name=None)
+
+    np.testing.assert_array_equal(output, adversarial.apply_eval(Scale(), trained, X))
+    assert (player.statistics["batch_stats"]["calls"], trained.statistics["batch_stats"]["calls"]) == (0, 1)
+    assert player.params is trained.params
+
+
+def test_a_game_without_a_threshold_has_no_accuracy():
+    def judge(player, scores):
+        return scores, player
+
+    real, fake = jnp.array([1.0, -1.0]), jnp.array([-2.0, -3.0])
+    for game, accuracy in (("hinge", 0.75), ("least-squares", 0.75), ("wasserstein", None)):
+        values, metrics, _ = adversarial.tell_apart(adversarial.GAMES[game], judge, None, real, fake)
+        np.testing.assert_array_equal(metrics["discriminator_loss"], values)
+        found = metrics.get("discriminator_accuracy")
+        assert found is None if accuracy is None else np.mean(found) == accuracy
