@@ -25,6 +25,9 @@ def experiment(
     latent_dim: Size = 2,
     hidden: tuple[Size, ...] = (400, 400, 400, 400),
     batch_norm: bool = True,
+    norm_momentum: Fraction = 0.99,
+    norm_epsilon: Rate = 1e-5,
+    hidden_bias: bool = True,
     init_std: Rate | None = 0.02,
     discriminator_hidden: tuple[Size, ...] = (200, 200, 200),
     pieces: Size = 5,
@@ -32,16 +35,26 @@ def experiment(
     critic_steps: Size = 1,
     gradient_penalty: Weight = 0.0,
     packing: Size = 1,
+    simultaneous: bool = False,
 ) -> Experiment:
     """A generator with batch norm and ReLU against a discriminator of maxout units; `packing` points judged at once.
 
-    Weights begin as draws from N(0, init_std^2), with `--init-std None` from LeCun's distribution.
+    Weights begin as draws from N(0, init_std^2), with `--init-std None` from LeCun's distribution. The authors' code
+    also has `--simultaneous --norm-momentum 0.95 --norm-epsilon 1e-4 --no-hidden-bias`.
     """
     kernel_init = jax.nn.initializers.lecun_normal() if init_std is None else jax.nn.initializers.normal(init_std)
 
     def recipe(spec: DataSpec) -> Recipe:
         return recipes.gan(
-            models.Generator(spec.shape, hidden, batch_norm=batch_norm, kernel_init=kernel_init),
+            models.Generator(
+                spec.shape,
+                hidden,
+                batch_norm=batch_norm,
+                momentum=norm_momentum,
+                epsilon=norm_epsilon,
+                hidden_bias=hidden_bias,
+                kernel_init=kernel_init,
+            ),
             models.Discriminator(discriminator_hidden, pieces=pieces, kernel_init=kernel_init),
             optax.inject_hyperparams(optax.adam)(learning_rate, b1=beta1),
             optax.adam(learning_rate, b1=beta1),
@@ -50,6 +63,7 @@ def experiment(
             critic_steps=critic_steps,
             gradient_penalty=gradient_penalty,
             packing=packing,
+            simultaneous=simultaneous,
         )
 
     return Experiment(

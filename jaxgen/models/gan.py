@@ -41,6 +41,9 @@ class Generator(nn.Module):
     hidden: Sequence[int]
     activation: Activation = nn.relu
     batch_norm: bool = False
+    momentum: float = 0.99  # of the running statistics
+    epsilon: float = 1e-5  # added to their variance
+    hidden_bias: bool = True  # which batch norm's own shift makes redundant
     output_activation: Activation | None = None
     kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
     axis_name: str | None = None
@@ -48,10 +51,11 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
         """What the discriminator takes for x."""
+        norm = functools.partial(nn.BatchNorm, momentum=self.momentum, epsilon=self.epsilon, axis_name=self.axis_name)
         for features in self.hidden:
-            z = nn.Dense(features, kernel_init=self.kernel_init)(z)
+            z = nn.Dense(features, use_bias=self.hidden_bias, kernel_init=self.kernel_init)(z)
             if self.batch_norm:
-                z = nn.BatchNorm(use_running_average=not train, axis_name=self.axis_name)(z)
+                z = norm(use_running_average=not train)(z)
             z = self.activation(z)
         x = nn.Dense(math.prod(self.shape), kernel_init=self.kernel_init)(z).reshape(len(z), *self.shape)
         return x if self.output_activation is None else self.output_activation(x)

@@ -58,6 +58,7 @@ def gan(
     gradient_penalty: float = 0.0,
     zero_centered_penalty: float = 0.0,
     packing: int = 1,
+    simultaneous: bool = False,
     num_classes: int | None = None,
 ) -> Recipe:
     """Let a generator z -> x and a discriminator x -> logits play a game, z from N(0, I).
@@ -67,7 +68,9 @@ def gan(
     examples alone (Salimans et al. 2016), in the games of log D. `gradient_penalty` weighs WGAN-GP's, between real and
     generated points (Gulrajani et al. 2017), `zero_centered_penalty` R1's, at real ones (Mescheder et al. 2018); either
     is of one judgement alone, and of x, not y. With `packing` m the discriminator judges m consecutive examples at once
-    (Lin et al. 2018), B / m packs of a batch. With `num_classes` both see y (Mirza & Osindero 2014).
+    (Lin et al. 2018), B / m packs of a batch. `simultaneous` players step at once, the generator against the
+    discriminator as it was before the round, as in PacGAN's code. With `num_classes` both see y (Mirza & Osindero
+    2014).
 
     Raises ValueError for a `game` that is not in `jaxgen.adversarial.GAMES`, for counts that are not positive, for
     smoothing in another game, and for a penalty on a discriminator with batch norm or minibatch standard deviation; in
@@ -135,13 +138,13 @@ def gan(
             d, opt_state, metrics, _ = half_step(discriminator_optimizer, loss, *side, axis_name, name="discriminator")
             return (d, opt_state), metrics
 
-        turns = (jnp.arange(critic_steps), batches)
+        turns, before = (jnp.arange(critic_steps), batches), d
         (d, d_opt_state), told = jax.lax.scan(update_discriminator, (d, d_opt_state), turns)
         told, last = jax.tree.map(lambda leaf: leaf[-1], (told, batches))
 
         def loss(g: Player) -> tuple:
             fake, after = generate(key_generator, g, last["x"], last.get("y"))
-            logits, _ = judge(d, models.pack(fake, packing), last.get("y"))
+            logits, _ = judge(before if simultaneous else d, models.pack(fake, packing), last.get("y"))
             return rules.generator_loss(logits), {}, (after, fake)
 
         g, g_opt_state, metrics, fake = half_step(
