@@ -5,13 +5,14 @@ number. Devices gather the points before they call these. A kernel is an element
 a finite slope at 0. Distances come from inner products, and are known to about 1e-7 of the square of a set's radius.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import chex
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._pairs import PairSums, pair_sums, squared_distances, unbiased
+from jaxgen.losses._pairs import PairSums, squared_distances, unbiased
 
 Kernel = Callable[[jax.Array], jax.Array]
 
@@ -87,10 +88,33 @@ def _sums(x: jax.Array, y: jax.Array, kernel: Kernel, block_size: int, *, least:
     if block_size < 1:
         raise ValueError(f"block_size must be positive, got {block_size}")
 
-    def gram(rows: jax.Array, columns: jax.Array) -> jax.Array:
-        # Far from the origin, squares less an inner product lose the digits of a distance. A distance does not depend
-        # on the origin, and so neither does its gradient.
-        origin = jax.lax.stop_gradient(jnp.mean(columns, axis=0, keepdims=True))
-        return kernel(squared_distances(rows - origin, columns - origin))
+    x, y = x.astype(jnp.float32), y.astype(jnp.float32)
+    return PairSums(
+        xx=_sum_over_pairs(x, jnp.arange(len(x)), x, kernel, block_size),
+        yy=_sum_over_pairs(y, jnp.arange(len(y)), y, kernel, block_size),
+        xy=_sum_over_pairs(x, jnp.full(len(x), -1), y, kernel, block_size),
+    )
 
-    return pair_sums(gram, x.astype(jnp.float32), y.astype(jnp.float32), block_size)
+
+def _sum_over_pairs(a: jax.Array, twin: jax.Array, b: jax.Array, kernel: Kernel, block_size: int) -> jax.Array:
+    """Sum of k(a_i, b_j) over i and j != twin_i, by blocks of rows: [N, Z], [N], [M, Z] -> []."""
+    # Far from the origin, squares less an inner product lose the digits of a distance. A distance does not depend on
+    # the origin, and so neither does its gradient.
+    origin = jax.lax.stop_gradient(jnp.mean(b, axis=0, keepdims=True))
+    a, b = a - origin, b - origin
+    num_blocks = math.ceil(len(a) / block_size)
+    if num_blocks == 1:
+        return jnp.sum(_row_sums(a, twin, b, kernel))
+
+    # A block is computed anew on the way back: its derivatives, kept for all blocks, would be the Gram matrix again.
+    block = jax.checkpoint(lambda rows: _row_sums(rows[0], rows[1], b, kernel))
+    filling = -len(a) % num_blocks
+    rows = jnp.pad(a, ((0, filling), (0, 0))).reshape(num_blocks, -1, a.shape[1])
+    sums = jax.lax.map(block, (rows, jnp.pad(twin, (0, filling)).reshape(num_blocks, -1)))
+    return jnp.sum(sums.reshape(-1)[: len(a)])
+
+
+def _row_sums(a: jax.Array, twin: jax.Array, b: jax.Array, kernel: Kernel) -> jax.Array:
+    # Masked rather than subtracted afterwards: no rounded distance of a point to itself enters value or gradient.
+    itself = twin[:, None] == jnp.arange(len(b))[None, :]
+    return jnp.sum(jnp.where(itself, 0, kernel(squared_distances(a, b))), axis=1)

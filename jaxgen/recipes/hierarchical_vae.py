@@ -116,7 +116,7 @@ def _family(
 
     def sample(key: jax.Array, model: PyTree, num: int, *, y: jax.Array | None = None) -> jax.Array:
         del y
-        key_latent, key_pixels = jax.random.split(key)
+        key_latent, _ = jax.random.split(key)
         noise = [layer[0] for layer in draw_noise(key_latent, num, 1)]
         output = descend(model, noise[-1], noise)
         return likelihood.mean(output)

@@ -156,7 +156,7 @@ def _family(
         }
 
     def sample(key: jax.Array, model: Model, num: int, *, y: jax.Array | None = None) -> jax.Array:
-        key_label, key_latent, key_pixels = jax.random.split(key, 3)
+        key_label, key_latent, _ = jax.random.split(key, 3)
         if model.label_counts is not None and y is None:
             y = labels.draw(key_label, model.label_counts, num)
         output = from_prior(
