@@ -21,7 +21,7 @@ def _squared_radii(points: jax.Array, k: int) -> jax.Array:
     """Squared distance of each point to its k-th neighbour among the others: [N, F] -> [N]."""
     # The nearest of the k + 1 is the point itself. The last is taken out here, for with a slice in the loop XLA sorts
     # whole rows on the CPU (jax 0.10), which is ten times slower.
-    nearest = over_rows(lambda distances: jax.lax.top_k(-distances, k + 1)[0], points, points, nearest=k + 1)
+    nearest = over_rows(lambda distances: jax.lax.top_k(-distances, k + 1)[0], points, points)
     return -nearest[:, -1]
 
 
@@ -31,9 +31,10 @@ def precision_recall_density_coverage(real: jax.Array, fake: jax.Array, *, k: in
     Precision is the share of fake points in at least one ball around a real point, recall the reverse (Kynkaanniemi et
     al. 2019, eqs. 1 and 2); density is the mean number of balls around real points that a fake point lies in, over k,
     and coverage the share of real points whose ball holds a fake point (Naeem et al. 2020, section 3). As in the code
-    of Naeem et al. a ball is open, so that one around a point with k copies holds nothing: do not give it data that
-    mostly repeats itself. Rounding decides about a point on the edge of a ball, such as a copy of the k-th neighbour.
-    All four are nan where a feature is not finite.
+    of Naeem et al. a ball is open: it does not hold a copy of the k-th neighbour, and around a point with k copies it
+    holds nothing, so do not give it data that mostly repeats itself. Distances are compared as `over_rows` computes
+    them, exactly for integers of any moderate size. All four are nan where a feature is not finite. No gradient flows:
+    these are counts.
 
     Raises AssertionError unless both are floating with equal F, ValueError unless 1 <= k < min(N, M).
     """
