@@ -22,7 +22,7 @@ ALLOWED = {
     "jaxgen": "",
     "jaxgen.games": "jax jaxgen.losses",
     "jaxgen.importance": "jax jaxgen.losses jaxgen.optimize",
-    "jaxgen.labels": "jax",
+    "jaxgen.labels": "jax chex",
     "jaxgen.latent": "jax chex",
     "jaxgen.likelihood": "jax jaxgen.losses",
     "jaxgen.losses": "jax chex jaxgen.losses",

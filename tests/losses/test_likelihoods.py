@@ -145,6 +145,13 @@ def test_categorical_at_extreme_logits():
     np.testing.assert_allclose(gradient, [[-1.0, 1.0], [0.0, 0.0]])
 
 
+@pytest.mark.parametrize("value", [-1, -4, 4, 1000])
+def test_categorical_of_a_value_outside_is_nan(value):
+    logits = jnp.float32(RNG.normal(size=(3, 2, 4)))
+    found = losses.categorical_nll(logits, jnp.array([[0, 3], [value, 0], [2, 1]]))
+    np.testing.assert_array_equal(np.isnan(found), [False, True, False])
+
+
 def test_categorical_sums_bfloat16_in_float32():
     logits, logits64 = rounded(3 * RNG.normal(size=(3, 784, 4)))
     x = RNG.integers(0, 4, (3, 784))
