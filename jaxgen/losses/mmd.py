@@ -1,19 +1,20 @@
 """Maximum mean discrepancy: how unlike two sets of points are, by the means of a kernel between and within them.
 
 Losses of a set: what a row adds depends on every other row, so that a mean of values on parts of a batch is another
-number. Devices gather the points before they call these. A kernel is an elementwise function of squared distances with
-a finite slope at 0. Distances come from inner products, and are known to about 1e-7 of the square of a set's radius.
+number. Devices gather the points before they call these. A kernel is an elementwise function of squared distances; of
+points at no distance its slope, which a kernel such as exp(-sqrt(d2)) does not have there, is taken as 0. Squared
+distances come from inner products, and are known to about 1e-7 of the square of a set's radius.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 
-Kernel = Callable[[jax.Array], jax.Array]
+from jaxgen.losses._pairs import Kernel, kernel_at_0, kernel_matrix
 
 
 class _Sums(NamedTuple):
@@ -54,7 +55,7 @@ def mmd_unbiased(x: jax.Array, y: jax.Array, kernel: Kernel, *, block_size: int 
     itself, each k(0), and without them estimates at equal distributions scatter about their mean 0. Do not clip it:
     clipped, it is biased, and its gradient vanishes where it was negative. At most `block_size` rows of a Gram matrix
     exist at a time; `block_size = max(N, M)` takes it whole. Raises AssertionError where an array is not [., Z] or
-    not floating, ValueError for sets of fewer than 2 points or a block of none.
+    not floating, or the kernel changes a shape, ValueError for sets of fewer than 2 points or a block of none.
     """
     sums = _sums(x, y, kernel, block_size, least=2)
     n, m = len(x), len(y)
@@ -66,12 +67,12 @@ def mmd_biased(x: jax.Array, y: jax.Array, kernel: Kernel, *, block_size: int = 
     """MMD^2 between the two sets themselves, in units of the kernel: [N, Z], [M, Z] -> [].
 
     Gretton et al. 2012, eq. 5 without its root; at least 0, up to rounding. As an estimate for the distributions it is
-    too large in the mean, by (k(0) - E k(x, x')) / N and the same of y. `block_size` as in `mmd_unbiased`. Raises
-    AssertionError where an array is not [., Z] or not floating, ValueError for an empty set or a block of none.
+    too large in the mean, by (k(0) - E k(x, x')) / N and the same of y. `block_size` as in `mmd_unbiased`. Raises as
+    `mmd_unbiased`, but that one point is a set.
     """
     sums = _sums(x, y, kernel, block_size, least=1)
     n, m = len(x), len(y)
-    itself = kernel(jnp.float32(0))
+    itself = kernel_at_0(kernel)
     return (sums.xx / n + itself) / n + (sums.yy / m + itself) / m - 2 * (sums.xy / n / m)
 
 
@@ -116,11 +117,6 @@ def _sum_over_pairs(a: jax.Array, twin: jax.Array, b: jax.Array, kernel: Kernel,
 
 
 def _row_sums(a: jax.Array, twin: jax.Array, b: jax.Array, kernel: Kernel) -> jax.Array:
-    # On accelerators the default precision of a product has too few digits for a difference of large terms.
-    inner = jnp.matmul(a, b.T, precision=jax.lax.Precision.HIGHEST)
-    squares_a, squares_b = jnp.sum(jnp.square(a), axis=1), jnp.sum(jnp.square(b), axis=1)
-    # Between near-duplicates rounding can leave less than nothing.
-    d2 = jnp.maximum(squares_a[:, None] + squares_b[None, :] - 2 * inner, 0)
     # Masked rather than subtracted afterwards: no rounded distance of a point to itself enters value or gradient.
     itself = twin[:, None] == jnp.arange(len(b))[None, :]
-    return jnp.sum(jnp.where(itself, 0, kernel(d2)), axis=1)
+    return jnp.sum(kernel_matrix(a, b, kernel, itself), axis=1)
