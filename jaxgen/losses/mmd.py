@@ -14,7 +14,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._pairs import Kernel, kernel_at_0, kernel_matrix
+from jaxgen.losses._pairs import Kernel, kernel_matrix, kernel_of
 
 
 class _Sums(NamedTuple):
@@ -72,7 +72,7 @@ def mmd_biased(x: jax.Array, y: jax.Array, kernel: Kernel, *, block_size: int = 
     """
     sums = _sums(x, y, kernel, block_size, least=1)
     n, m = len(x), len(y)
-    itself = kernel_at_0(kernel)
+    itself = kernel_of(jnp.float32(0), kernel)
     return (sums.xx / n + itself) / n + (sums.yy / m + itself) / m - 2 * (sums.xy / n / m)
 
 
@@ -119,4 +119,4 @@ def _sum_over_pairs(a: jax.Array, twin: jax.Array, b: jax.Array, kernel: Kernel,
 def _row_sums(a: jax.Array, twin: jax.Array, b: jax.Array, kernel: Kernel) -> jax.Array:
     # Masked rather than subtracted afterwards: no rounded distance of a point to itself enters value or gradient.
     itself = twin[:, None] == jnp.arange(len(b))[None, :]
-    return jnp.sum(kernel_matrix(a, b, kernel, itself), axis=1)
+    return jnp.sum(jnp.where(itself, 0, kernel_matrix(a, b, kernel)), axis=1)

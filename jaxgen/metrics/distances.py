@@ -1,5 +1,7 @@
 """Distances between a set of real and a set of generated features."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -19,26 +21,49 @@ def frechet_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
 
     Dowson & Landau 1982; of Inception features it is the FID, squared as there (Heusel et al. 2017, eq. 6). Covariances
     are over n - 1. It is biased upwards by about 1/n: compare at equal sizes only. In float32 its error is about
-    1e-6 tr(S_r + S_f), singular covariances (n <= F) included; a value under 0 by rounding is given as 0. Raises
-    AssertionError unless both are floating with equal F, ValueError where a set has fewer than 2 rows.
+    1e-6 tr(S_r + S_f), singular covariances (n <= F) included; a value under 0 by rounding is given as 0. There is
+    no derivative where a set begins to vary in a direction in which it does not, and the other does: it is taken as 0.
+    Raises AssertionError unless both are floating with equal F, ValueError where a set has fewer than 2 rows.
     """
     _check_at_least_two(real, fake)
 
     real, fake = real.astype(jnp.float32), fake.astype(jnp.float32)
     # Far from the origin a mean has few digits left; the distance is the same from here.
     origin = jnp.mean(real, axis=0, keepdims=True)
-    means, factors, traces = [], [], []
-    for features in (real - origin, fake - origin):
-        mean = jnp.mean(features, axis=0, keepdims=True)
-        deviations = (features - mean) / jnp.sqrt(len(features) - 1)
-        means.append(mean)
-        factors.append(jnp.linalg.qr(deviations, mode="r"))
-        traces.append(jnp.sum(jnp.square(deviations)))
+    means = [jnp.mean(features - origin, axis=0, keepdims=True) for features in (real, fake)]
+    deviations = [
+        (features - origin - mean) / math.sqrt(len(features) - 1)
+        for features, mean in zip((real, fake), means, strict=True)
+    ]
+    traces = sum(jnp.sum(jnp.square(part)) for part in deviations)
+    return jnp.maximum(jnp.sum(jnp.square(means[0] - means[1])) + traces - 2 * _trace_of_root(*deviations), 0)
+
+
+@jax.custom_jvp
+def _trace_of_root(real: jax.Array, fake: jax.Array) -> jax.Array:
+    """tr((S_r S_f)^(1/2)) of S = X'X: [N, F], [M, F] -> []."""
     # With S = R'R the eigenvalues of S_r S_f are the squares of the singular values of R_r R_f'. Taken through the
     # covariances, a rounding of 1e-7 is one of 3e-4 after the root, in each of F terms: up to 1 % of tr(S_r + S_f).
+    factors = [jnp.linalg.qr(deviations, mode="r") for deviations in (real, fake)]
     product = jnp.matmul(factors[0], factors[1].T, precision=_EXACT)
-    trace_of_root = jnp.sum(jnp.linalg.svd(product, compute_uv=False))
-    return jnp.maximum(jnp.sum(jnp.square(means[0] - means[1])) + sum(traces) - 2 * trace_of_root, 0)
+    return jnp.sum(jnp.linalg.svd(product, compute_uv=False))
+
+
+@_trace_of_root.defjvp
+def _trace_of_root_jvp(
+    primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    # It is the nuclear norm of X_r X_f', whose slope is U V'; that of a singular value of 0 is taken as 0. Derivatives
+    # of the factors themselves would not be finite where a covariance is singular.
+    (q_real, r_real), (q_fake, r_fake) = (jnp.linalg.qr(deviations) for deviations in primals)
+    left, values, right = jnp.linalg.svd(jnp.matmul(r_real, r_fake.T, precision=_EXACT), full_matrices=False)
+    is_rounding = values <= len(values) * jnp.finfo(values.dtype).eps * jnp.max(values)
+    slope = jnp.matmul(jnp.where(is_rounding[None], 0, left), right, precision=_EXACT)
+    slopes = (
+        jnp.matmul(jnp.matmul(q_real, slope, precision=_EXACT), r_fake, precision=_EXACT),
+        jnp.matmul(jnp.matmul(q_fake, slope.T, precision=_EXACT), r_real, precision=_EXACT),
+    )
+    return jnp.sum(values), sum(jnp.sum(a * b) for a, b in zip(slopes, tangents, strict=True))
 
 
 def _mean_kernel(rows: jax.Array, columns: jax.Array, left_out: jax.Array, origin: jax.Array) -> jax.Array:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen.losses._reduce import root
 from jaxgen.metrics._pairwise import check_sets, over_rows
 
 
@@ -61,9 +62,10 @@ def nearest_neighbour_distances(x: jax.Array, references: jax.Array) -> jax.Arra
     To look for copying, compare the distances of samples to the training images with those of the same samples to as
     many held-out images: they are alike unless the model copies, and then the former are smaller. Meehan et al. 2020
     ("A non-parametric test to detect data-copying") compare them with the distances of held-out to training images.
-    Neighbours in pixels miss copies that are shifted by one (Theis et al. 2016, section 3.4): use features. Raises
+    Neighbours in pixels miss copies that are shifted by one (Theis et al. 2016, section 3.4): use features. At a
+    copy, where there is no derivative, it is taken as 0; between equally near references it is their mean. Raises
     AssertionError unless both are floating with equal F.
     """
     check_sets(x, references)
 
-    return jnp.sqrt(over_rows(jnp.min, x, references))
+    return root(over_rows(jnp.min, x, references))
