@@ -33,6 +33,7 @@ from jaxgen.losses.likelihoods import (
 )
 from jaxgen.losses.mmd import (
     inverse_multiquadric,
+    latent_kernel,
     mmd_biased,
     mmd_unbiased,
     rbf,
@@ -60,6 +61,7 @@ __all__ = [
     "hinge_generator_loss",
     "importance_weighted_bound",
     "inverse_multiquadric",
+    "latent_kernel",
     "least_squares_discriminator_loss",
     "least_squares_generator_loss",
     "minimax_discriminator_loss",

@@ -6,23 +6,13 @@ points at no distance its slope, which a kernel such as exp(-sqrt(d2)) does not 
 distances come from inner products, and are known to about 1e-7 of the square of a set's radius.
 """
 
-import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._pairs import Kernel, kernel_matrix, kernel_of
-
-
-class _Sums(NamedTuple):
-    """A kernel summed over pairs of points, each point with itself left out."""
-
-    xx: jax.Array
-    yy: jax.Array
-    xy: jax.Array
+from jaxgen.losses._pairs import Kernel, PairSums, kernel_of, pair_sums, squared_distances, unbiased
 
 
 def rbf(bandwidths: Sequence[float]) -> Kernel:
@@ -39,13 +29,21 @@ def rbf(bandwidths: Sequence[float]) -> Kernel:
 def inverse_multiquadric(scales: Sequence[float]) -> Kernel:
     """Sum over C of C / (C + d2), a function of squared distances [...] -> [...].
 
-    Tolstikhin et al. 2018 ("Wasserstein auto-encoders"), section 4, summed over scales as in their code: C = 2 Z s for
-    a prior N(0, I) of size Z and s in .1, .2, .5, 1, 2, 5, 10. Its tails pull at far points where a Gaussian's are
+    Tolstikhin et al. 2018 ("Wasserstein auto-encoders"), section 4, summed over scales as in their code
+    (`latent_kernel`). Its tails pull at far points where a Gaussian's are
     flat. Raises ValueError unless there are scales and all are positive.
     """
     _check_positive("scales", scales)
 
     return lambda d2: sum((scale / (scale + d2) for scale in scales), start=jnp.zeros_like(d2))
+
+
+def latent_kernel(latent_dim: int) -> Kernel:
+    """The inverse multiquadrics between codes of size Z and N(0, I), a function of squared distances [...] -> [...].
+
+    C = 2 Z s for s in .1, .2, .5, 1, 2, 5, 10, as in the code of Tolstikhin et al. 2018.
+    """
+    return inverse_multiquadric([2 * latent_dim * scale for scale in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)])
 
 
 def mmd_unbiased(x: jax.Array, y: jax.Array, kernel: Kernel, *, block_size: int = 512) -> jax.Array:
@@ -58,9 +56,7 @@ def mmd_unbiased(x: jax.Array, y: jax.Array, kernel: Kernel, *, block_size: int 
     not floating, or the kernel changes a shape, ValueError for sets of fewer than 2 points or a block of none.
     """
     sums = _sums(x, y, kernel, block_size, least=2)
-    n, m = len(x), len(y)
-    # One division after the other, as n^2 need not fit an int32.
-    return sums.xx / n / (n - 1) + sums.yy / m / (m - 1) - 2 * (sums.xy / n / m)
+    return unbiased(sums, len(x), len(y))
 
 
 def mmd_biased(x: jax.Array, y: jax.Array, kernel: Kernel, *, block_size: int = 512) -> jax.Array:
@@ -81,7 +77,7 @@ def _check_positive(name: str, values: Sequence[float]) -> None:
         raise ValueError(f"{name} must be positive, and at least one, got {values}")
 
 
-def _sums(x: jax.Array, y: jax.Array, kernel: Kernel, block_size: int, *, least: int) -> _Sums:
+def _sums(x: jax.Array, y: jax.Array, kernel: Kernel, block_size: int, *, least: int) -> PairSums:
     chex.assert_rank([x, y], 2)
     chex.assert_equal_shape([x, y], dims=1)
     chex.assert_type([x, y], float)
@@ -90,33 +86,10 @@ def _sums(x: jax.Array, y: jax.Array, kernel: Kernel, block_size: int, *, least:
     if block_size < 1:
         raise ValueError(f"block_size must be positive, got {block_size}")
 
-    x, y = x.astype(jnp.float32), y.astype(jnp.float32)
-    return _Sums(
-        xx=_sum_over_pairs(x, jnp.arange(len(x)), x, kernel, block_size),
-        yy=_sum_over_pairs(y, jnp.arange(len(y)), y, kernel, block_size),
-        xy=_sum_over_pairs(x, jnp.full(len(x), -1), y, kernel, block_size),
-    )
+    def gram(rows: jax.Array, columns: jax.Array) -> jax.Array:
+        # Far from the origin, squares less an inner product lose the digits of a distance. A distance does not depend
+        # on the origin, and so neither does its gradient.
+        origin = jax.lax.stop_gradient(jnp.mean(columns, axis=0, keepdims=True))
+        return kernel_of(squared_distances(rows - origin, columns - origin), kernel)
 
-
-def _sum_over_pairs(a: jax.Array, twin: jax.Array, b: jax.Array, kernel: Kernel, block_size: int) -> jax.Array:
-    """Sum of k(a_i, b_j) over i and j != twin_i, by blocks of rows: [N, Z], [N], [M, Z] -> []."""
-    # Far from the origin, squares less an inner product lose the digits of a distance. A distance does not depend on
-    # the origin, and so neither does its gradient.
-    origin = jax.lax.stop_gradient(jnp.mean(b, axis=0, keepdims=True))
-    a, b = a - origin, b - origin
-    num_blocks = math.ceil(len(a) / block_size)
-    if num_blocks == 1:
-        return jnp.sum(_row_sums(a, twin, b, kernel))
-
-    # A block is computed anew on the way back: its derivatives, kept for all blocks, would be the Gram matrix again.
-    block = jax.checkpoint(lambda rows: _row_sums(rows[0], rows[1], b, kernel))
-    filling = -len(a) % num_blocks
-    rows = jnp.pad(a, ((0, filling), (0, 0))).reshape(num_blocks, -1, a.shape[1])
-    sums = jax.lax.map(block, (rows, jnp.pad(twin, (0, filling)).reshape(num_blocks, -1)))
-    return jnp.sum(sums.reshape(-1)[: len(a)])
-
-
-def _row_sums(a: jax.Array, twin: jax.Array, b: jax.Array, kernel: Kernel) -> jax.Array:
-    # Masked rather than subtracted afterwards: no rounded distance of a point to itself enters value or gradient.
-    itself = twin[:, None] == jnp.arange(len(b))[None, :]
-    return jnp.sum(jnp.where(itself, 0, kernel_matrix(a, b, kernel)), axis=1)
+    return pair_sums(gram, x.astype(jnp.float32), y.astype(jnp.float32), block_size)

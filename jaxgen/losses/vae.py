@@ -16,8 +16,11 @@ from jaxgen.losses._reduce import sum_event
 class NegativeElbo(NamedTuple):
     """The parts of a negative evidence lower bound, each in nats, [B]."""
 
+    #: -log p(x | z), or its mean over q(z | x).
     reconstruction: jax.Array
-    kl: jax.Array  # as it is, without beta
+    #: KL(q(z | x) || p(z)), without beta.
+    kl: jax.Array
+    #: reconstruction + beta kl.
     total: jax.Array
 
 

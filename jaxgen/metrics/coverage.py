@@ -11,9 +11,12 @@ from jaxgen.metrics._pairwise import check_sets, over_rows
 class ModeCoverage(NamedTuple):
     """What samples cover of M modes; scalars []."""
 
-    modes: jax.Array  # covered ones, an integer in 0..M
-    high_quality: jax.Array  # the share of the samples, in [0, 1]
-    reverse_kl: jax.Array  # KL(model || data) over modes, in nats, at most log M
+    #: Number of covered modes, an integer in 0..M.
+    modes: jax.Array
+    #: Share of the samples that are of high quality, in [0, 1].
+    high_quality: jax.Array
+    #: KL(model || data) over modes, in nats, at most log M.
+    reverse_kl: jax.Array
 
 
 def modes_covered(samples: jax.Array, centers: jax.Array, std: float | jax.Array) -> ModeCoverage:

@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from jaxgen.losses._pairs import pair_sums, unbiased
 from jaxgen.metrics._pairwise import ROWS, check_sets
 
 _EXACT = jax.lax.Precision.HIGHEST  # by default accelerators round factors to ten bits or fewer
@@ -66,19 +67,6 @@ def _trace_of_root_jvp(
     return jnp.sum(values), sum(jnp.sum(a * b) for a, b in zip(slopes, tangents, strict=True))
 
 
-def _mean_kernel(rows: jax.Array, columns: jax.Array, left_out: jax.Array, origin: jax.Array) -> jax.Array:
-    """Mean of (x.y / F + 1)^3 - origin^3 over pairs; [N] is the column that each row leaves out, -1 for none."""
-
-    def row_mean(row_and_left_out: tuple[jax.Array, jax.Array]) -> jax.Array:
-        row, out = row_and_left_out
-        base = jnp.matmul(columns, row, precision=_EXACT) / len(row) + 1
-        kernel = (base - origin) * (base * (base + origin) + jnp.square(origin))
-        is_in = jnp.arange(len(columns)) != out
-        return jnp.sum(jnp.where(is_in, kernel, 0)) / jnp.sum(is_in)
-
-    return jnp.mean(jax.lax.map(row_mean, (rows, left_out), batch_size=ROWS))
-
-
 def kernel_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
     """Unbiased squared MMD under the kernel (x.y / F + 1)^3: [N, F], [M, F] -> [].
 
@@ -92,6 +80,10 @@ def kernel_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
     real, fake = real.astype(jnp.float32), fake.astype(jnp.float32)
     # A constant cancels between the three means; taken off each value of the kernel, it costs the sums no digits.
     origin = jnp.mean(real, axis=0) @ jnp.mean(fake, axis=0) / real.shape[1] + 1
-    within_real = _mean_kernel(real, real, jnp.arange(len(real)), origin)
-    within_fake = _mean_kernel(fake, fake, jnp.arange(len(fake)), origin)
-    return within_real + within_fake - 2 * _mean_kernel(real, fake, jnp.full(len(real), -1), origin)
+
+    def gram(rows: jax.Array, columns: jax.Array) -> jax.Array:
+        """(x.y / F + 1)^3 - origin^3."""
+        base = jnp.matmul(rows, columns.T, precision=_EXACT) / rows.shape[1] + 1
+        return (base - origin) * (base * (base + origin) + jnp.square(origin))
+
+    return unbiased(pair_sums(gram, real, fake, ROWS), len(real), len(fake))

@@ -12,10 +12,14 @@ from jaxgen.metrics._pairwise import check_sets, over_rows
 class PRDC(NamedTuple):
     """Fidelity (precision, density) and diversity (recall, coverage) of samples; scalars []."""
 
-    precision: jax.Array  # in [0, 1]
-    recall: jax.Array  # in [0, 1]
-    density: jax.Array  # not negative, about 1 where the distributions are equal
-    coverage: jax.Array  # in [0, 1]
+    #: Share of samples inside a ball of the data, in [0, 1].
+    precision: jax.Array
+    #: Share of data inside a ball of the samples, in [0, 1].
+    recall: jax.Array
+    #: Mean number of the data's balls around a sample, over k; not negative, about 1 where the distributions are equal.
+    density: jax.Array
+    #: Share of the data's balls that hold a sample, in [0, 1].
+    coverage: jax.Array
 
 
 def _squared_radii(points: jax.Array, k: int) -> jax.Array:

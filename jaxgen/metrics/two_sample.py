@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._pairs import Kernel, kernel_matrix
+from jaxgen.losses._pairs import Kernel, PairSums, kernel_of, squared_distances, unbiased
 from jaxgen.metrics._pairwise import check_sets
 
 _EXACT = jax.lax.Precision.HIGHEST  # by default accelerators round factors to ten bits or fewer
@@ -14,8 +14,10 @@ _EXACT = jax.lax.Precision.HIGHEST  # by default accelerators round factors to t
 class TwoSampleTest(NamedTuple):
     """An estimate, and how often chance alone gives as much; scalars []."""
 
-    mmd: jax.Array  # unbiased, of MMD^2, in units of the kernel
-    p_value: jax.Array  # in (0, 1]; nan where the estimate is
+    #: The unbiased estimate of MMD^2, in units of the kernel.
+    mmd: jax.Array
+    #: In (0, 1]; nan where the estimate is.
+    p_value: jax.Array
 
 
 def mmd_permutation_test(
@@ -40,15 +42,15 @@ def mmd_permutation_test(
     num = len(x)
     pooled = jnp.concatenate([x, y]).astype(jnp.float32)
     pooled = pooled - jnp.mean(pooled, axis=0, keepdims=True)
-    gram = jnp.where(jnp.eye(2 * num, dtype=bool), 0, kernel_matrix(pooled, pooled, kernel))
+    gram = jnp.where(jnp.eye(2 * num, dtype=bool), 0, kernel_of(squared_distances(pooled, pooled), kernel))
     is_x = jnp.arange(2 * num) < num
 
     def mmd(member: jax.Array) -> jax.Array:
         """Of the split that calls `member` [2 N] the first set."""
         first, second = member.astype(jnp.float32), 1 - member.astype(jnp.float32)
         towards_first, towards_second = (jnp.matmul(gram, part, precision=_EXACT) for part in (first, second))
-        within = first @ towards_first + second @ towards_second
-        return within / (num * (num - 1)) - 2 * (first @ towards_second) / num**2
+        sums = PairSums(first @ towards_first, second @ towards_second, first @ towards_second)
+        return unbiased(sums, num, num)
 
     observed = mmd(is_x)
     keys = jax.random.split(key, num_permutations)

@@ -69,7 +69,7 @@ LOSSES = {
         functools.partial(losses.zero_centered_penalty, critic), (normal(B, 4, 2),), extreme=(0,)
     ),
 }
-NOT_LOSSES = {"NegativeElbo", "inverse_multiquadric", "rbf"}  # what a loss returns, or is given
+NOT_LOSSES = {"NegativeElbo", "inverse_multiquadric", "latent_kernel", "rbf"}  # what a loss returns, or is given
 OF_A_SET = {"mmd_biased", "mmd_unbiased"}  # one value, to which every pair of rows adds; the sets may differ in size
 NOT_PER_EXAMPLE = {  # the shape, where it is not [B]
     "gaussian_kl_per_dim": (B, Z),
