@@ -41,9 +41,9 @@ class MADE(nn.Module):
         widths = [dims, *self.hidden, dims]
         init = nn.initializers.lecun_normal()
         layers = range(len(self.hidden) + 1)
-        self.kernels = [self.param(f"kernel_{i}", init, (widths[i], widths[i + 1])) for i in layers]
+        self.kernels = [self.param(f"kernel_{i}", init, (widths[i], widths[i + 1]), jnp.float32) for i in layers]
         bias_inits = [nn.initializers.zeros] * len(self.hidden) + [self.bias_init]
-        self.biases = [self.param(f"bias_{i}", bias_inits[i], (widths[i + 1],)) for i in layers]
+        self.biases = [self.param(f"bias_{i}", bias_inits[i], (widths[i + 1],), jnp.float32) for i in layers]
         self.condition = Condition(self.condition_dim, widths[1:])
         self.degrees = self._degrees(dims)
 

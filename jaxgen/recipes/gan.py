@@ -86,7 +86,7 @@ def gan(
         key_generator, key_discriminator = jax.random.split(key)
         first = batch if critic_steps == 1 else jax.tree.map(lambda leaf: leaf[0], batch)
         x, y = first["x"], first.get("y")
-        z = jnp.zeros((len(x), latent_dim))
+        z = jnp.zeros((len(x), latent_dim), jnp.float32)
         players = (
             player_of(generator.init(key_generator, labelled(z, y), train=False)),
             player_of(discriminator.init(key_discriminator, shown(x, y), train=False)),
