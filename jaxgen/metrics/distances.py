@@ -64,7 +64,9 @@ def _trace_of_root_jvp(
         jnp.matmul(jnp.matmul(q_real, slope, precision=_EXACT), r_fake, precision=_EXACT),
         jnp.matmul(jnp.matmul(q_fake, slope.T, precision=_EXACT), r_real, precision=_EXACT),
     )
-    return jnp.sum(values), sum(jnp.sum(a * b) for a, b in zip(slopes, tangents, strict=True))
+    return jnp.sum(values), jnp.vdot(slopes[0], tangents[0], precision=_EXACT) + jnp.vdot(
+        slopes[1], tangents[1], precision=_EXACT
+    )
 
 
 def kernel_distance(real: jax.Array, fake: jax.Array) -> jax.Array:

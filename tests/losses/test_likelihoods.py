@@ -91,7 +91,7 @@ def test_bernoulli_sums_bfloat16_in_float32():
 
 def test_gaussian_values_and_gradients():
     value = losses.gaussian_nll(*(jnp.float32(array) for array in (MEAN, LOG_VAR, X)))
-    np.testing.assert_allclose(value, gaussian_oracle(MEAN, LOG_VAR, X), rtol=1e-5)
+    np.testing.assert_allclose(value, gaussian_oracle(MEAN, LOG_VAR, X), rtol=1e-6, atol=1e-5)
     found = gradients(losses.gaussian_nll, MEAN, LOG_VAR, X)
     np.testing.assert_allclose(found, differences(gaussian_oracle, MEAN, LOG_VAR, X), rtol=1e-4, atol=1e-5)
 
@@ -100,7 +100,7 @@ def test_gaussian_is_a_multivariate_normal():
     mean, log_var, x = RNG.normal(size=(3, 6))
     expected = -stats.multivariate_normal.logpdf(x, mean, np.diag(np.exp(log_var)))
     value = losses.gaussian_nll(*(jnp.float32(array)[None] for array in (mean, log_var, x)))
-    np.testing.assert_allclose(value, [expected], rtol=1e-5)
+    np.testing.assert_allclose(value, [expected], rtol=1e-6, atol=1e-5)
 
 
 @pytest.mark.parametrize("log_var", [-80.0, -20.0, 20.0, 80.0])
@@ -117,7 +117,7 @@ def test_gaussian_sums_bfloat16_in_float32():
     arrays = [rounded(array) for array in RNG.normal(size=(3, 3, 28, 28))]
     value = losses.gaussian_nll(*(array for array, _ in arrays))
     assert value.dtype == jnp.float32
-    np.testing.assert_allclose(value, gaussian_oracle(*(array for _, array in arrays)), rtol=2e-6)
+    np.testing.assert_allclose(value, gaussian_oracle(*(array for _, array in arrays)), rtol=2e-6, atol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", [jnp.int32, jnp.uint8])
