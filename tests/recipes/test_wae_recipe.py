@@ -191,3 +191,12 @@ def test_the_regularised_autoencoder_pays_for_long_codes(batch):
     code_norm = 0.5 * np.square(free.encode(state.model, batch["x"])).sum(1).mean()
     np.testing.assert_allclose(metrics_held["code_norm"], code_norm, rtol=1e-5)
     np.testing.assert_allclose(metrics_held["loss"], metrics_free["loss"] + 0.5 * code_norm, rtol=1e-5)
+
+
+def test_a_kernel_of_the_distance_itself_trains(batch):
+    recipe = recipes.wae_mmd(network(), SGD, kernel=lambda d2: jnp.exp(-jnp.sqrt(d2)), cost_weight=0.01)
+    state, metrics = jax.jit(recipe.step)(jax.random.key(1), recipe.init(jax.random.key(0), batch), batch)
+
+    chex.assert_tree_all_finite((state, metrics))
+    with pytest.raises(AssertionError):
+        jax.eval_shape(recipes.wae_mmd(network(), SGD, kernel=jnp.sum).step, jax.random.key(1), state, batch)
