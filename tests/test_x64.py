@@ -96,6 +96,9 @@ for name, (function, points) in CASES.items():
     attempt(name, function, *arguments)
 sets = jnp.zeros((9, 2), jnp.float32), jnp.ones((9, 2), jnp.float32)
 attempt("auroc", metrics.auroc, sets[0][:, 0], sets[1][:, 0], floating=True)
+for name in ("parzen_log_likelihood", "density_weights"):
+    width = {"std": np.float64(0.2)} if name.startswith("parzen") else {"bandwidth": np.float64(0.2)}
+    attempt(name, lambda *sets: getattr(metrics, name)(*sets, **width), *sets, floating=True)
 attempt("modes_covered", lambda *sets: metrics.modes_covered(*sets, np.float64(0.2)), *sets)
 attempt("prdc", metrics.precision_recall_density_coverage, *sets, floating=True)
 permuted = lambda *sets: metrics.mmd_permutation_test(jax.random.key(0), *sets, jnp.exp)

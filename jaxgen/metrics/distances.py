@@ -22,9 +22,10 @@ def frechet_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
 
     Dowson & Landau 1982; of Inception features it is the FID, squared as there (Heusel et al. 2017, eq. 6). Covariances
     are over n - 1. It is biased upwards by about 1/n: compare at equal sizes only. In float32 its error is about
-    1e-6 tr(S_r + S_f), singular covariances (n <= F) included; a value under 0 by rounding is given as 0. There is
-    no derivative where a set begins to vary in a direction in which it does not, and the other does: it is taken as 0.
-    Raises AssertionError unless both are floating with equal F, ValueError where a set has fewer than 2 rows.
+    1e-6 tr(S_r + S_f), singular covariances (n <= F) included; a value under 0 by rounding is given as 0. Where one
+    set does not vary in a direction in which the other does, there is no derivative with respect to its spread in that
+    direction: it is taken as 0. Raises AssertionError unless both are floating with equal F, ValueError where a set has
+    fewer than 2 rows.
     """
     _check_at_least_two(real, fake)
 

@@ -37,9 +37,8 @@ def precision_recall_density_coverage(real: jax.Array, fake: jax.Array, *, k: in
     al. 2019, eqs. 1 and 2); density is the mean number of balls around real points that a fake point lies in, over k,
     and coverage the share of real points whose ball holds a fake point (Naeem et al. 2020, section 3). As in the code
     of Naeem et al. a ball is open: it does not hold a copy of the k-th neighbour, and around a point with k copies it
-    holds nothing, so do not give it data that mostly repeats itself. Distances are compared as `over_rows` computes
-    them, exactly for integers of any moderate size. All four are nan where a feature is not finite. No gradient flows:
-    these are counts.
+    holds nothing, so do not give it data that mostly repeats itself. Ties count as ties: distances between integers are
+    exact. All four are nan where a feature is not finite. They are counts, and have no gradient.
 
     Raises AssertionError unless both are floating with equal F, ValueError unless 1 <= k < min(N, M).
     """
@@ -66,8 +65,8 @@ def nearest_neighbour_distances(x: jax.Array, references: jax.Array) -> jax.Arra
     To look for copying, compare the distances of samples to the training images with those of the same samples to as
     many held-out images: they are alike unless the model copies, and then the former are smaller. Meehan et al. 2020
     ("A non-parametric test to detect data-copying") compare them with the distances of held-out to training images.
-    Neighbours in pixels miss copies that are shifted by one (Theis et al. 2016, section 3.4): use features. At a
-    copy, where there is no derivative, it is taken as 0; between equally near references it is their mean. Raises
+    Neighbours in pixels miss copies that are shifted by one (Theis et al. 2016, section 3.4): use features. The
+    derivative is taken as 0 at a copy, and as the mean over references that are equally near. Raises
     AssertionError unless both are floating with equal F.
     """
     check_sets(x, references)
