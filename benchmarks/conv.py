@@ -1,6 +1,6 @@
 """Forward and backward of a convolution (weights, bias and input) on the CPU, against PyTorch and against Flax's own.
 
-    python benchmarks/conv.py         64 -> 64 channels, 3x3, 28x28, batch 64; needs the extra `bench`
+    python -m benchmarks.conv         64 -> 64 channels, 3x3, 28x28, batch 64; needs the extra `bench`
 
 One line a case: medians over rounds in which all take turns, so that a busy machine meets them alike. Ratios are
 other / ours: above 1 we are faster. Flax's own gradients inside a scan take seconds, and so are timed once.
@@ -11,14 +11,15 @@ XLA_FLAGS=--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_DOT. With o
 process, PyTorch loses more: 1.9x and 2.0x with either jax.
 """
 
+import argparse
 from collections.abc import Callable
 
-import alternate
 import jax
 import jax.numpy as jnp
 import torch
 from flax import linen as nn
 
+from benchmarks import alternate
 from jaxgen.models import conv
 
 BATCH, SIZE, CHANNELS, KERNEL = 64, 28, 64, 3
@@ -65,6 +66,7 @@ def torch_steps(memory_format: torch.memory_format, num_steps: int) -> Callable[
 
 def main() -> None:
     """Print a line a case."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     torch.set_num_threads(2)
     print(f"jax {jax.__version__}, torch {torch.__version__}")
     for case, num_steps in (("alone", 1), (f"scan of {SCANNED_STEPS}", SCANNED_STEPS)):

@@ -1,16 +1,18 @@
 """All 45 pairs of 10 classes x 20 alphas, decoded in one compiled call, against loops of single decodes.
 
-    python benchmarks/interpolate.py          needs the extra `bench`
+    python -m benchmarks.interpolate          needs the extra `bench`
 
 The decoder is 20-500-500-784; every contender ends with the 900 images as one array.
 """
 
-import alternate
+import argparse
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
 
+from benchmarks import alternate
 from jaxgen import latent, models
 
 CLASSES, LATENT, HIDDEN, PIXELS = 10, 20, 500, 784
@@ -21,6 +23,7 @@ PAIRS = [(a, b) for a in range(CLASSES) for b in range(a + 1, CLASSES)]
 
 def main() -> None:
     """Print the seconds of each way and the ratios."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     decoder = models.Decoder((PIXELS,), (HIDDEN, HIDDEN))
     params = decoder.init(jax.random.key(0), jnp.zeros((1, LATENT)))
 

@@ -1,11 +1,12 @@
 """Kill a run at random moments with SIGKILL, start it again, and compare what it ends with, bit for bit.
 
-    python benchmarks/kill_and_resume.py [KILLS] [SEED]
+    python -m benchmarks.kill_and_resume [KILLS] [SEED]
 
 A moment is drawn uniformly over the length of an uninterrupted run, so that some kills hit the start, a checkpoint that
 is being written, or the evaluation. Compared: every array of the last checkpoint and metrics.jsonl without wall times.
 """
 
+import argparse
 import pathlib
 import random
 import subprocess
@@ -23,7 +24,7 @@ COMMAND = [
 ]  # fmt: skip
 
 
-def main(kills: int = 20, seed: int = 0) -> int:
+def main(kills: int, seed: int) -> int:
     """Print a line a kill and the count of those that ended the same; the exit code is the number that did not."""
     draw = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -55,4 +56,7 @@ def main(kills: int = 20, seed: int = 0) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(*map(int, sys.argv[1:])))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kills", type=int, nargs="?", default=20)
+    parser.add_argument("seed", type=int, nargs="?", default=0)
+    raise SystemExit(main(**vars(parser.parse_args())))

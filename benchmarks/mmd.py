@@ -1,18 +1,19 @@
 """Value and gradient of MMD^2 between two sets of points of size 64: by blocks, whole, and by broadcasting.
 
-    python benchmarks/mmd.py
+    python -m benchmarks.mmd
 
 The kernels are sums over 7 scales, as of Wasserstein autoencoders. "broadcast" subtracts every point from every other,
 [N, M, Z], and leaves the rest to the compiler; at 4096 points it needs 14 GiB or more, and is compiled but not run.
 """
 
+import argparse
 from collections.abc import Callable
 
-import alternate
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks import alternate
 from jaxgen import losses
 
 SIZE = 64
@@ -61,6 +62,7 @@ def compare(name: str, points: int) -> None:
 
 def main() -> None:
     """Print the comparison for each kernel and number of points, and the targets."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}")
     for name in KERNELS:
         for points in TIMED:

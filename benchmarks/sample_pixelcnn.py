@@ -1,6 +1,6 @@
 """Sampling a PixelCNN of 28 x 28 images: cached columns in one scan against computing all logits anew for each pixel.
 
-    python benchmarks/sample_pixelcnn.py [--images 16] [--channels 64] [--calls 1]            needs the extra `bench`
+    python -m benchmarks.sample_pixelcnn [--images 16] [--channels 64] [--calls 1]            needs the extra `bench`
 
 7 x 7 mask A, 8 residual blocks of h = 64 channels between streams of 2 h, a head of 64. The naive samplers run the
 whole network once a pixel: ours compiled as one scan, PyTorch's eagerly, both for a few pixels whose time is
@@ -11,14 +11,14 @@ import argparse
 import functools
 from collections.abc import Callable
 
-import alternate
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import torch
-from torch_pixelcnn import torch_pixelcnn
 
+from benchmarks import alternate
+from benchmarks.torch_pixelcnn import torch_pixelcnn
 from jaxgen import likelihood, models, recipes
 
 SHAPE, TORCH_PIXELS, NAIVE_ROWS = (28, 28, 1), 8, 2

@@ -1,20 +1,20 @@
 """Rounds per second of a DCGAN on 28 x 28 images, batch 64, Adam, shuffled: ours against PyTorch eager, both layouts.
 
-    python benchmarks/train_gan.py            needs the extra `bench`
+    python -m benchmarks.train_gan            needs the extra `bench`
 
 A round is one step of the discriminator and one of the generator. PyTorch keeps images channels first or, as we do,
 channels last; the better of the two is what we are held against.
 """
 
+import argparse
 from collections.abc import Callable
 
-import alternate
-import compiled
 import jax
 import numpy as np
 import optax
 import torch
 
+from benchmarks import alternate, compiled
 from jaxgen import models, preprocess, recipes
 
 BATCH, STEPS, STEPS_PER_CALL = 64, 20, 20
@@ -92,6 +92,7 @@ def pytorch(layout: torch.memory_format) -> Callable[[], None]:
 
 def main() -> None:
     """Print the ratios."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}, torch {torch.__version__}, {STEPS} rounds a turn")
     taken = alternate.seconds(
         {

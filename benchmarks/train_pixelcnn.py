@@ -1,6 +1,6 @@
 """Steps per second of training a PixelCNN on 28 x 28 binary images, batch 64, Adam: ours against PyTorch eager.
 
-    python benchmarks/train_pixelcnn.py [--channels 64]            needs the extra `bench`
+    python -m benchmarks.train_pixelcnn [--channels 64]            needs the extra `bench`
 
 7 x 7 mask A, 8 residual blocks of h channels between streams of 2 h, a head of 64. PyTorch keeps images channels first
 or, as we do, channels last.
@@ -9,14 +9,13 @@ or, as we do, channels last.
 import argparse
 from collections.abc import Callable
 
-import alternate
-import compiled
 import jax
 import numpy as np
 import optax
 import torch
-from torch_pixelcnn import torch_pixelcnn
 
+from benchmarks import alternate, compiled
+from benchmarks.torch_pixelcnn import torch_pixelcnn
 from jaxgen import models, preprocess, recipes
 
 BATCH, STEPS = 64, 4

@@ -1,20 +1,20 @@
 """Training steps per second of a VAE 784-400-20, batch 128, Adam, shuffled: ours against PyTorch eager.
 
-    python benchmarks/train_vae.py            needs the extra `bench`
+    python -m benchmarks.train_vae            needs the extra `bench`
 
 Beside it: the same step as one `jit` call each, and the step's matrix products with nothing around them.
 """
 
+import argparse
 from collections.abc import Callable
 
-import alternate
-import compiled
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import torch
 
+from benchmarks import alternate, compiled
 from jaxgen import models, preprocess, recipes
 from train.engine.compile import Prepare
 
@@ -100,6 +100,7 @@ def pytorch(*, binarize: bool) -> Callable[[], None]:
 
 def main() -> None:
     """Print a table of both cases."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}, torch {torch.__version__}, {STEPS} steps a turn")
     for name, prepare, least, aim in (
         ("without binarization", preprocess.scale, 1.8, 2.3),

@@ -1,18 +1,25 @@
 """The prior of y: how often each class was counted in training."""
 
+import chex
 import jax
 import jax.numpy as jnp
 
 
 def count(counts: jax.Array, y: jax.Array, axis_name: str | None = None) -> jax.Array:
-    """Counts [K], and with them the classes y [B] of all devices of `axis_name`: -> [K]."""
-    counted = jnp.bincount(y, length=len(counts))
+    """Counts [K], and with them the classes y [B] of all devices of `axis_name`: -> [K].
+
+    A y outside 0..K-1 counts nowhere. Raises AssertionError unless y is integers [B].
+    """
+    chex.assert_rank([counts, y], 1)
+    chex.assert_type(y, int)
+
+    counted = jnp.sum(y[:, None] == jnp.arange(len(counts))[None], axis=0, dtype=counts.dtype)
     return counts + (counted if axis_name is None else jax.lax.psum(counted, axis_name))
 
 
 def log_prior(counts: jax.Array) -> jax.Array:
     """Log p(y), nats: counts [K] -> [K]; of a class that never came -inf, where none came at all uniform."""
-    counts = jnp.where(jnp.sum(counts) > 0, counts, 1)
+    counts = jnp.where(jnp.sum(counts) > 0, counts, 1).astype(jnp.float32)
     return jnp.log(counts) - jnp.log(jnp.sum(counts))
 
 

@@ -4,6 +4,8 @@ Codes are [B, Z] (or [N, Z] of a data set). What is returned has the walk's axis
 `vmap`, or applied to the reshaped [A B, Z], makes all images in one call.
 """
 
+import operator
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -20,15 +22,26 @@ def class_centroids(z: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
     chex.assert_type([z, y], [float, int])
 
     totals = jax.ops.segment_sum(z.astype(jnp.float32), y, num_classes)
-    counts = jax.ops.segment_sum(jnp.ones(len(y)), y, num_classes)
+    counts = jax.ops.segment_sum(jnp.ones(len(y), jnp.float32), y, num_classes)
     return totals / counts[:, None]
 
 
-def direction(centroids: jax.Array, source: int, target: int) -> jax.Array:
-    """centroid[target] - centroid[source], which leads from one class to the other: [K, Z] -> [Z]."""
+def direction(centroids: jax.Array, source: int | jax.Array, target: int | jax.Array) -> jax.Array:
+    """centroid[target] - centroid[source], which leads from one class to the other: [K, Z] -> [Z].
+
+    Raises ValueError unless both are in 0..K-1. Of an array, which a compiled function cannot check, a class outside
+    is NaN.
+    """
     chex.assert_rank(centroids, 2)
 
-    return centroids[target] - centroids[source]
+    return _centroid("target", centroids, target) - _centroid("source", centroids, source)
+
+
+def _centroid(name: str, centroids: jax.Array, index: int | jax.Array) -> jax.Array:
+    # Indexing clamps by default: class 10 of 10 would be class 9.
+    if not isinstance(index, jax.Array) and not 0 <= operator.index(index) < len(centroids):
+        raise ValueError(f"{name} must be one of the {len(centroids)} classes 0..{len(centroids) - 1}, got {index}")
+    return jnp.asarray(centroids).at[index].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
 
 
 def pairwise_directions(centroids: jax.Array) -> jax.Array:
@@ -60,22 +73,37 @@ def slerp(z_start: jax.Array, z_end: jax.Array, weights: jax.Array) -> jax.Array
 
     White 2016 ("Sampling generative networks"), section 3. Between codes of equal norm it keeps that norm, as the mass
     of a Gaussian prior does, where the straight line cuts through the empty middle. Parallel codes are interpolated
-    linearly, as is a code of zeros; opposite ones have no one great circle, and the result is then not to be used.
+    linearly, as is a code of zeros, and opposite codes, which have no one great circle. There is no derivative with
+    respect to a code of zeros, nor to opposite codes: it is taken as 0.
     """
     chex.assert_rank([z_start, z_end, weights], [2, 2, 1])
     chex.assert_equal_shape([z_start, z_end])
 
     def between(start: jax.Array, end: jax.Array, weight: jax.Array) -> jax.Array:
-        norm_start, norm_end = jnp.linalg.norm(start), jnp.linalg.norm(end)
-        no_circle = (norm_start == 0) | (norm_end == 0)
-        unit_start, unit_end = start / jnp.where(no_circle, 1, norm_start), end / jnp.where(no_circle, 1, norm_end)
+        (unit_start, zero_start), (unit_end, zero_end) = _unit(start), _unit(end)
         # The half-angle form keeps its digits for small angles, where arccos of the inner product loses half of them.
-        angle = 2 * jnp.arctan2(jnp.linalg.norm(unit_end - unit_start), jnp.linalg.norm(unit_end + unit_start))
-        straight = no_circle | (angle < 1e-4)
-        sine = jnp.sin(jnp.where(straight, 1.0, angle))
+        sine, cosine = (jnp.sum(jnp.square(unit_end + sign * unit_start)) / 4 for sign in (-1, 1))  # squared
+        # Of codes nearer to opposite than 2e-6, rounding alone decides which great circle is theirs.
+        opposite = cosine < 1e-12
+        straight = zero_start | zero_end | opposite | (sine < 2.5e-9)  # an angle of 1e-4
+        # Both branches of where are differentiated, and a root at 0 has no finite slope.
+        sine, cosine = (jnp.sqrt(jnp.where(straight, 0.5, square)) for square in (sine, cosine))
+        angle, sine = 2 * jnp.arctan2(sine, cosine), 2 * sine * cosine
         near = jnp.where(straight, 1 - weight, jnp.sin((1 - weight) * angle) / sine)
         far = jnp.where(straight, weight, jnp.sin(weight * angle) / sine)
+        start = jnp.where(zero_start | opposite, jax.lax.stop_gradient(start), start)
+        end = jnp.where(zero_end | opposite, jax.lax.stop_gradient(end), end)
         return near * start + far * end
 
     over_examples = jax.vmap(between, in_axes=(0, 0, None))
     return jax.vmap(over_examples, in_axes=(None, None, 0))(z_start, z_end, weights)
+
+
+def _unit(code: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The code over its norm, and whether it is zero: [Z] -> [Z], []. Of a code of zeros, any unit vector."""
+    code = code.astype(jnp.promote_types(code.dtype, jnp.float32))
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(code)))
+    is_zero = largest == 0
+    # Scaled first: squares of a large code overflow, those of a tiny one vanish.
+    scaled = jnp.where(is_zero, 1, code / jnp.where(is_zero, 1, largest))
+    return scaled / jnp.sqrt(jnp.sum(jnp.square(scaled))), is_zero

@@ -46,7 +46,7 @@ def fixed_gaussian(std: float = 1.0) -> Likelihood:
         parameters=(),
         nll=lambda mean, x: losses.gaussian_nll(mean, jnp.full_like(mean, log_var, dtype=jnp.float32), x),
         mean=lambda mean: mean,
-        draw=lambda key, mean: mean + std * jax.random.normal(key, mean.shape),
+        draw=lambda key, mean: mean + std * jax.random.normal(key, mean.shape, jnp.float32),
     )
 
 
@@ -56,7 +56,7 @@ gaussian = Likelihood(
     nll=lambda output, x: losses.gaussian_nll(output[..., 0], output[..., 1], x),
     mean=lambda output: output[..., 0],
     draw=lambda key, output: losses.reparameterize(
-        output[..., 0], output[..., 1], jax.random.normal(key, output.shape[:-1])
+        output[..., 0], output[..., 1], jax.random.normal(key, output.shape[:-1], jnp.float32)
     ),
 )
 
@@ -70,7 +70,7 @@ def categorical(levels: int) -> Likelihood:
     return Likelihood(
         parameters=(levels,),
         nll=lambda logits, x: losses.categorical_nll(logits, jnp.round(x * values).astype(jnp.int32)),
-        mean=lambda logits: jax.nn.softmax(logits) @ jnp.linspace(0, 1, levels),
+        mean=lambda logits: jax.nn.softmax(logits) @ jnp.linspace(0, 1, levels, dtype=jnp.float32),
         draw=lambda key, logits: jax.random.categorical(key, logits).astype(jnp.float32) / values,
         levels=levels,
     )

@@ -25,7 +25,7 @@ def standard_normal(
 ) -> jax.Array:
     """N(0, I) of `shape` for each example, drawn from its own key: -> `[num_local, *shape]`."""
     keys = example_keys(key, num_local, axis_name)
-    return jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
+    return jax.vmap(lambda key: jax.random.normal(key, shape, jnp.float32))(keys)
 
 
 def from_prior(key: jax.Array, decode: Callable[[jax.Array], jax.Array], num: int, latent_dim: int) -> jax.Array:
@@ -99,6 +99,6 @@ def raster_scan(
         return jax.lax.scan(value, (cache, previous), now)
 
     rows = (steps.reshape(height, size), positions.reshape(height, size), *known)
-    x = jax.lax.scan(row, (cache, jnp.zeros(num)), rows)[1].transpose(2, 0, 1).reshape(num, -1)
+    x = jax.lax.scan(row, (cache, jnp.zeros(num, jnp.float32)), rows)[1].transpose(2, 0, 1).reshape(num, -1)
     x = x if order is None else jnp.zeros_like(x).at[:, order].set(x)
     return x.reshape(shape)

@@ -21,7 +21,7 @@ ALLOWED = {
     "train.engine.checkpoint": "jax numpy orbax train jaxgen.recipe",
     "jaxgen": "",
     "jaxgen.adversarial": "jax flax optax jaxgen.losses jaxgen.optimize jaxgen.recipe jaxgen.sampling",
-    "jaxgen.labels": "jax",
+    "jaxgen.labels": "jax chex",
     "jaxgen.latent": "jax chex",
     "jaxgen.likelihood": "jax jaxgen.losses jaxgen.optimize",
     "jaxgen.losses": "jax chex jaxgen.losses",

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxgen import labels
 
@@ -14,6 +15,19 @@ def test_devices_count_together():
     counted = jax.vmap(lambda y: labels.count(COUNTS, y, "device"), axis_name="device")(y)
     np.testing.assert_array_equal(counted, np.tile([33, 1, 14], (4, 1)))
     np.testing.assert_array_equal(labels.count(COUNTS, y[0]), [31, 0, 11])
+
+
+def test_a_label_without_a_class_counts_nowhere():
+    for dtype in (jnp.int8, jnp.int32):
+        found = jax.jit(labels.count)(COUNTS, jnp.array([-1, 0, 2, 3, -128], dtype))
+        np.testing.assert_array_equal(found, [31, 0, 11])
+        assert found.dtype == COUNTS.dtype
+
+
+@pytest.mark.parametrize("y", [jnp.zeros(3), jnp.zeros((3, 1), jnp.int32)])
+def test_labels_are_integers_in_a_row(y):
+    with pytest.raises(AssertionError):
+        labels.count(COUNTS, y)
 
 
 def test_the_prior_is_the_share_of_each_class():

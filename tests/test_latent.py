@@ -39,6 +39,22 @@ def test_a_direction_leads_from_source_to_target():
     np.testing.assert_array_equal(latent.direction(centroids, 4, 2), -latent.direction(centroids, 2, 4))
 
 
+@pytest.mark.parametrize("index", [-1, 10, np.int64(10)])
+def test_a_direction_needs_classes_that_there_are(index):
+    centroids = jnp.asarray(CODES[:10])
+    with pytest.raises(ValueError, match=rf"target must be one of the 10 classes 0\.\.9, got {index}"):
+        latent.direction(centroids, 0, index)
+    with pytest.raises(ValueError, match=rf"source must be one of the 10 classes 0\.\.9, got {index}"):
+        latent.direction(centroids, index, 0)
+    for source, target in ((0, index), (index, 0)):
+        assert np.isnan(jax.jit(latent.direction)(centroids, jnp.int32(source), jnp.int32(target))).all()
+
+
+def test_a_direction_between_classes_in_arrays():
+    found = jax.jit(latent.direction)(jnp.asarray(CODES[:10]), jnp.int32(0), jnp.int32(9))
+    np.testing.assert_array_equal(found, CODES[9] - CODES[0])
+
+
 def test_all_pairs_in_order():
     centroids = CODES[:10]
     pairs = [(a, b) for a in range(10) for b in range(a + 1, 10)]
@@ -101,6 +117,45 @@ def test_slerp_from_and_to_zero_is_the_line():
     np.testing.assert_allclose(latent.slerp(nothing, START, weights)[0], 0.25 * START, rtol=1e-6)
     np.testing.assert_allclose(latent.slerp(START, nothing, weights)[0], 0.75 * START, rtol=1e-6)
     np.testing.assert_array_equal(latent.slerp(nothing, nothing, weights)[0], nothing)
+
+
+def slerp_in_float64(start, end, weight):
+    """White 2016, as it stands there."""
+    start, end = np.float64(start), np.float64(end)
+    cosine = start @ end / np.linalg.norm(start) / np.linalg.norm(end)
+    angle = np.arccos(np.clip(cosine, -1, 1))
+    return (np.sin((1 - weight) * angle) * start + np.sin(weight * angle) * end) / np.sin(angle)
+
+
+@pytest.mark.parametrize("scale", [1e-32, 1e-30, 1e-19, 1.0, 1e19, 1e30, 1e37])
+@pytest.mark.parametrize("other", [1.0, 1e-3])
+def test_slerp_of_codes_of_any_size(scale, other):
+    # Squares of codes beyond 1e19 overflow float32, those of codes below 1e-19 vanish.
+    found = np.float64(latent.slerp(jnp.asarray(START * scale), jnp.asarray(END * scale * other), jnp.array([0.3])))[0]
+    expected = np.array([slerp_in_float64(a, other * np.float64(b), 0.3) for a, b in zip(START, END, strict=True)])
+    np.testing.assert_allclose(found / scale, expected, rtol=0, atol=2e-6 * np.abs(START).max())
+
+
+@pytest.mark.parametrize("angle", [0.99e-4, 1.01e-4, 1e-2, 1.0, 3.0, np.pi - 1e-2])
+def test_slerp_of_every_angle(angle):
+    start, across = np.linalg.qr(RNG.normal(size=(6, 2)))[0].T
+    start, end = np.float32(3 * start), np.float32(np.cos(angle) * start + np.sin(angle) * across)
+    found = latent.slerp(start[None], end[None], jnp.array([0.3]))[0, 0]
+    # The angle is known to about 1e-7, and 1 / sin(angle) to as much over the square of the sine.
+    np.testing.assert_allclose(found, slerp_in_float64(start, end, 0.3), rtol=0, atol=2e-6 / np.sin(max(angle, 1)) ** 2)
+
+
+def test_slerp_of_half_precision_knows_equal_codes():
+    codes = jnp.asarray(START, jnp.float16)
+    value, slope = jax.value_and_grad(lambda end: latent.slerp(codes, end, jnp.array([0.25])).sum())(codes)
+    np.testing.assert_allclose(value, np.float64(codes).sum(), rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(slope, np.full(codes.shape, 0.25))
+
+
+def test_slerp_of_opposite_codes_is_the_line():
+    for scale in (-1.0, -3.0):
+        found = latent.slerp(jnp.asarray(START), jnp.asarray(scale * START), jnp.array([0.25]))[0]
+        np.testing.assert_allclose(found, (0.75 + 0.25 * scale) * START, rtol=0, atol=1e-6)
 
 
 def test_shapes_that_do_not_fit_raise():

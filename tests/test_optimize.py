@@ -23,7 +23,7 @@ def test_it_steps_down_the_mean_and_reports_means():
 
     prediction = np.asarray(X) @ [0.1, -0.2]
     gradient = (2 * (prediction - 1)) @ np.asarray(X) / 8
-    np.testing.assert_allclose(stepped["w"], [0.1, -0.2] - 0.01 * gradient, rtol=1e-5)
+    np.testing.assert_allclose(stepped["w"], [0.1, -0.2] - 0.01 * gradient, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(metrics["loss"], np.square(prediction - 1).mean(), rtol=1e-5)
     np.testing.assert_allclose(metrics["prediction"], prediction.mean(), rtol=1e-5)
     assert metrics["learning_rate"] == np.float32(0.01)

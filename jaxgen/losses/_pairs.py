@@ -1,9 +1,21 @@
-"""What estimates of MMD^2 share: squared distances of pairs, and the unbiased estimate from sums over pairs."""
+"""A kernel summed over the pairs of two sets, by blocks of rows, and the unbiased MMD^2 of such sums."""
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
+
+#: (rows [A, Z], columns [M, Z]) -> the kernel of each pair [A, M]; the columns are always a whole set.
+Gram = Callable[[jax.Array, jax.Array], jax.Array]
+#: A function of squared distances, [...] -> [...].
+Kernel = Callable[[jax.Array], jax.Array]
+
+# Rounding can leave nothing or less between near-duplicates, where a kernel of the distance itself has an infinite
+# slope: times the 0 of a clipped distance, or of a pair that is left out, it would be nan.
+_LEAST = 1e-30
 
 
 class PairSums(NamedTuple):
@@ -18,15 +30,50 @@ class PairSums(NamedTuple):
 
 
 def unbiased(sums: PairSums, n: int, m: int) -> jax.Array:
-    """MMD^2 of sets of n and m points, []: Gretton et al. 2012, eq. 3."""
+    """MMD^2 of sets of n and m points: Gretton et al. 2012, eq. 3."""
     # One division after the other, as n^2 need not fit an int32.
     return sums.xx / n / (n - 1) + sums.yy / m / (m - 1) - 2 * (sums.xy / n / m)
 
 
+def pair_sums(gram: Gram, x: jax.Array, y: jax.Array, block_size: int) -> PairSums:
+    """The three sums, at most `block_size` rows of a Gram matrix at a time: [N, Z], [M, Z] -> PairSums of []."""
+    return PairSums(
+        xx=_sum_over_pairs(gram, x, jnp.arange(len(x)), x, block_size),
+        yy=_sum_over_pairs(gram, y, jnp.arange(len(y)), y, block_size),
+        xy=_sum_over_pairs(gram, x, jnp.full(len(x), -1), y, block_size),
+    )
+
+
 def squared_distances(a: jax.Array, b: jax.Array) -> jax.Array:
-    """||a_i - b_j||^2 from inner products: [A, Z], [M, Z] -> [A, M]."""
+    """||a_i - b_j||^2 from inner products, positive: [A, Z], [M, Z] -> [A, M]."""
     # On accelerators the default precision of a product has too few digits for a difference of large terms.
     inner = jnp.matmul(a, b.T, precision=jax.lax.Precision.HIGHEST)
     squares_a, squares_b = jnp.sum(jnp.square(a), axis=1), jnp.sum(jnp.square(b), axis=1)
-    # Between near-duplicates rounding can leave less than nothing.
-    return jnp.maximum(squares_a[:, None] + squares_b[None, :] - 2 * inner, 0)
+    return jnp.maximum(squares_a[:, None] + squares_b[None, :] - 2 * inner, _LEAST)
+
+
+def kernel_of(d2: jax.Array, kernel: Kernel) -> jax.Array:
+    """k(d2), [...] -> [...]. Raises AssertionError unless the kernel keeps the shape and gives floats."""
+    values = kernel(d2)
+    chex.assert_shape(values, d2.shape)
+    chex.assert_type(values, float)
+    return values
+
+
+def _sum_over_pairs(gram: Gram, a: jax.Array, twin: jax.Array, b: jax.Array, block_size: int) -> jax.Array:
+    """Sum of k(a_i, b_j) over i and j != twin_i: [N, Z], [N], [M, Z] -> []."""
+
+    def row_sums(rows: tuple[jax.Array, jax.Array]) -> jax.Array:
+        # Masked rather than subtracted afterwards: no rounded distance of a point to itself enters value or gradient.
+        itself = rows[1][:, None] == jnp.arange(len(b))[None, :]
+        return jnp.sum(jnp.where(itself, 0, gram(rows[0], b)), axis=1)
+
+    num_blocks = math.ceil(len(a) / block_size)
+    if num_blocks == 1:
+        return jnp.sum(row_sums((a, twin)))
+
+    # A block is computed anew on the way back: its derivatives, kept for all blocks, would be the Gram matrix again.
+    filling = -len(a) % num_blocks
+    rows = jnp.pad(a, ((0, filling), (0, 0))).reshape(num_blocks, -1, a.shape[1])
+    sums = jax.lax.map(jax.checkpoint(row_sums), (rows, jnp.pad(twin, (0, filling)).reshape(num_blocks, -1)))
+    return jnp.sum(sums.reshape(-1)[: len(a)])

@@ -11,7 +11,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._reduce import flat, sum_event
+from jaxgen.losses._reduce import flat, root, sum_event
 
 
 def minimax_discriminator_loss(real_logits: jax.Array, fake_logits: jax.Array, *, smoothing: float = 0.0) -> jax.Array:
@@ -83,8 +83,8 @@ def least_squares_generator_loss(fake_scores: jax.Array) -> jax.Array:
 def hinge_discriminator_loss(real_scores: jax.Array, fake_scores: jax.Array) -> jax.Array:
     """max(0, 1 - D(x)) + max(0, 1 + D(G(z))) with D the score itself: [B], [B] -> [B].
 
-    Lim & Ye 2017 ("Geometric GAN"); Miyato et al. 2018 ("Spectral normalization"), eq. 16, negated. Raises
-    AssertionError unless both are floating [B].
+    Lim & Ye 2017 ("Geometric GAN"); Miyato et al. 2018 ("Spectral normalization"), eq. 16, negated. On the edge of a
+    margin its slope is taken as 0. Raises AssertionError unless both are floating [B].
     """
     chex.assert_rank([real_scores, fake_scores], 1)
     chex.assert_equal_shape([real_scores, fake_scores])
@@ -152,11 +152,7 @@ def gradient_penalty(critic: Callable[[jax.Array], jax.Array], x: jax.Array) -> 
     Where the norm is 0 the value is 1 and its gradient, which does not exist, is taken as 0. Raises AssertionError
     where x is not floating or the scores are not [B].
     """
-    squared = _squared_gradient_norm(critic, x)
-    # Both branches of where are differentiated, and the square root's gradient at 0 is infinite: 0 times it is nan.
-    is_zero = squared == 0
-    norm = jnp.where(is_zero, 0.0, jnp.sqrt(jnp.where(is_zero, 1.0, squared)))
-    return jnp.square(norm - 1)
+    return jnp.square(root(_squared_gradient_norm(critic, x)) - 1)
 
 
 def zero_centered_penalty(critic: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:

@@ -42,14 +42,16 @@ def categorical_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
     """-log p(x) under independent categoricals softmax(logits), in nats: [B, ..., K], [B, ...] -> [B].
 
     Van den Oord et al. 2016 ("Pixel Recurrent Neural Networks"), section 2.2. x holds integers in 0..K-1, which a
-    compiled function cannot check: K or more gives nan, negative ones count from the end. Raises
-    AssertionError where logits are not x's shape plus one axis, or where a dtype is not floating / integer.
+    compiled function cannot check: of others the value is nan. Raises AssertionError where logits are not x's shape
+    plus one axis, or where a dtype is not floating / integer.
     """
     chex.assert_shape(logits, (*x.shape, None))
     chex.assert_type([logits, x], [float, int])
 
     logits = logits.astype(jnp.float32)
-    chosen = jnp.take_along_axis(logits, x[..., None], axis=-1)[..., 0]
+    # An index past the end finds nan, a negative one would count from the end.
+    index = jnp.where(x < 0, logits.shape[-1], x)
+    chosen = jnp.take_along_axis(logits, index[..., None], axis=-1)[..., 0]
     return sum_event(jax.nn.logsumexp(logits, axis=-1) - chosen)
 
 

@@ -1,20 +1,18 @@
 """Maximum mean discrepancy: how unlike two sets of points are, by the means of a kernel between and within them.
 
 Losses of a set: what a row adds depends on every other row, so that a mean of values on parts of a batch is another
-number. Devices gather the points before they call these. A kernel is an elementwise function of squared distances with
-a finite slope at 0. Distances come from inner products, and are known to about 1e-7 of the square of a set's radius.
+number. Devices gather the points before they call these. A kernel is an elementwise function of squared distances; of
+points at no distance its slope, which a kernel such as exp(-sqrt(d2)) does not have there, is taken as 0. Squared
+distances come from inner products, and are known to about 1e-7 of the square of a set's radius.
 """
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import chex
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._pairs import PairSums, squared_distances, unbiased
-
-Kernel = Callable[[jax.Array], jax.Array]
+from jaxgen.losses._pairs import Kernel, PairSums, kernel_of, pair_sums, squared_distances, unbiased
 
 
 def rbf(bandwidths: Sequence[float]) -> Kernel:
@@ -55,7 +53,7 @@ def mmd_unbiased(x: jax.Array, y: jax.Array, kernel: Kernel, *, block_size: int 
     itself, each k(0), and without them estimates at equal distributions scatter about their mean 0. Do not clip it:
     clipped, it is biased, and its gradient vanishes where it was negative. At most `block_size` rows of a Gram matrix
     exist at a time; `block_size = max(N, M)` takes it whole. Raises AssertionError where an array is not [., Z] or
-    not floating, ValueError for sets of fewer than 2 points or a block of none.
+    not floating, or the kernel changes a shape, ValueError for sets of fewer than 2 points or a block of none.
     """
     sums = _sums(x, y, kernel, block_size, least=2)
     return unbiased(sums, len(x), len(y))
@@ -65,12 +63,12 @@ def mmd_biased(x: jax.Array, y: jax.Array, kernel: Kernel, *, block_size: int = 
     """MMD^2 between the two sets themselves, in units of the kernel: [N, Z], [M, Z] -> [].
 
     Gretton et al. 2012, eq. 5 without its root; at least 0, up to rounding. As an estimate for the distributions it is
-    too large in the mean, by (k(0) - E k(x, x')) / N and the same of y. `block_size` as in `mmd_unbiased`. Raises
-    AssertionError where an array is not [., Z] or not floating, ValueError for an empty set or a block of none.
+    too large in the mean, by (k(0) - E k(x, x')) / N and the same of y. `block_size` as in `mmd_unbiased`. Raises as
+    `mmd_unbiased`, but that one point is a set.
     """
     sums = _sums(x, y, kernel, block_size, least=1)
     n, m = len(x), len(y)
-    itself = kernel(jnp.float32(0))
+    itself = kernel_of(jnp.float32(0), kernel)
     return (sums.xx / n + itself) / n + (sums.yy / m + itself) / m - 2 * (sums.xy / n / m)
 
 
@@ -88,33 +86,10 @@ def _sums(x: jax.Array, y: jax.Array, kernel: Kernel, block_size: int, *, least:
     if block_size < 1:
         raise ValueError(f"block_size must be positive, got {block_size}")
 
-    x, y = x.astype(jnp.float32), y.astype(jnp.float32)
-    return PairSums(
-        xx=_sum_over_pairs(x, jnp.arange(len(x)), x, kernel, block_size),
-        yy=_sum_over_pairs(y, jnp.arange(len(y)), y, kernel, block_size),
-        xy=_sum_over_pairs(x, jnp.full(len(x), -1), y, kernel, block_size),
-    )
+    def gram(rows: jax.Array, columns: jax.Array) -> jax.Array:
+        # Far from the origin, squares less an inner product lose the digits of a distance. A distance does not depend
+        # on the origin, and so neither does its gradient.
+        origin = jax.lax.stop_gradient(jnp.mean(columns, axis=0, keepdims=True))
+        return kernel_of(squared_distances(rows - origin, columns - origin), kernel)
 
-
-def _sum_over_pairs(a: jax.Array, twin: jax.Array, b: jax.Array, kernel: Kernel, block_size: int) -> jax.Array:
-    """Sum of k(a_i, b_j) over i and j != twin_i, by blocks of rows: [N, Z], [N], [M, Z] -> []."""
-    # Far from the origin, squares less an inner product lose the digits of a distance. A distance does not depend on
-    # the origin, and so neither does its gradient.
-    origin = jax.lax.stop_gradient(jnp.mean(b, axis=0, keepdims=True))
-    a, b = a - origin, b - origin
-    num_blocks = math.ceil(len(a) / block_size)
-    if num_blocks == 1:
-        return jnp.sum(_row_sums(a, twin, b, kernel))
-
-    # A block is computed anew on the way back: its derivatives, kept for all blocks, would be the Gram matrix again.
-    block = jax.checkpoint(lambda rows: _row_sums(rows[0], rows[1], b, kernel))
-    filling = -len(a) % num_blocks
-    rows = jnp.pad(a, ((0, filling), (0, 0))).reshape(num_blocks, -1, a.shape[1])
-    sums = jax.lax.map(block, (rows, jnp.pad(twin, (0, filling)).reshape(num_blocks, -1)))
-    return jnp.sum(sums.reshape(-1)[: len(a)])
-
-
-def _row_sums(a: jax.Array, twin: jax.Array, b: jax.Array, kernel: Kernel) -> jax.Array:
-    # Masked rather than subtracted afterwards: no rounded distance of a point to itself enters value or gradient.
-    itself = twin[:, None] == jnp.arange(len(b))[None, :]
-    return jnp.sum(jnp.where(itself, 0, kernel(squared_distances(a, b))), axis=1)
+    return pair_sums(gram, x.astype(jnp.float32), y.astype(jnp.float32), block_size)

@@ -56,7 +56,7 @@ def free_bits(kl_per_dim: jax.Array, *, minimum: float) -> jax.Array:
     Kingma et al. 2016 ("Improved variational inference with inverse autoregressive flow"), eq. 15, clamp the *mean over
     the minibatch* of the KL of a group of dimensions. Here each example is clamped on its own, so that the loss of an
     example does not depend on its batch; the sum is never smaller than theirs (Jensen), and the gradient vanishes for
-    exactly those (example, dimension) pairs that lie under the minimum. Raises AssertionError unless the input is
+    exactly those (example, dimension) pairs that do not exceed the minimum. Raises AssertionError unless the input is
     [B, Z], ValueError where minimum is negative.
     """
     chex.assert_rank(kl_per_dim, 2)
@@ -64,7 +64,9 @@ def free_bits(kl_per_dim: jax.Array, *, minimum: float) -> jax.Array:
     if minimum < 0:
         raise ValueError(f"minimum must be at least 0 nats, got {minimum}")
 
-    return sum_event(jnp.maximum(kl_per_dim.astype(jnp.float32), minimum))
+    kl_per_dim = kl_per_dim.astype(jnp.float32)
+    # The slope of jnp.maximum is a half where both are equal.
+    return sum_event(jnp.where(kl_per_dim <= minimum, minimum, kl_per_dim))
 
 
 def importance_weighted_bound(log_weights: jax.Array) -> jax.Array:

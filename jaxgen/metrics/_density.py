@@ -13,6 +13,7 @@ def log_density(x: jax.Array, points: jax.Array, std: float | jax.Array, *, leav
 
     With `leave_one_out` x are the points themselves, and none counts for itself.
     """
+    std = jnp.asarray(std, jnp.float32)
 
     def row(distances: jax.Array) -> jax.Array:
         exponents = -0.5 * distances / jnp.square(std)

@@ -7,8 +7,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
-ROWS = 64  # at a time: enough to fill a matrix product, and few enough that [ROWS, M] is small
-SPARE = 7
+ROWS = 64  # at a time: few enough that [ROWS, M] is small
+_FEATURES = 16  # added in one pass over [ROWS, M], so that the sums stay in registers
 
 
 def check_sets(x: jax.Array, y: jax.Array) -> None:
@@ -18,26 +18,23 @@ def check_sets(x: jax.Array, y: jax.Array) -> None:
     chex.assert_type([x, y], float)
 
 
-def over_rows(reduce: Callable[[jax.Array], Any], x: jax.Array, references: jax.Array, *, nearest: int = 1) -> Any:
+def over_rows(reduce: Callable[[jax.Array], Any], x: jax.Array, references: jax.Array) -> Any:
     """`reduce` of the squared distances, [M], from each row of x to all references: [N, F], [M, F] -> leaves [N, ...].
 
-    In float32. The `nearest` smallest of a row, and a few more, are sums of squared differences: never negative, right
-    to about 1e-6 of themselves, 0 between equal rows. The others may be off by about 1e-6 (|x|^2 + |y|^2), the norms
-    taken around the references' mean. Memory is that of 64 rows of distances; no [N, M, F] is formed.
+    In float32, as sums of squared differences, feature by feature. So a distance depends on its two rows alone, bit for
+    bit, and distances may be compared: those of equal pairs are equal, and those of integers are exact below 2^24.
+    Others are right to about 1e-6 of themselves. Memory is that of 64 rows of distances; no [N, M, F] is formed.
     """
-    x, references = jnp.asarray(x, jnp.float32), jnp.asarray(references, jnp.float32)
-    center = jnp.mean(references, axis=0)
-    centered = references - center[None]
-    squared_norms = jnp.sum(jnp.square(centered), axis=1)
-    num_exact = min(len(references), nearest + SPARE)
+    x, columns = jnp.asarray(x, jnp.float32), jnp.asarray(references, jnp.float32).T
+
+    # On the way back differences are computed anew: kept, they would be [F, N, M].
+    @jax.checkpoint
+    def add(distances: jax.Array, feature: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        value, values = feature
+        return distances + jnp.square(value - values), None
 
     def one(row: jax.Array) -> Any:
-        # A matrix product is several times faster than differences, but keeps no digit of a near-duplicate's distance;
-        # and by default accelerators round its factors to ten bits or fewer.
-        products = jnp.matmul(centered, row - center, precision=jax.lax.Precision.HIGHEST)
-        rough = jnp.maximum(jnp.sum(jnp.square(row - center)) + squared_norms - 2 * products, 0)
-        _, closest = jax.lax.top_k(-rough, num_exact)
-        exact = jnp.sum(jnp.square(row[None] - references[closest]), axis=1)
-        return reduce(rough.at[closest].set(exact))
+        nothing = jnp.zeros(columns.shape[1], jnp.float32)
+        return reduce(jax.lax.scan(add, nothing, (row, columns), unroll=_FEATURES)[0])
 
     return jax.lax.map(one, x, batch_size=ROWS)

@@ -38,7 +38,7 @@ def modes_covered(samples: jax.Array, centers: jax.Array, std: float | jax.Array
     counts = jax.ops.segment_sum(is_good.astype(jnp.float32), mode, len(centers))
     model = counts / jnp.sum(counts)
     return ModeCoverage(
-        modes=jnp.sum(counts > 0),
+        modes=jnp.sum(counts > 0, dtype=jnp.int32),
         high_quality=jnp.mean(is_good, dtype=jnp.float32),
         reverse_kl=jnp.sum(jax.scipy.special.xlogy(model, len(centers) * model)),
     )

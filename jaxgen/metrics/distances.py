@@ -1,8 +1,11 @@
 """Distances between a set of real and a set of generated features."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
+from jaxgen.losses._pairs import pair_sums, unbiased
 from jaxgen.metrics._pairwise import ROWS, check_sets
 
 _EXACT = jax.lax.Precision.HIGHEST  # by default accelerators round factors to ten bits or fewer
@@ -19,39 +22,52 @@ def frechet_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
 
     Dowson & Landau 1982; of Inception features it is the FID, squared as there (Heusel et al. 2017, eq. 6). Covariances
     are over n - 1. It is biased upwards by about 1/n: compare at equal sizes only. In float32 its error is about
-    1e-6 tr(S_r + S_f), singular covariances (n <= F) included; a value under 0 by rounding is given as 0. Raises
-    AssertionError unless both are floating with equal F, ValueError where a set has fewer than 2 rows.
+    1e-6 tr(S_r + S_f), singular covariances (n <= F) included; a value under 0 by rounding is given as 0. Where one
+    set does not vary in a direction in which the other does, there is no derivative with respect to its spread in that
+    direction: it is taken as 0. Raises AssertionError unless both are floating with equal F, ValueError where a set has
+    fewer than 2 rows.
     """
     _check_at_least_two(real, fake)
 
     real, fake = real.astype(jnp.float32), fake.astype(jnp.float32)
     # Far from the origin a mean has few digits left; the distance is the same from here.
     origin = jnp.mean(real, axis=0, keepdims=True)
-    means, factors, traces = [], [], []
-    for features in (real - origin, fake - origin):
-        mean = jnp.mean(features, axis=0, keepdims=True)
-        deviations = (features - mean) / jnp.sqrt(len(features) - 1)
-        means.append(mean)
-        factors.append(jnp.linalg.qr(deviations, mode="r"))
-        traces.append(jnp.sum(jnp.square(deviations)))
+    means = [jnp.mean(features - origin, axis=0, keepdims=True) for features in (real, fake)]
+    deviations = [
+        (features - origin - mean) / math.sqrt(len(features) - 1)
+        for features, mean in zip((real, fake), means, strict=True)
+    ]
+    traces = sum(jnp.sum(jnp.square(part)) for part in deviations)
+    return jnp.maximum(jnp.sum(jnp.square(means[0] - means[1])) + traces - 2 * _trace_of_root(*deviations), 0)
+
+
+@jax.custom_jvp
+def _trace_of_root(real: jax.Array, fake: jax.Array) -> jax.Array:
+    """tr((S_r S_f)^(1/2)) of S = X'X: [N, F], [M, F] -> []."""
     # With S = R'R the eigenvalues of S_r S_f are the squares of the singular values of R_r R_f'. Taken through the
     # covariances, a rounding of 1e-7 is one of 3e-4 after the root, in each of F terms: up to 1 % of tr(S_r + S_f).
+    factors = [jnp.linalg.qr(deviations, mode="r") for deviations in (real, fake)]
     product = jnp.matmul(factors[0], factors[1].T, precision=_EXACT)
-    trace_of_root = jnp.sum(jnp.linalg.svd(product, compute_uv=False))
-    return jnp.maximum(jnp.sum(jnp.square(means[0] - means[1])) + sum(traces) - 2 * trace_of_root, 0)
+    return jnp.sum(jnp.linalg.svd(product, compute_uv=False))
 
 
-def _mean_kernel(rows: jax.Array, columns: jax.Array, left_out: jax.Array, origin: jax.Array) -> jax.Array:
-    """Mean of (x.y / F + 1)^3 - origin^3 over pairs; [N] is the column that each row leaves out, -1 for none."""
-
-    def row_mean(row_and_left_out: tuple[jax.Array, jax.Array]) -> jax.Array:
-        row, out = row_and_left_out
-        base = jnp.matmul(columns, row, precision=_EXACT) / len(row) + 1
-        kernel = (base - origin) * (base * (base + origin) + jnp.square(origin))
-        is_in = jnp.arange(len(columns)) != out
-        return jnp.sum(jnp.where(is_in, kernel, 0)) / jnp.sum(is_in)
-
-    return jnp.mean(jax.lax.map(row_mean, (rows, left_out), batch_size=ROWS))
+@_trace_of_root.defjvp
+def _trace_of_root_jvp(
+    primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    # It is the nuclear norm of X_r X_f', whose slope is U V'; that of a singular value of 0 is taken as 0. Derivatives
+    # of the factors themselves would not be finite where a covariance is singular.
+    (q_real, r_real), (q_fake, r_fake) = (jnp.linalg.qr(deviations) for deviations in primals)
+    left, values, right = jnp.linalg.svd(jnp.matmul(r_real, r_fake.T, precision=_EXACT), full_matrices=False)
+    is_rounding = values <= len(values) * jnp.finfo(values.dtype).eps * jnp.max(values)
+    slope = jnp.matmul(jnp.where(is_rounding[None], 0, left), right, precision=_EXACT)
+    slopes = (
+        jnp.matmul(jnp.matmul(q_real, slope, precision=_EXACT), r_fake, precision=_EXACT),
+        jnp.matmul(jnp.matmul(q_fake, slope.T, precision=_EXACT), r_real, precision=_EXACT),
+    )
+    return jnp.sum(values), jnp.vdot(slopes[0], tangents[0], precision=_EXACT) + jnp.vdot(
+        slopes[1], tangents[1], precision=_EXACT
+    )
 
 
 def kernel_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
@@ -67,6 +83,10 @@ def kernel_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
     real, fake = real.astype(jnp.float32), fake.astype(jnp.float32)
     # A constant cancels between the three means; taken off each value of the kernel, it costs the sums no digits.
     origin = jnp.mean(real, axis=0) @ jnp.mean(fake, axis=0) / real.shape[1] + 1
-    within_real = _mean_kernel(real, real, jnp.arange(len(real)), origin)
-    within_fake = _mean_kernel(fake, fake, jnp.arange(len(fake)), origin)
-    return within_real + within_fake - 2 * _mean_kernel(real, fake, jnp.full(len(real), -1), origin)
+
+    def gram(rows: jax.Array, columns: jax.Array) -> jax.Array:
+        """(x.y / F + 1)^3 - origin^3."""
+        base = jnp.matmul(rows, columns.T, precision=_EXACT) / rows.shape[1] + 1
+        return (base - origin) * (base * (base + origin) + jnp.square(origin))
+
+    return unbiased(pair_sums(gram, real, fake, ROWS), len(real), len(fake))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen.losses._reduce import root
 from jaxgen.metrics._pairwise import check_sets, over_rows
 
 
@@ -25,7 +26,7 @@ def _squared_radii(points: jax.Array, k: int) -> jax.Array:
     """Squared distance of each point to its k-th neighbour among the others: [N, F] -> [N]."""
     # The nearest of the k + 1 is the point itself. The last is taken out here, for with a slice in the loop XLA sorts
     # whole rows on the CPU (jax 0.10), which is ten times slower.
-    nearest = over_rows(lambda distances: jax.lax.top_k(-distances, k + 1)[0], points, points, nearest=k + 1)
+    nearest = over_rows(lambda distances: jax.lax.top_k(-distances, k + 1)[0], points, points)
     return -nearest[:, -1]
 
 
@@ -35,9 +36,9 @@ def precision_recall_density_coverage(real: jax.Array, fake: jax.Array, *, k: in
     Precision is the share of fake points in at least one ball around a real point, recall the reverse (Kynkaanniemi et
     al. 2019, eqs. 1 and 2); density is the mean number of balls around real points that a fake point lies in, over k,
     and coverage the share of real points whose ball holds a fake point (Naeem et al. 2020, section 3). As in the code
-    of Naeem et al. a ball is open, so that one around a point with k copies holds nothing: do not give it data that
-    mostly repeats itself. Rounding decides about a point on the edge of a ball, such as a copy of the k-th neighbour.
-    All four are nan where a feature is not finite.
+    of Naeem et al. a ball is open: it does not hold a copy of the k-th neighbour, and around a point with k copies it
+    holds nothing, so do not give it data that mostly repeats itself. Ties count as ties: distances between integers are
+    exact. All four are nan where a feature is not finite. They are counts, and have no gradient.
 
     Raises AssertionError unless both are floating with equal F, ValueError unless 1 <= k < min(N, M).
     """
@@ -64,9 +65,10 @@ def nearest_neighbour_distances(x: jax.Array, references: jax.Array) -> jax.Arra
     To look for copying, compare the distances of samples to the training images with those of the same samples to as
     many held-out images: they are alike unless the model copies, and then the former are smaller. Meehan et al. 2020
     ("A non-parametric test to detect data-copying") compare them with the distances of held-out to training images.
-    Neighbours in pixels miss copies that are shifted by one (Theis et al. 2016, section 3.4): use features. Raises
+    Neighbours in pixels miss copies that are shifted by one (Theis et al. 2016, section 3.4): use features. The
+    derivative is taken as 0 at a copy, and as the mean over references that are equally near. Raises
     AssertionError unless both are floating with equal F.
     """
     check_sets(x, references)
 
-    return jnp.sqrt(over_rows(jnp.min, x, references))
+    return root(over_rows(jnp.min, x, references))

@@ -1,12 +1,11 @@
 """Whether two sets are draws from one distribution: a permutation test on their maximum mean discrepancy."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._pairs import PairSums, squared_distances, unbiased
+from jaxgen.losses._pairs import Kernel, PairSums, kernel_of, squared_distances, unbiased
 from jaxgen.metrics._pairwise import check_sets
 
 _EXACT = jax.lax.Precision.HIGHEST  # by default accelerators round factors to ten bits or fewer
@@ -25,7 +24,7 @@ def mmd_permutation_test(
     key: jax.Array,
     x: jax.Array,
     y: jax.Array,
-    kernel: Callable[[jax.Array], jax.Array],
+    kernel: Kernel,
     *,
     num_permutations: int = 500,
 ) -> TwoSampleTest:
@@ -34,7 +33,7 @@ def mmd_permutation_test(
     Gretton et al. 2012, section 5; the p-value is (1 + permutations with at least this MMD) / (1 + permutations), which
     is valid at any number of them (Phipson & Smyth 2010). `kernel` is a function of squared distances, as those of
     `jaxgen.losses`. The Gram matrix [2 N, 2 N] is held as a whole. Raises AssertionError unless both are floating with
-    equal F, ValueError unless both have one size of at least 2.
+    equal F and the kernel keeps shapes, ValueError unless both have one size of at least 2.
     """
     check_sets(x, y)
     if len(x) != len(y) or len(x) < 2:
@@ -43,7 +42,7 @@ def mmd_permutation_test(
     num = len(x)
     pooled = jnp.concatenate([x, y]).astype(jnp.float32)
     pooled = pooled - jnp.mean(pooled, axis=0, keepdims=True)
-    gram = jnp.where(jnp.eye(2 * num, dtype=bool), 0, kernel(squared_distances(pooled, pooled)))
+    gram = jnp.where(jnp.eye(2 * num, dtype=bool), 0, kernel_of(squared_distances(pooled, pooled), kernel))
     is_x = jnp.arange(2 * num) < num
 
     def mmd(member: jax.Array) -> jax.Array:
@@ -58,5 +57,5 @@ def mmd_permutation_test(
     permuted = jax.vmap(mmd)(jax.vmap(jax.random.permutation, in_axes=(0, None))(keys, is_x))
     # A permutation that finds the observed split again, or gives as much, must count in spite of rounding.
     as_much = permuted >= observed - 1e-5 * jnp.mean(jnp.abs(gram))
-    p_value = (1 + jnp.sum(as_much)) / (1 + num_permutations)
+    p_value = (1 + jnp.sum(as_much, dtype=jnp.float32)) / (1 + num_permutations)
     return TwoSampleTest(observed, jnp.where(jnp.isfinite(observed), p_value, jnp.nan))

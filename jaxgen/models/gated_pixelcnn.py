@@ -78,7 +78,7 @@ class GatedPixelCNN(nn.Module):
             empty_rows(num, width, colours, raster_offsets(FIRST_SIZE, centre=True)),
             tuple(empty_rows(num, width, self.channels, self.above[i]) for i in later),
             tuple(empty_rows(num, width, self.channels, self.left[i]) for i in later),
-            (jnp.zeros((num, width, 2 * self.channels)),) * self.blocks,
+            (jnp.zeros((num, width, 2 * self.channels), jnp.float32),) * self.blocks,
             self._conditions(y),
         )
 

@@ -21,7 +21,7 @@ def one_vs_rest_classifier(network: Classifier, optimizer: optax.GradientTransfo
     """A binary classifier for each class against all others; their probabilities are normalised to classify."""
 
     def nll(logits: jax.Array, y: jax.Array) -> jax.Array:
-        return losses.bernoulli_nll(logits, jax.nn.one_hot(y, network.num_classes))
+        return losses.bernoulli_nll(logits, jax.nn.one_hot(y, network.num_classes, dtype=jnp.float32))
 
     def log_posterior(logits: jax.Array) -> jax.Array:
         return jax.nn.log_softmax(jax.nn.log_sigmoid(logits))

@@ -100,7 +100,7 @@ def gan(
         key_generator, key_discriminator = jax.random.split(key)
         first = batch if critic_steps == 1 else jax.tree.map(lambda leaf: leaf[0], batch)
         x, y = first["x"], first.get("y")
-        g = init_player(generator, key_generator, with_class(jnp.zeros((len(x), latent_dim)), y))
+        g = init_player(generator, key_generator, with_class(jnp.zeros((len(x), latent_dim), jnp.float32), y))
         d = init_player(discriminator, key_discriminator, with_class(models.pack(x, packing), y))
         label_counts = None if num_classes is None else jnp.zeros(num_classes, jnp.int32)
         train = Train(generator_optimizer.init(g.params), discriminator_optimizer.init(d.params))

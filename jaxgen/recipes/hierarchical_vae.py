@@ -48,7 +48,7 @@ def _log_weights(
         return jnp.broadcast_to(array, (num, *array.shape)).reshape(num * batch, *array.shape[1:])
 
     z: list[jax.Array] = []
-    log_q = jnp.zeros(num * batch)
+    log_q = jnp.zeros(num * batch, jnp.float32)
     for layer, draw in enumerate(noise):  # upwards, from x to z_L
         posterior = Gaussian(*network.apply(params, z[-1] if z else x, layer, method="infer"))
         if not z:  # q(z_1 | x) is computed once an example

@@ -103,7 +103,8 @@ def _family(
     def init(key: jax.Array, batch: dict) -> State:
         del key, batch
         by_class = (num_classes, num_features)
-        return State(ClassMoments(jnp.zeros(num_classes), jnp.zeros(by_class), jnp.zeros(by_class)), ())
+        zeros = (jnp.zeros(shape, jnp.float32) for shape in (num_classes, by_class, by_class))
+        return State(ClassMoments(*zeros), ())
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         del key

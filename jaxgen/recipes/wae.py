@@ -111,7 +111,7 @@ def wae_gan(
     def init(key: jax.Array, batch: dict) -> State:
         key_network, key_discriminator = jax.random.split(key)
         params = network.init(key_network, batch["x"])
-        judge = discriminator.init(key_discriminator, jnp.zeros((1, latent_dim)), train=True)
+        judge = discriminator.init(key_discriminator, jnp.zeros((1, latent_dim), jnp.float32), train=True)
         train = Train(jnp.int32(0), optimizer.init(params), judge, discriminator_optimizer.init(judge))
         return State(params, train)
 
@@ -163,7 +163,7 @@ def _gathered(z: jax.Array, axis_name: str | None) -> jax.Array:
 def _moment_distance(z: jax.Array) -> jax.Array:
     """Mean squares of what the mean and the covariance of codes [B, Z] lack of the prior's, as in the authors' code."""
     mean, covariance = jnp.mean(z, axis=0), jnp.cov(z, rowvar=False)
-    return jnp.mean(jnp.square(mean)) + jnp.mean(jnp.square(covariance - jnp.eye(z.shape[1])))
+    return jnp.mean(jnp.square(mean)) + jnp.mean(jnp.square(covariance - jnp.eye(z.shape[1], dtype=z.dtype)))
 
 
 def _draws(

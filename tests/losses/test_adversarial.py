@@ -159,7 +159,9 @@ def test_penalty_of_a_quadratic_critic(name):
         return 0.5 * jnp.einsum("bi,ij,bj->b", x, jnp.float32(matrix), x) + x @ jnp.float32(bias)
 
     norms = np.linalg.norm(x @ matrix + bias, axis=1)
-    np.testing.assert_allclose(getattr(losses, name)(critic, jnp.float32(x)), PENALTIES[name](norms), rtol=1e-5)
+    np.testing.assert_allclose(
+        getattr(losses, name)(critic, jnp.float32(x)), PENALTIES[name](norms), rtol=1e-5, atol=1e-5
+    )
 
 
 @every_penalty
@@ -181,7 +183,7 @@ def test_gradient_with_respect_to_the_critics_parameters(name):
         return getattr(losses, name)(lambda x: jnp.tanh(x @ matrix.T) @ weight, jnp.float32(x)).sum()
 
     value, gradient = jax.jit(jax.value_and_grad(total))(jnp.float32(parameters))
-    np.testing.assert_allclose(value, oracle(parameters), rtol=1e-5)
+    np.testing.assert_allclose(value, oracle(parameters), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(gradient, optimize.approx_fprime(parameters, oracle, 1e-7), rtol=1e-4, atol=1e-4)
 
 

@@ -73,7 +73,7 @@ def gradient_by_differences(**parameters):
 
 def test_value():
     expected = special.logsumexp(log_weights_in_scipy(**PARAMETERS), b=1 / K, axis=0)
-    np.testing.assert_allclose(bound_in_jax(jax.tree.map(jnp.float32, PARAMETERS)), expected, rtol=1e-5)
+    np.testing.assert_allclose(bound_in_jax(jax.tree.map(jnp.float32, PARAMETERS)), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("oracle", [gradient_by_hand, gradient_by_differences])

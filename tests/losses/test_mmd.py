@@ -36,6 +36,11 @@ POINTS = {  # x and y below each other, 8 and 6 of them
     # Multiples of 2^-12, so that adding 1000 rounds nothing; squares of that size know a distance to 1e-1.
     "far from the origin": np.round(SCATTERED * 2**12) / 2**12 + 1000,
 }
+OF_THE_DISTANCE = {  # of no slope at 0: ours, and the same of one squared distance
+    "laplace": (lambda d2: jnp.exp(-jnp.sqrt(d2) / 2), lambda d2: math.exp(-math.sqrt(d2) / 2)),
+    "energy": (lambda d2: -jnp.sqrt(d2), lambda d2: -math.sqrt(d2)),
+    "root of the distance": (lambda d2: 1 - (d2 / 100) ** 0.25, lambda d2: 1 - (d2 / 100) ** 0.25),
+}
 every_kernel = pytest.mark.parametrize("kernel", KERNELS)
 every_estimate = pytest.mark.parametrize("estimate", ["mmd_unbiased", "mmd_biased"])
 
@@ -83,6 +88,52 @@ def test_values_and_gradients(kernel, estimate, block_size, points):
     np.testing.assert_allclose(value, of_flat(flat), rtol=0, atol=3e-6)
     expected = optimize.approx_fprime(flat, of_flat).reshape(14, 3)
     np.testing.assert_allclose(np.concatenate(gradients), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("estimate", "block_size"), [("mmd_unbiased", 3), ("mmd_unbiased", 8), ("mmd_biased", 3)])
+@pytest.mark.parametrize("kernel", OF_THE_DISTANCE)
+def test_kernels_of_the_distance_itself(kernel, estimate, block_size):
+    ours, oracle = OF_THE_DISTANCE[kernel]
+    x, y = np.split(SCATTERED, [8])
+    value, gradients = value_and_gradients(estimate, ours, x, y, block_size=block_size)
+    flat = np.ravel(np.float64(SCATTERED))
+
+    def of_flat(flat):
+        return by_loops(estimate, oracle, *np.split(flat.reshape(14, 3), [8]))
+
+    # Terms of order 1 and their slopes, of distances squared that are known to 1e-6: the nearest are .4 apart.
+    np.testing.assert_allclose(value, of_flat(flat), rtol=0, atol=3e-6)
+    expected = optimize.approx_fprime(flat, of_flat).reshape(14, 3)
+    np.testing.assert_allclose(np.concatenate(gradients), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("estimate", "block_size"), [("mmd_unbiased", 3), ("mmd_unbiased", 8), ("mmd_biased", 3)])
+@pytest.mark.parametrize("kernel", OF_THE_DISTANCE)
+def test_points_at_no_distance_pull_at_nothing(kernel, estimate, block_size):
+    # Each point twice within its set, and in the other; multiples of 1/4 are at distance 0 in float32 too.
+    ours, oracle = OF_THE_DISTANCE[kernel]
+    points = np.round(4 * SCATTERED[:7]) / 4
+    x, y = points[[0, 0, 1, 1, 2, 2, 3, 4]], points[[0, 0, 1, 1, 5, 6]]
+    flat = np.ravel(np.float64(np.concatenate([x, y])))
+
+    def of_flat(flat):
+        def constant_at_0(d2):
+            return oracle(d2) if d2 > 1e-9 else oracle(0)
+
+        return by_loops(estimate, constant_at_0, *np.split(flat.reshape(14, 3), [8]))
+
+    _, gradients = value_and_gradients(estimate, ours, x, y, block_size=block_size)
+    expected = optimize.approx_fprime(flat, of_flat).reshape(14, 3)
+    np.testing.assert_allclose(np.concatenate(gradients), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("block_size", [3, 100])
+@every_estimate
+def test_a_kernel_keeps_shapes_and_gives_floats(estimate, block_size):
+    x, y = jnp.asarray(SCATTERED[:8]), jnp.asarray(SCATTERED[8:])
+    for wrong in (jnp.sum, lambda d2: d2[..., None], lambda d2: jnp.sum(d2, axis=-1), lambda d2: d2 > 1):
+        with pytest.raises(AssertionError):
+            getattr(losses, estimate)(x, y, wrong, block_size=block_size)
 
 
 @pytest.mark.parametrize(("n", "m", "block_size"), [(64, 64, 16), (50, 37, 16)])

@@ -15,13 +15,13 @@ compiled = jax.jit(metrics.precision_recall_density_coverage, static_argnames="k
 
 
 def by_loops(real, fake, k):
-    """The definitions of Kynkaanniemi et al. 2019 and Naeem et al. 2020, word for word."""
+    """The definitions of Kynkaanniemi et al. 2019 and Naeem et al. 2020, word for word; squared, ties stay ties."""
 
     def radius(points, i):
-        return sorted(np.linalg.norm(points[i] - points[j]) for j in range(len(points)) if j != i)[k - 1]
+        return sorted(np.sum((points[i] - points[j]) ** 2) for j in range(len(points)) if j != i)[k - 1]
 
     def is_in_a_ball(point, points, radii):
-        return [np.linalg.norm(point - points[i]) < radii[i] for i in range(len(points))]
+        return [np.sum((point - points[i]) ** 2) < radii[i] for i in range(len(points))]
 
     radii_real = [radius(real, i) for i in range(len(real))]
     radii_fake = [radius(fake, i) for i in range(len(fake))]
@@ -38,6 +38,33 @@ def by_loops(real, fake, k):
 def test_values(k, shift, scale):
     real, fake = np.float32(RNG.normal(size=(60, 4))), np.float32(shift + scale * RNG.normal(size=(45, 4)))
     np.testing.assert_allclose(compiled(real, fake, k=k), by_loops(np.float64(real), np.float64(fake), k), rtol=1e-6)
+
+
+TIED = {  # real and fake points of which many pairs are equally far apart
+    "binary": RNG.integers(0, 2, (2, 100, 64)),
+    "binary in few dimensions": RNG.integers(0, 2, (2, 100, 10)),
+    "bytes": RNG.integers(0, 16, (2, 70, 9)) * 17,
+    "integers": RNG.integers(-3, 4, (2, 70, 20)),
+    "halves": RNG.integers(0, 5, (2, 70, 8)) / 2 + 1000,
+    "of two sizes": (RNG.integers(0, 3, (70, 6)), RNG.integers(0, 3, (90, 6))),
+}
+
+
+@pytest.mark.parametrize("name", TIED)
+def test_points_on_the_edge_of_a_ball_lie_outside(name):
+    # Distances of integers are exact in float32 too, so that each comparison has one right answer.
+    real, fake = TIED[name]
+    assert np.any(cdist(fake, real) == np.sort(cdist(real, real))[:, 4])  # or no edge is tested
+    found = compiled(jnp.float32(real), jnp.float32(fake), k=4)
+    np.testing.assert_allclose(found, by_loops(np.float64(real), np.float64(fake), 4), rtol=1e-6)
+
+
+def test_a_copy_of_the_neighbour_that_a_ball_reaches_to_lies_outside():
+    # Of any real numbers: the radius and the distance of the copy are one distance.
+    real = RNG.normal(size=(60, 30))
+    fake = np.concatenate([real[::2], real[:30] + 0.1 * RNG.normal(size=(30, 30))])
+    real, fake = np.float32(real), np.float32(fake)
+    np.testing.assert_allclose(compiled(real, fake, k=4), by_loops(np.float64(real), np.float64(fake), 4), rtol=1e-6)
 
 
 def test_the_default_is_five():
@@ -59,7 +86,7 @@ def test_equal_sets_and_sets_far_apart():
     found = compiled(x, x, k=4)
     assert (found.precision, found.recall, found.coverage) == (1, 1, 1)
     # An open ball holds its own point and k - 1 neighbours, k in all; the k-th lies on its edge.
-    assert 1 - 1e-6 <= found.density <= 1 + 1 / 4 + 1e-6
+    np.testing.assert_allclose(found.density, 1, rtol=1e-6)
     np.testing.assert_array_equal(compiled(x, x + 1000, k=4), (0, 0, 0, 0))
 
 

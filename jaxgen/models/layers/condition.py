@@ -20,7 +20,7 @@ def condition_of(y: jax.Array | None, condition_dim: int | None) -> jax.Array | 
         raise ValueError(f"this model is conditional: y must be given, classes below or vectors of {condition_dim}")
     y = jnp.asarray(y)
     if y.ndim == 1 and jnp.issubdtype(y.dtype, jnp.integer):
-        return jax.nn.one_hot(y, condition_dim)
+        return jax.nn.one_hot(y, condition_dim, dtype=jnp.float32)
     if y.ndim != 2 or y.shape[1] != condition_dim or not jnp.issubdtype(y.dtype, jnp.floating):
         raise ValueError(
             f"y must be integers [B] or floats [B, {condition_dim}], got {y.dtype} of shape {tuple(y.shape)}"
@@ -48,5 +48,5 @@ class Condition(nn.Module):
         """Y as `condition_of` takes it -> [B, width] for each layer, zeros [1, width] where there is no condition."""
         condition = condition_of(y, self.condition_dim)
         if condition is None:
-            return tuple(jnp.zeros((1, width)) for width in self.widths)
+            return tuple(jnp.zeros((1, width), jnp.float32) for width in self.widths)
         return tuple(nn.Dense(width, use_bias=False)(condition) for width in self.widths)

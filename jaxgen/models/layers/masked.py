@@ -49,9 +49,12 @@ class MaskedConv(nn.Module):
     def setup(self) -> None:
         """One matrix over what is seen, offset by offset."""
         self.kernel = self.param(
-            "kernel", nn.initializers.lecun_normal(), (len(self.offsets) * self.in_features, self.features)
+            "kernel",
+            nn.initializers.lecun_normal(),
+            (len(self.offsets) * self.in_features, self.features),
+            jnp.float32,
         )
-        self.bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        self.bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Every pixel: [B, H, W, in_features] -> [B, H, W, features]."""

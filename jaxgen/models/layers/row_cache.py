@@ -17,7 +17,7 @@ from jaxgen.models.layers.masked import FIRST_SIZE, Offset, raster_offsets, reac
 def empty_rows(num: int, width: int, features: int, offsets: Sequence[Offset]) -> jax.Array:
     """A cache of `num` images for windows of these offsets: -> [B, rows, W', C]."""
     top, _, left, right = reach_of(offsets)
-    return jnp.zeros((num, top + 1, left + width + right, features))
+    return jnp.zeros((num, top + 1, left + width + right, features), jnp.float32)
 
 
 def write(

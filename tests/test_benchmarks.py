@@ -1,0 +1,51 @@
+"""Every benchmark starts as it is documented. What it measures is no test."""
+
+import importlib.util
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SCRIPTS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text())
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *(ROOT / "docs").rglob("*.md"),
+    *(ROOT / "benchmarks").glob("*.py"),
+]
+# PyTorch is no dependency of the tests: where it is missing, a module whose every name is a class stands for it.
+STAND_IN = """
+class Anything(type):
+    def __getattr__(cls, name):
+        return cls
+
+class Module(metaclass=Anything):
+    pass
+
+def __getattr__(name):
+    return Module
+"""
+
+
+def test_the_scripts_are_those_that_are_documented():
+    text = "\n".join(page.read_text() for page in PAGES)
+    assert set(re.findall(r"python -m benchmarks\.(\w+)", text)) - {"NAME"} == set(SCRIPTS)
+    assert "python benchmarks/" not in text  # which does not find `train`
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_starts_as_documented(name, tmp_path):
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    if importlib.util.find_spec("torch") is None:
+        (tmp_path / "torch.py").write_text(STAND_IN)
+        environment["PYTHONPATH"] = str(tmp_path)
+    command = [sys.executable, "-m", f"benchmarks.{name}", "--help"]
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith(f"usage: python -m benchmarks.{name}") or ended.stdout.startswith(
+        f"usage: {name}.py"
+    )
