@@ -9,10 +9,13 @@ from jaxgen.models.naive_bayes import class_moments
 
 
 class GaussianMoments(NamedTuple):
-    """Counts [K], means [K, D] and scatter matrices [K, D, D], sums of (x - mean)(x - mean)^T, by class."""
+    """The moments of each class."""
 
+    #: Numbers of examples [K].
     counts: jax.Array
+    #: Means [K, D].
     mean: jax.Array
+    #: Sums of (x - mean)(x - mean)^T, [K, D, D].
     scatter: jax.Array
 
 

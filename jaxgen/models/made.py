@@ -14,9 +14,12 @@ from jaxgen.models.layers.condition import Condition
 class Masks(NamedTuple):
     """Several masks: orderings of the dimensions and degrees of the hidden units. One mask lacks the first axis."""
 
-    order: jax.Array  # [masks, D]: the dimensions as they are drawn, the first one first
-    ranks: jax.Array  # [masks, D]: the place of each dimension in that order
-    degrees: tuple[jax.Array, ...]  # [masks, H] by hidden layer: how many of the first dimensions a unit may see
+    #: The dimensions in the order in which they are drawn, [masks, D].
+    order: jax.Array
+    #: The place of each dimension in that order, [masks, D].
+    ranks: jax.Array
+    #: Of each hidden layer how many of the first dimensions a unit may see, [masks, H].
+    degrees: tuple[jax.Array, ...]
 
 
 class _Cache(NamedTuple):

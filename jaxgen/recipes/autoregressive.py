@@ -31,9 +31,11 @@ class Model(NamedTuple):
 
 
 class Train(NamedTuple):
-    """The optimizer's state and the steps taken, by which a step takes the next mask of the cycle."""
+    """What only a step reads."""
 
+    #: The optimizer's state.
     opt_state: PyTree
+    #: Steps so far [], by which a step takes the next mask of the cycle.
     steps_taken: jax.Array
 
 

@@ -207,7 +207,7 @@ MEMBERS = {
     "fvsbn": pixels(recipes.autoregressive(models.MADE(SHAPE, (), ordering="random", direct=True), SGD)),
     "gaussian": Member(recipes.gaussian(SHAPE, variance_floor=0.1), "sample log_prob", "nll", "exact"),
     "gaussian_by_class": Member(
-        recipes.gaussian(SHAPE, NUM_CLASSES, prior="uniform", variance_floor=0.1),
+        recipes.gaussian(SHAPE, NUM_CLASSES, variance_floor=0.1),
         "sample classify log_prob",
         "nll marginal_nll accuracy",
         "exact",
