@@ -19,7 +19,7 @@ assert jax.config.jax_enable_x64
 sys.path.insert(0, sys.argv[1])
 from test_gradients import CASES
 sys.path.insert(0, sys.argv[1] + "/recipes")
-from test_recipe_laws import NUM_CLASSES, RECIPES, SHAPE
+from test_recipe_laws import MEMBERS, NUM_CLASSES, SHAPE
 
 from jaxgen import metrics
 
@@ -71,7 +71,7 @@ batch = {
     "x": jnp.asarray(random.integers(0, 2, (16, *SHAPE)), jnp.float32),
     "y": jnp.asarray(random.integers(0, NUM_CLASSES, 16), jnp.int32),
 }
-for name, recipe in RECIPES.items():
+for name, recipe in ((name, member.recipe) for name, member in MEMBERS.items()):
     given = batch if recipe.draws == 1 else jax.tree.map(lambda leaf: jnp.stack([leaf] * recipe.draws), batch)
 
     def steps(state):
