@@ -25,6 +25,8 @@ class Preparation:
     log_det: Callable[[jax.Array], jax.Array] | None = None
     #: Number of values k / (levels - 1) that x is reduced to; None where the preparation keeps all that are stored.
     levels: int | None = None
+    #: (key, x) -> y of one stored example, where the model is conditioned on something made of x itself.
+    condition: Callable[[jax.Array, jax.Array], jax.Array] | None = None
 
     def __post_init__(self) -> None:
         """Let the reference show what `apply` says of itself."""

@@ -198,7 +198,7 @@ def build(config: Config, values: Mapping[str, typing.Any]) -> Experiment:
         raise InputError(f"{config.recorded_path()}: {_one_line(error)}") from error
     if not isinstance(found, Experiment):
         raise InputError(f"{config.recorded_path()} is no config: `experiment` gave {found!r}, expected an Experiment")
-    if not isinstance(found.prepare, Preparation):
+    if not (isinstance(found.prepare, Preparation) or inspect.isfunction(found.prepare)):
         raise InputError(
             f"{config.recorded_path()}: prepare is {found.prepare!r}; expected a jaxgen.preprocess.Preparation"
         )

@@ -1,11 +1,13 @@
 """Experiments, which configs return, and the bounds in which configs state their hyper-parameters."""
 
+import dataclasses
 import functools
 import inspect
 import math
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxgen.preprocess import Preparation
@@ -20,6 +22,7 @@ class DataSpec(NamedTuple):
     num_train: int
     unit_interval: bool  # every value lies in [0, 1] once uint8 is divided by 255
     train_mean: np.ndarray  # of `shape`, float32, uint8 divided by 255
+    train_std: np.ndarray  # likewise; over the number of examples
 
     def require_unit_interval(self, what: str) -> None:
         """ValueError unless every value lies in [0, 1], which `what` needs."""
@@ -47,12 +50,12 @@ GameName = Literal["minimax", "non-saturating", "least-squares", "hinge", "wasse
 
 
 class Experiment(NamedTuple):
-    """One configuration of one run. All fields but `recipe` and `prepare` are options of every run."""
+    """One configuration of one run. All fields but `recipe`, `prepare` and `condition` are options of every run."""
 
     #: What trains and is evaluated; raises ValueError for data that its model cannot take.
     recipe: Callable[[DataSpec], Recipe]
-    #: One of `jaxgen.preprocess`, or made like them.
-    prepare: Preparation
+    #: One of `jaxgen.preprocess`, or made like them; or a function of the data that gives one.
+    prepare: Preparation | Callable[[DataSpec], Preparation]
     data: str
     batch_size: Size
     steps: Size
@@ -64,6 +67,13 @@ class Experiment(NamedTuple):
     evaluate_every: Size = 1000  # steps; multiples of steps_per_call
     checkpoint_every: Size = 1000
     steps_per_call: Size | None = None  # None: chosen for the device, then written to config.json
+    #: (key, x) -> y, of a stored example: makes y out of x, such as a smaller picture; None: y is the data's label.
+    condition: Callable[[jax.Array, jax.Array], jax.Array] | None = None
+
+    def preparation(self, spec: DataSpec) -> Preparation:
+        """The preparation for this data, with the condition folded in."""
+        prepare = self.prepare if isinstance(self.prepare, Preparation) else self.prepare(spec)
+        return prepare if self.condition is None else dataclasses.replace(prepare, condition=self.condition)
 
 
 #: The fields that belong to a run's identity, beside its config's own hyper-parameters.

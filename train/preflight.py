@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from jaxgen.preprocess import Preparation
 from jaxgen.recipe import Recipe
 from train import runs
 from train.config import Bound, Config
@@ -29,6 +30,7 @@ class Job(NamedTuple):
     experiment: Experiment
     dataset: Dataset
     recipe: Recipe
+    prepare: Preparation
     devices: list[jax.Device]
     steps: Steps
     record: dict  # for config.json
@@ -41,11 +43,9 @@ def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
     devices = available.choose(options.platform, options.devices)
     available.use_compilation_cache(options.compilation_cache)
     dataset = runs.open_data_of(experiment, options.data_dir)
-    recipe, _ = runs.make_recipe(config, experiment, dataset)
+    recipe, prepare, _ = runs.make_recipe(config, experiment, dataset)
     try:
-        steps = compile_steps(
-            recipe, experiment.prepare, devices, batch_size=experiment.batch_size, seeds=experiment.seeds
-        )
+        steps = compile_steps(recipe, prepare, devices, batch_size=experiment.batch_size, seeds=experiment.seeds)
     except ValueError as error:
         raise InputError(str(error)) from error
     record = run_directory.record_of(config.recorded_path(), bound.values, dataset.fingerprint)
@@ -53,7 +53,14 @@ def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
     steps_per_call = choose_steps_per_call(experiment, there["steps_per_call"] if there else None, devices[0].platform)
     record["steps_per_call"] = steps_per_call
     job = Job(
-        experiment._replace(steps_per_call=steps_per_call), dataset, recipe, devices, steps, record, bound.defaults
+        experiment._replace(steps_per_call=steps_per_call),
+        dataset,
+        recipe,
+        prepare,
+        devices,
+        steps,
+        record,
+        bound.defaults,
     )
     if newest_step(path) != experiment.steps:  # a finished run takes no step
         trace_steps(config, job)

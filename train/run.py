@@ -105,8 +105,7 @@ def _validation(job: Job) -> Callable[[PyTree], Mapping[str, np.ndarray]]:
     """(model) -> mean of each metric on the validation set."""
     first, seeds = job.experiment.seed, job.experiment.seeds
     valid = [
-        examples_of(keys.of_seed(seed).validate, job.experiment.prepare, job.dataset.valid)
-        for seed in range(first, first + seeds)
+        examples_of(keys.of_seed(seed).validate, job.prepare, job.dataset.valid) for seed in range(first, first + seeds)
     ]
     validate = compile_validation(job.recipe, valid)
     return lambda model: validate(runs.per_seed(jax.device_put(model, job.devices[0]), seeds))

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
+from jaxgen.preprocess import Preparation
 from jaxgen.recipe import PyTree, Recipe, State
 from train import config as configs
 from train.data import Dataset, batch_rows, directory_of, open_data, with_validation_rows
@@ -49,6 +50,7 @@ class Run(NamedTuple):
     models: list[PyTree]
     keys: list[Keys]
     data_dir: str | None  # where the data was found
+    prepare: Preparation
 
 
 def open_data_of(experiment: Experiment, data_dir: str | None) -> Dataset:
@@ -57,19 +59,28 @@ def open_data_of(experiment: Experiment, data_dir: str | None) -> Dataset:
     return dataset if experiment.valid_rows is None else with_validation_rows(dataset, *experiment.valid_rows)
 
 
-def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset) -> tuple[Recipe, State]:
-    """The recipe for this data and the shapes of one seed's state; InputError where its model cannot take the data."""
+class Prepared(NamedTuple):
+    """What a config makes of its data."""
+
+    recipe: Recipe
+    prepare: Preparation
+    state: State  # shapes of one seed's
+
+
+def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset) -> Prepared:
+    """The recipe and the preparation for this data; InputError where its model cannot take the data."""
     key = jax.random.key(0)
     try:
+        prepare = experiment.preparation(dataset.spec)
         recipe = experiment.recipe(dataset.spec)
         rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, recipe.draws, 0, 1)[0]
-        init = functools.partial(first_state, recipe, experiment.prepare)
+        init = functools.partial(first_state, recipe, prepare)
         state = jax.eval_shape(init, key, dataset.train, rows)
         for part in (dataset.valid, dataset.test):
             few = {name: array[:2] for name, array in part.items()}
-            batch = jax.eval_shape(functools.partial(prepare_batch, experiment.prepare, axis_name=None), key, few)
+            batch = jax.eval_shape(functools.partial(prepare_batch, prepare, axis_name=None), key, few)
             jax.eval_shape(recipe.evaluate, key, state.model, batch)
-        return recipe, state
+        return Prepared(recipe, prepare, state)
     except (ValueError, TypeError, AssertionError) as error:
         given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
         said = " ".join(str(error).split())[:300]
@@ -78,7 +89,7 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
 
 def in_unit_interval(run: Run, x: np.ndarray) -> np.ndarray:
     """Examples in the units of the run's model, as they are shown: images in [0, 1]."""
-    return np.asarray(run.experiment.prepare.to_unit(jnp.asarray(x)))
+    return np.asarray(run.prepare.to_unit(jnp.asarray(x)))
 
 
 def per_seed(tree: PyTree, seeds: int) -> list[PyTree]:
@@ -115,14 +126,15 @@ def load(path: str, data_dir: str | None) -> Run:
         raise InputError(
             f"{path}: expected the data that it was trained on; --data {experiment.data} has changed since"
         )
-    recipe, state = make_recipe(config, experiment, dataset)
+    recipe, prepare, state = make_recipe(config, experiment, dataset)
     like = jax.tree.map(lambda leaf: _with_seeds(leaf, experiment.seeds), state.model)
     if not (run_dir / "checkpoints").is_dir():
         raise InputError(f"{path} holds no checkpoint; expected a run that was trained")
     with Checkpoints(run_dir, read_only=True) as checkpoints:
         step, model = checkpoints.read_model(like)
     keys = [of_seed(seed) for seed in range(experiment.seed, experiment.seed + experiment.seeds)]
-    return Run(run_dir, record, experiment, dataset, recipe, step, per_seed(model, experiment.seeds), keys, directory)
+    models = per_seed(model, experiment.seeds)
+    return Run(run_dir, record, experiment, dataset, recipe, step, models, keys, directory, prepare)
 
 
 def load_beside(option: str, path: str, data_dir: str | None, shape: tuple[int, ...]) -> Run:

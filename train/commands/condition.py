@@ -81,7 +81,7 @@ def open_classifier(options: Options, run: Run) -> Run:
     judge = runs.load_beside("--classifier", options.classifier, options.data_dir, shape)
     if judge.recipe.classify is None:
         raise InputError(f"{given}: expected the run of a family that classifies")
-    if judge.experiment.prepare.log_det is not None:
+    if judge.prepare.log_det is not None:
         raise InputError(f"{given}: expected a classifier that takes samples; dequantized data are none")
     num_classes = judge.dataset.spec.num_classes or 0
     for y in options.y:
@@ -96,7 +96,7 @@ def log_weights(judge: Run, key: jax.Array, x: np.ndarray) -> np.ndarray:
     assert classify is not None
     key_prepare, key_classify = jax.random.split(key)
     # The classifier sees samples as it sees data: scaled, or binarized anew, as its config has it.
-    prepared = prepare_examples(judge.experiment.prepare, key_prepare, {"x": x})
+    prepared = prepare_examples(judge.prepare, key_prepare, {"x": x})
     on_batches = over_examples(lambda key, model, batch: classify(key, model, batch["x"]), batch_size=_BATCH_SIZE)
     return on_batches(key_classify, judge.models[0], prepared).astype(np.float64)
 

@@ -89,7 +89,7 @@ def open_all(options: Options) -> Opened:
 
 def range_of(reader: Run) -> str:
     """The values that log p(x) is of: two of them compare where these are the same."""
-    black, white = reader.experiment.prepare.to_unit(jnp.array([0.0, 1.0]))
+    black, white = reader.prepare.to_unit(jnp.array([0.0, 1.0]))
     levels = f"{reader.recipe.levels} values" if reader.recipe.levels else "a density"
     return f"{levels} in units whose 0 is the grey value {black:g} and whose 1 is {white:g}"
 
@@ -98,7 +98,7 @@ def check_takes(given: str, reader: Run, function: Callable, against: Dataset) -
     """InputError unless a model can be asked about outliers as its run prepares them, of whatever class they are."""
 
     def on_few(key: jax.Array, model: PyTree, x: jax.Array) -> jax.Array:
-        return function(key, model, prepare_batch(reader.experiment.prepare, key, {"x": x}, None))
+        return function(key, model, prepare_batch(reader.prepare, key, {"x": x}, None))
 
     try:
         jax.eval_shape(on_few, reader.keys[0].validate, reader.models[0], against.test["x"][:2])

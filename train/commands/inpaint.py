@@ -113,7 +113,7 @@ def measure(run: Run, key: jax.Array, examples: Mapping[str, np.ndarray], mask: 
     if run.recipe.levels != 2 or not np.isin(x, (0, 1)).all():
         return found
     rows = int(mask.any(axis=(0, 2, 3)).sum())
-    training = prepare_examples(run.experiment.prepare, run.keys[0].compare, {"x": run.dataset.train["x"]})["x"]
+    training = prepare_examples(run.prepare, run.keys[0].compare, {"x": run.dataset.train["x"]})["x"]
     (kept, hidden), (kept_training, hidden_training) = (
         (images[:, :rows].reshape(len(images), -1), images[:, rows:].reshape(len(images), -1))
         for images in (x, training)
@@ -152,7 +152,7 @@ def main(arguments: list[str]) -> None:
     rows = check(options, run)
     mask = (np.arange(run.dataset.spec.shape[0]) < rows)[None, :, None, None]
     # The examples that were evaluated, as the model saw them then.
-    test = examples_of(run.keys[0].evaluate, run.experiment.prepare, run.dataset.test).prepared
+    test = examples_of(run.keys[0].evaluate, run.prepare, run.dataset.test).prepared
     key_shown, key_measured = jax.random.split(jax.random.fold_in(run.keys[0].sample, options.seed))
     shown = show(run, key_shown, test, mask, options)
     measured_rows = spread(len(test["x"]), options.measured)

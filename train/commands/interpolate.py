@@ -87,7 +87,7 @@ def interpolate(options: Options, run: Run) -> list[pathlib.Path]:
     is_walk = check_options(options)
     if run.recipe.encode is None or run.recipe.decode is None:
         raise InputError(f"{options.run} is of a family without a latent space that decodes")
-    test: Examples = examples_of(run.keys[0].evaluate, run.experiment.prepare, run.dataset.test)
+    test: Examples = examples_of(run.keys[0].evaluate, run.prepare, run.dataset.test)
     z, y = pictures.codes(run, test.prepared), test.prepared.get("y")
     alphas = jnp.linspace(*(options.alphas or ((-3.0, 3.0, 20) if is_walk else (0.0, 1.0, 20))))
     if not is_walk:

@@ -100,7 +100,7 @@ def recalls(judge: Run) -> np.ndarray:
     """Values [N] of test examples whose mean is balanced accuracy: the mean over classes of the share recognised."""
     test, keys = judge.dataset.test, judge.keys[0]
     share = np.bincount(test["y"])[test["y"]] * len(np.unique(test["y"])) / len(test["y"])
-    prepared = prepare_examples(judge.experiment.prepare, keys.evaluate, test)
+    prepared = prepare_examples(judge.prepare, keys.evaluate, test)
     right = over_examples(judge.recipe.evaluate, batch_size=500)(keys.validate, judge.models[0], prepared)["accuracy"]
     return right / share  # an example of a large class counts less
 

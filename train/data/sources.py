@@ -5,11 +5,11 @@ import os
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from train.data import synthetic
+from train.data.conventions import CONVENTIONS
 from train.data.dataset import ARRAY_NAMES, Arrays, Dataset, from_arrays
 from train.data.prepared import read_prepared
 from train.errors import InputError, first_line
@@ -21,8 +21,9 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
     Args:
         source: `digits` (8 x 8 digits, embedded in scikit-learn), `blobs`, `ring`, `grid` (points in the plane),
             `stacked_mnist` (three digits of `mnist` as the colours of an image), `skewed_mnist` (classes at 50 : 1),
-            `mnist_0_to_8` (without the nines), `mnist_9` (the nines, without labels), `npz:PATH`, `tfds:NAME` (prepared
-            as array_record), or the NAME of a file NAME.npz in the data directory.
+            `mnist_0_to_8` (without the nines), `mnist_9` (the nines, without labels), `uci_dna`, `uci_mushrooms`,
+            `uci_nips`, `uci_adult`, `uci_ocr_letters` (binary tables of uci_binary.npz), `npz:PATH`, `tfds:NAME`
+            (prepared as array_record), or the NAME of a file NAME.npz in the data directory.
         data_dir: The data directory; None stands for the environment variable JAXGEN_DATA, and for tfds:NAME for the
             directory that TensorFlow Datasets takes by default.
 
@@ -35,8 +36,8 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
         return from_arrays(source, _MADE_OF_MNIST[source](_labelled(_find("mnist", data_dir))))
     scheme, colon, rest = source.partition(":")
     if not colon:
-        path = _find(source, data_dir)
-        return from_arrays(str(path), _read_named(path))._replace(source=source)
+        path = _find(CONVENTIONS[source].file if source in CONVENTIONS else source, data_dir)
+        return from_arrays(str(path), _read_named(path, source))._replace(source=source)
     if scheme == "npz":
         return from_arrays(source, _read(Path(os.path.expanduser(rest)), ARRAY_NAMES))
     if scheme == "tfds":
@@ -89,7 +90,7 @@ def _find(name: str, data_dir: str | None) -> Path:
     else:
         looked = f"{directory} ({given_by}) is not a directory"
     made = _MADE_OF_MNIST if "mnist" in files else ()  # which are no help to whom it is missing
-    close = difflib.get_close_matches(name, [*EMBEDDED, *made, *files])
+    close = difflib.get_close_matches(name, [*EMBEDDED, *made, *CONVENTIONS, *files])
     suggestion = f", did you mean {' or '.join(close)}?" if close else ""
     raise InputError(
         f"data {name!r}: {looked}{suggestion}; expected --data-dir or JAXGEN_DATA naming a directory that holds "
@@ -115,43 +116,6 @@ def _read(path: Path, names: Iterable[str]) -> Arrays:
         raise InputError(f"{path}: cannot be read ({first_line(error)}); {expected}") from error
 
 
-class _Convention(NamedTuple):
-    """A published file with arrays of its own, and how it is split by convention."""
-
-    shapes: dict[str, tuple[int, ...]]  # all of them uint8
-    split: Callable[..., Arrays]
-
-
-def _binarized_mnist(x_train: np.ndarray, x_valid: np.ndarray, x_test: np.ndarray) -> Arrays:
-    packed = {"x_train": x_train, "x_valid": x_valid, "x_test": x_test}
-    return {name: np.unpackbits(bits, axis=1).reshape(-1, 28, 28) * np.uint8(255) for name, bits in packed.items()}
-
-
-def _frey_faces(x: np.ndarray) -> Arrays:
-    # Consecutive frames of a film: neighbours are nearly equal, and no permutation was ever published.
-    x = x[np.random.default_rng(0).permutation(1965)]
-    return {"x_train": x[:1565], "x_valid": x[1565:1765], "x_test": x[1765:]}
-
-
-def _olivetti_faces(x: np.ndarray, person: np.ndarray) -> Arrays:
-    # People are held out, not pictures; so the person is no label that the test data shares with the training data.
-    return {"x_train": x[person < 36], "x_test": x[person >= 36]}
-
-
-def _cifar10_4k(x: np.ndarray, y: np.ndarray) -> Arrays:
-    return {"x_train": x[:3500], "y_train": y[:3500], "x_test": x[3500:], "y_test": y[3500:]}
-
-
-_CONVENTIONS = {
-    "binarized_mnist": _Convention(
-        {"x_train": (50000, 98), "x_valid": (10000, 98), "x_test": (10000, 98)}, _binarized_mnist
-    ),
-    "cifar10_4k": _Convention({"x": (4000, 32, 32, 3), "y": (4000,)}, _cifar10_4k),
-    "frey_faces": _Convention({"x": (1965, 28, 20)}, _frey_faces),
-    "olivetti_faces": _Convention({"x": (400, 64, 64), "person": (400,)}, _olivetti_faces),
-}
-
-
 def _labelled(path: Path) -> Arrays:
     arrays = _read_named(path)
     for name in ("x_train", "y_train", "x_test", "y_test"):
@@ -160,13 +124,15 @@ def _labelled(path: Path) -> Arrays:
     return arrays
 
 
-def _read_named(path: Path) -> Arrays:
-    if path.stem not in _CONVENTIONS:
+def _read_named(path: Path, name: str | None = None) -> Arrays:
+    """The arrays of a file under the name of its data set, which is that of the file where it holds one alone."""
+    name = name or path.stem
+    if name not in CONVENTIONS:
         return _read(path, ARRAY_NAMES)
-    shapes, split = _CONVENTIONS[path.stem]
+    file, shapes, split = CONVENTIONS[name]
     arrays = _read(path, shapes)
-    for name, shape in shapes.items():
-        if name not in arrays or arrays[name].shape != shape or arrays[name].dtype != np.uint8:
-            found = f"{arrays[name].dtype} {arrays[name].shape}" if name in arrays else "missing"
-            raise InputError(f"{path}: array {name} is {found}; expected uint8 {shape} of the published {path.stem}")
+    for array, shape in shapes.items():
+        if array not in arrays or arrays[array].shape != shape or arrays[array].dtype != np.uint8:
+            found = f"{arrays[array].dtype} {arrays[array].shape}" if array in arrays else "missing"
+            raise InputError(f"{path}: array {array} is {found}; expected uint8 {shape} of the published {file}")
     return split(**arrays)

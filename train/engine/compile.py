@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.preprocess import Preparation
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import example_keys
 
 AXIS = "device"
-Prepare = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 class Steps(NamedTuple):
@@ -23,14 +23,18 @@ class Steps(NamedTuple):
     put: Callable[[PyTree], PyTree]  # onto every device
 
 
-def prepare_batch(prepare: Prepare, key: jax.Array, batch: Mapping[str, jax.Array], axis_name: str | None) -> dict:
-    """The batch with x prepared, each example under its own key."""
+def prepare_batch(prepare: Preparation, key: jax.Array, batch: Mapping[str, jax.Array], axis_name: str | None) -> dict:
+    """The batch with x prepared, and y made of it where the preparation has a condition; an example has its own key."""
     x = batch["x"]
-    return {**batch, "x": jax.vmap(prepare)(example_keys(key, len(x), axis_name), x)}
+    keys = example_keys(key, len(x), axis_name)
+    prepared = {**batch, "x": jax.vmap(prepare)(keys, x)}
+    if prepare.condition is not None:
+        prepared["y"] = jax.vmap(prepare.condition)(jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys), x)
+    return prepared
 
 
 def take_batch(
-    prepare: Prepare, key: jax.Array, data: Mapping[str, jax.Array], rows: jax.Array, axis_name: str | None
+    prepare: Preparation, key: jax.Array, data: Mapping[str, jax.Array], rows: jax.Array, axis_name: str | None
 ) -> dict:
     """The examples at rows [B], prepared; at rows [draws, B] as many independent batches, leaves [draws, B, ...]."""
     batch = {name: array[rows] for name, array in data.items()}
@@ -41,7 +45,7 @@ def take_batch(
 
 
 def first_state(
-    recipe: Recipe, prepare: Prepare, key: jax.Array, data: Mapping[str, jax.Array], rows: jax.Array
+    recipe: Recipe, prepare: Preparation, key: jax.Array, data: Mapping[str, jax.Array], rows: jax.Array
 ) -> State:
     """The state of one seed before its first step, whose examples are at `rows`."""
     key_prepare, key_init = jax.random.split(key)
@@ -49,7 +53,7 @@ def first_state(
 
 
 def compile_steps(
-    recipe: Recipe, prepare: Prepare, devices: Sequence[jax.Device], *, batch_size: int, seeds: int
+    recipe: Recipe, prepare: Preparation, devices: Sequence[jax.Device], *, batch_size: int, seeds: int
 ) -> Steps:
     """Compile K steps a call: gather rows of the data on the device, prepare them, step; the state is donated.
 
@@ -124,7 +128,7 @@ def over_examples(
     return on_all
 
 
-def prepare_examples(prepare: Prepare, key: jax.Array, examples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def prepare_examples(prepare: Preparation, key: jax.Array, examples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """A whole set prepared once, so that all that is measured on it sees the same draw."""
     prepare_all = over_examples(lambda key, _, batch: prepare_batch(prepare, key, batch, None), batch_size=1000)
     return prepare_all(key, None, examples)

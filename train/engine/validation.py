@@ -6,8 +6,9 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from jaxgen.preprocess import Preparation
 from jaxgen.recipe import PyTree, Recipe
-from train.engine.compile import Prepare, over_examples, prepare_examples
+from train.engine.compile import over_examples, prepare_examples
 
 BATCH_SIZE = 500
 
@@ -19,7 +20,7 @@ class Examples(NamedTuple):
     prepared: dict[str, np.ndarray]
 
 
-def examples_of(key: jax.Array, prepare: Prepare, examples: Mapping[str, np.ndarray]) -> Examples:
+def examples_of(key: jax.Array, prepare: Preparation, examples: Mapping[str, np.ndarray]) -> Examples:
     """Prepare a set once, so that every metric, and every evaluation of the run, sees the same draw of it."""
     key_prepare, key_measure = jax.random.split(key)
     return Examples(key_measure, prepare_examples(prepare, key_prepare, examples))

@@ -43,6 +43,6 @@ def of_data(data: str, run: Run) -> Run:
 
 def accuracy(run: Run) -> float:
     """The test accuracy of a classifier's first seed."""
-    key, test = examples_of(run.keys[0].evaluate, run.experiment.prepare, run.dataset.test)
+    key, test = examples_of(run.keys[0].evaluate, run.prepare, run.dataset.test)
     evaluate = over_examples(run.recipe.evaluate, batch_size=BATCH_SIZE)
     return float(evaluate(jax.random.fold_in(key, 0), run.models[0], test)["accuracy"].mean(dtype="float64"))

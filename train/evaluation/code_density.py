@@ -71,5 +71,5 @@ def _of_prepared(
     run: Run, function: Callable, model: PyTree, key: jax.Array, x: np.ndarray, y: np.ndarray | None
 ) -> np.ndarray:
     key_prepare, key_code = jax.random.split(key)
-    prepared = prepare_examples(run.experiment.prepare, key_prepare, {"x": x} | ({} if y is None else {"y": y}))
+    prepared = prepare_examples(run.prepare, key_prepare, {"x": x} | ({} if y is None else {"y": y}))
     return over_examples(function, batch_size=_BATCH_SIZE)(key_code, model, prepared)

@@ -88,7 +88,7 @@ def _compiled(judge: Run) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray
         return features(model, batch["x"]), classify(key, model, batch["x"]).argmax(axis=1)
 
     on_batches = over_examples(both, batch_size=_BATCH_SIZE)
-    prepare = functools.partial(prepare_examples, judge.experiment.prepare, jax.random.key(0))
+    prepare = functools.partial(prepare_examples, judge.prepare, jax.random.key(0))
     return lambda x: on_batches(jax.random.key(0), judge.models[0], prepare({"x": x}))
 
 
@@ -98,7 +98,7 @@ def _open(given: str, dataset: Dataset) -> Run:
     judge = runs.load_beside("--features", given, None, shape)
     if judge.recipe.features is None or judge.recipe.classify is None:
         raise InputError(f"--features {given}: expected the run of a classifier")
-    prepare = judge.experiment.prepare
+    prepare = judge.prepare
     if prepare.levels is not None or prepare.log_det is not None:
         raise InputError(f"--features {given}: expected a classifier of images as they are, not binarized ones")
     classes = judge.dataset.spec.num_classes

@@ -55,7 +55,7 @@ def seen_by(reader: Run, opened: Opened, num: int) -> np.ndarray:
     The inliers that `opened.run` takes are those of its evaluation, in the same draw.
     """
     sets = (reader.keys[0].evaluate, opened.run.dataset.test), (reader.keys[0].compare, opened.against.test)
-    prepared = [examples_of(key, reader.experiment.prepare, {"x": test["x"]}).prepared["x"] for key, test in sets]
+    prepared = [examples_of(key, reader.prepare, {"x": test["x"]}).prepared["x"] for key, test in sets]
     return np.concatenate([x[spread(len(x), num)] for x in prepared])
 
 
@@ -94,7 +94,7 @@ def score_all(opened: Opened, num: int, num_samples: int) -> dict[str, Score]:
     bound = f", by a lower bound on log p(x) of {num_samples} samples" if bounded else ""
     found = {"likelihood": (f"-log p(x), nats{bound}", nll)}
 
-    nats = to_discrete(run.recipe, run.experiment.prepare, x)
+    nats = to_discrete(run.recipe, run.prepare, x)
     if run.recipe.levels is not None and nats is None:
         warn("not all values are of those that log p(x) is a mass of: it is a cross-entropy, and no length of a code")
     elif are_images(x):

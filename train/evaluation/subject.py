@@ -33,7 +33,7 @@ class Subject:
     @functools.cached_property
     def test(self) -> Examples:
         """The test set as the model sees it, and the key for measuring on it."""
-        return examples_of(self._keys.evaluate, self.run.experiment.prepare, self.run.dataset.test)
+        return examples_of(self._keys.evaluate, self.run.prepare, self.run.dataset.test)
 
     @functools.cached_property
     def evaluated(self) -> dict[str, np.ndarray]:

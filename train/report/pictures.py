@@ -30,7 +30,7 @@ def draw(run: Run) -> dict[str, Picture]:
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
     key = of_seed(run.experiment.seed).evaluate  # so that the examples shown are those that were measured
-    test = examples_of(key, run.experiment.prepare, run.dataset.test).prepared
+    test = examples_of(key, run.prepare, run.dataset.test).prepared
     drawn = _curves(run, folder) | _samples(run, folder) | _reconstructions(run, folder, _spread(test, 32))
     few = _spread(test, _MOST_SCATTERED)
     drawn |= _latent_space(run, folder, few) | _plane(run, folder, few)

@@ -126,7 +126,7 @@ def test_a_run_and_a_classifier(pixelcnn, classifier, capsys):
 )
 def test_a_classifier_sees_samples_as_it_sees_data(known, prepare, seen):
     recipe = known.recipe._replace(classify=lambda key, model, x: x.reshape(len(x), -1))
-    judge = known._replace(recipe=recipe, experiment=known.experiment._replace(prepare=prepare))
+    judge = known._replace(recipe=recipe, prepare=prepare)
     x = np.tile(np.array([0, 0.25, 1], np.float32), (200, 1))[:, :, None, None]
     assert set(condition.log_weights(judge, jax.random.key(0), x).ravel()) == seen
 

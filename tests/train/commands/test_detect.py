@@ -165,7 +165,7 @@ def test_a_bound_is_called_one_and_the_inliers_are_those_of_the_evaluation(vae, 
     for line in lines[:2]:
         assert ", by a lower bound on log p(x) of 3 samples): auroc" in line
     run = runs.load(str(vae), None)
-    test = examples_of(of_seed(0).evaluate, run.experiment.prepare, run.dataset.test).prepared["x"]
+    test = examples_of(of_seed(0).evaluate, run.prepare, run.dataset.test).prepared["x"]
     seen = out_of_distribution.seen_by(run, Opened(run, open_data(noise, None), None, None), 1000)
     np.testing.assert_array_equal(seen[:360], test)
     assert set(np.unique(seen)) == {0, 1}
@@ -174,7 +174,7 @@ def test_a_bound_is_called_one_and_the_inliers_are_those_of_the_evaluation(vae, 
 
 def test_grey_values_under_a_mass_of_two_have_no_length(vae, noise, capsys):
     run = runs.load(str(vae), None)
-    run = run._replace(experiment=run.experiment._replace(prepare=preprocess.scale))
+    run = run._replace(prepare=preprocess.scale)
     assert list(out_of_distribution.score_all(Opened(run, open_data(noise, None), None, None), 10, 2)) == ["likelihood"]
     assert "it is a cross-entropy, and no length of a code" in capsys.readouterr().err
 

@@ -22,7 +22,7 @@ def test_a_run_is_completed_measured_and_shown(pixelcnn, capsys):
     saved = call(pixelcnn, "--rows", "3")
     said = capsys.readouterr().out.splitlines()
     opened = runs.load(str(pixelcnn), None)
-    key, test = examples_of(opened.keys[0].evaluate, opened.experiment.prepare, opened.dataset.test)
+    key, test = examples_of(opened.keys[0].evaluate, opened.prepare, opened.dataset.test)
 
     np.testing.assert_array_equal(saved["x"], test["x"][saved["rows"]])
     assert saved["completions"].shape == (3, 2, 8, 8, 1)

@@ -25,7 +25,7 @@ def run(tmp_path_factory, tiny) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def opened(run):
     found = runs.load(str(run), None)
-    test = examples_of(found.keys[0].evaluate, found.experiment.prepare, found.dataset.test).prepared
+    test = examples_of(found.keys[0].evaluate, found.prepare, found.dataset.test).prepared
     return found, codes(found, test), test["y"]
 
 

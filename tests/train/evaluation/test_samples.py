@@ -17,13 +17,8 @@ from train.runs import Run
 
 
 def run_of(dataset, sample, prepare=preprocess.scale, log_prob=None) -> Run:
-    class Experiment:
-        pass
-
-    experiment = Experiment()
-    experiment.prepare = prepare
     recipe = Recipe(init=None, step=None, evaluate=None, sample=sample, log_prob=log_prob)
-    return Run(None, {}, experiment, dataset, recipe, 1, [None], [of_seed(0)], None)
+    return Run(None, {}, None, dataset, recipe, 1, [None], [of_seed(0)], None, prepare)
 
 
 def on_x(classify=None) -> Features:

@@ -30,7 +30,7 @@ def measure(subject: Subject) -> dict[str, Measured]:
         on_test = over_examples(measure_nll(recipe, subject.options.num_samples), batch_size=_BATCH_SIZE)
         found = on_test(subject.key(1), subject.model, subject.test.prepared)
     (nll,) = found.values()
-    nats = to_discrete(recipe, subject.run.experiment.prepare, x)
+    nats = to_discrete(recipe, subject.run.prepare, x)
     if nats is not None:
         found["bits_per_dim"] = np.asarray(losses.bits_per_dim(jnp.asarray(nll + nats), x[0].size))
     return {name: Measured(values, UNITS[name]) for name, values in found.items()}
