@@ -23,10 +23,12 @@ def experiment(
     classes: Literal["one-vs-rest", "multinomial"] = "one-vs-rest",
     c: Weight = 1.0,
     decay_steps: Size = 10000,
+    standardize: bool = False,
 ) -> Experiment:
     """`c` is scikit-learn's inverse strength of the L2 penalty on the weights, 0 for no penalty at all.
 
-    The rate falls to 0 over `decay_steps`.
+    The rate falls to 0 over `decay_steps`. `standardize` gives each pixel the mean 0 and the variance 1 of the training
+    data first.
     """
 
     def recipe(spec: DataSpec) -> Recipe:
@@ -40,9 +42,12 @@ def experiment(
         family = recipes.one_vs_rest_classifier if classes == "one-vs-rest" else recipes.multinomial_classifier
         return family(models.Classifier(spec.num_classes), optimizer)
 
+    def standardized(spec: DataSpec) -> preprocess.Preparation:
+        return preprocess.standardize(spec.train_mean, spec.train_std)
+
     return Experiment(
         recipe=recipe,
-        prepare=preprocess.scale,
+        prepare=standardized if standardize else preprocess.scale,
         data="mnist",
         batch_size=500,
         steps=10000,

@@ -52,16 +52,8 @@ def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
     there = run_directory.read_same_run(path, record, bound.defaults)
     steps_per_call = choose_steps_per_call(experiment, there["steps_per_call"] if there else None, devices[0].platform)
     record["steps_per_call"] = steps_per_call
-    job = Job(
-        experiment._replace(steps_per_call=steps_per_call),
-        dataset,
-        recipe,
-        prepare,
-        devices,
-        steps,
-        record,
-        bound.defaults,
-    )
+    experiment = experiment._replace(steps_per_call=steps_per_call)
+    job = Job(experiment, dataset, recipe, prepare, devices, steps, record, bound.defaults)
     if newest_step(path) != experiment.steps:  # a finished run takes no step
         trace_steps(config, job)
     return job
