@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-from sklearn.mixture import GaussianMixture
 
 from jaxgen.recipe import PyTree
 from train import runs
@@ -55,6 +54,8 @@ def fit(kind: str, codes: Codes) -> Callable[[int, int], Codes]:
 
     Labels are drawn apart from codes, as a conditional model has them.
     """
+    from sklearn.mixture import GaussianMixture
+
     z, y = codes[0].astype(np.float64), codes[1]
     mixture = GaussianMixture(min(COMPONENTS[kind], len(z)), reg_covar=1e-6, random_state=0).fit(z)
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import stats
 
 
 def bootstrap(values: np.ndarray, *, level: float = 0.95, num_resamples: int = 1000) -> tuple[float, float] | None:
     """Percentile interval of the mean of [N] values (Efron 1979), from the same resamples every time; None of one."""
     if len(values) < 2:
         return None
+    from scipy import stats
+
     low, high = stats.bootstrap(
         (values.astype(np.float64),), np.mean, n_resamples=num_resamples, confidence_level=level,
         method="percentile", batch=50, rng=np.random.default_rng(0),
@@ -39,5 +40,7 @@ def bootstrap_of_two(
 
 def student_t(values: Sequence[float], *, level: float = 0.95) -> tuple[float, float]:
     """Interval of the mean over seeds, S - 1 degrees of freedom."""
+    from scipy import stats
+
     half = stats.t.ppf(0.5 + level / 2, len(values) - 1) * stats.sem(values)
     return float(np.mean(values) - half), float(np.mean(values) + half)

@@ -1,22 +1,35 @@
 """Charts: numbers over other numbers. Each function writes one PNG and knows nothing of runs or models."""
 
+import functools
 import pathlib
 from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 
 from train.evaluation.estimates import Estimate
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Array = np.ndarray
+
+
+@functools.cache
+def pyplot() -> ModuleType:
+    """Matplotlib's pyplot, which is loaded when the first picture is drawn."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
 
 
 def save_curves(path: pathlib.Path, log: Sequence[dict], names: Sequence[str]) -> None:
     """Metrics over steps, a line for each seed, from the lines of metrics.jsonl."""
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = pyplot().subplots(figsize=(7, 4), layout="constrained")
     for number, name in enumerate(names):
         lines = [entry for entry in log if name in entry]
         values = np.array([np.atleast_1d(entry[name]) for entry in lines])
@@ -34,7 +47,7 @@ def save_curves(path: pathlib.Path, log: Sequence[dict], names: Sequence[str]) -
 def save_rate_distortion(path: pathlib.Path, points: Sequence[tuple[str, float, float]], label: str) -> None:
     """(value of `label`, rate, distortion) of several runs, and the line of the least negative ELBO among them."""
     _, rates, distortions = zip(*points, strict=True)
-    figure, axes = plt.subplots(figsize=(6.5, 4.5), layout="constrained")
+    figure, axes = pyplot().subplots(figsize=(6.5, 4.5), layout="constrained")
     best = min(rate + distortion for rate, distortion in zip(rates, distortions, strict=True))
     axes.axline((0, best), slope=-1, color="gray", lw=1, ls="--", label=f"negative ELBO {best:.1f} nats")
     axes.plot(rates, distortions, "o-")
@@ -51,7 +64,9 @@ def save_histograms(path: pathlib.Path, panels: Sequence[tuple[str, str, Array, 
     """Scores of inliers [N] and of outliers [M], a panel for each (title, label of x, inliers, outliers, threshold)."""
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(5.5 * columns, 3.3 * rows), squeeze=False, layout="constrained")
+    figure, grid = pyplot().subplots(
+        rows, columns, figsize=(5.5 * columns, 3.3 * rows), squeeze=False, layout="constrained"
+    )
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
     for axes, (title, label, inliers, outliers, threshold) in zip(grid.flat, panels, strict=False):
@@ -71,7 +86,7 @@ def save_histograms(path: pathlib.Path, panels: Sequence[tuple[str, str, Array, 
 
 def save_minmax(path: pathlib.Path, x: Array, optimum: dict, steps: Array, way: dict, bound: dict) -> None:
     """Densities and D over x [G], gradient norms over steps [P]; arrays begin with an axis of seeds."""
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    figure, (left, middle, right) = pyplot().subplots(1, 3, figsize=(13, 4), layout="constrained")
     for name, known, found in (("p", "p", "implied_p"), ("D", "optimal_d", "d")):
         color = "C0" if name == "p" else "C1"
         left.plot(x, optimum[found].T, color=color, lw=0.5, alpha=0.6)
@@ -94,7 +109,7 @@ def save_crossing(
     path: pathlib.Path, sizes: Sequence[int], curves: Mapping[str, Sequence[Estimate]], floor: float | None
 ) -> None:
     """Errors over numbers of examples: an estimate at each, by name, and the least error there can be, if known."""
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    figure, axes = pyplot().subplots(figsize=(7, 4.5), layout="constrained")
     for number, (name, values) in enumerate(curves.items()):
         # Without an interval low and high are nan, and no band is drawn.
         mean, low, high = np.array([(found.value, found.low, found.high) for found in values], float).T
@@ -104,9 +119,11 @@ def save_crossing(
         axes.axhline(floor, color="gray", lw=1, ls="--", label=f"least error there can be, {floor:.4f}")
     axes.set(xlabel="training examples m", ylabel="test error, mean and 95 % interval", xscale="log", yscale="log")
     # Plain numbers: an error of 0.2 is read more easily than 2 x 10^-1.
-    axes.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(mpl.ticker.StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    from matplotlib import ticker
+
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
     axes.grid(alpha=0.3)
     axes.legend()
     close(figure, path)
@@ -114,14 +131,14 @@ def save_crossing(
 
 def color_of(label: int) -> tuple:
     """Of a class, the same in every chart."""
-    return plt.get_cmap("tab10" if label < 10 else "tab20b")(label % 20)
+    return pyplot().get_cmap("tab10" if label < 10 else "tab20b")(label % 20)
 
 
-def close(figure: plt.Figure, path: pathlib.Path) -> None:
+def close(figure: "Figure", path: pathlib.Path) -> None:
     """Write a chart, and forget it."""
     # Axes of equal scale may be laid out larger than the figure; tight is never less than what was drawn.
     figure.savefig(path, dpi=120, bbox_inches="tight")
-    plt.close(figure)
+    pyplot().close(figure)
 
 
 def _limits(values: Array) -> tuple[float, float]:

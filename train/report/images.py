@@ -3,7 +3,6 @@
 import pathlib
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from train.data import are_images
@@ -29,7 +28,9 @@ def save_examples(path: pathlib.Path, x: Array, columns: int = 16) -> bool:
         canvas = np.clip(tile(x, columns), 0, 1)
         scale = max(1, round(800 / canvas.shape[1]))
         enlarged = np.repeat(np.repeat(canvas, scale, axis=0), scale, axis=1)
-        plt.imsave(path, enlarged.squeeze(-1) if x.shape[-1] == 1 else enlarged, cmap="gray", vmin=0, vmax=1)
+        charts.pyplot().imsave(
+            path, enlarged.squeeze(-1) if x.shape[-1] == 1 else enlarged, cmap="gray", vmin=0, vmax=1
+        )
         return True
     if x.ndim == 2 and x.shape[1] == 2:
         scatter.save_scatter(path, x, None, "x")
@@ -49,7 +50,7 @@ def save_rows(path: pathlib.Path, x: Array, labels: Sequence[str], alphas: Array
     """Images [R, A, H, W, C] as rows named by `labels` under a scale of `alphas` [A]."""
     rows, columns, height, width, channels = x.shape
     canvas = np.clip(tile(x.reshape(-1, *x.shape[2:]), columns), 0, 1)
-    figure, axes = plt.subplots(
+    figure, axes = charts.pyplot().subplots(
         figsize=(0.45 * columns + 0.8, 0.45 * rows * height / width + 0.6), layout="constrained"
     )
     axes.imshow(canvas.squeeze(-1) if channels == 1 else canvas, cmap="gray", vmin=0, vmax=1)
@@ -66,7 +67,7 @@ def save_walk(path: pathlib.Path, x: Array, alphas: Array, probabilities: Array 
     if probabilities is None:
         save_rows(path, x[None], [""], alphas)
         return
-    figure, (strip, axes) = plt.subplots(
+    figure, (strip, axes) = charts.pyplot().subplots(
         2, figsize=(0.5 * len(x) + 1.5, 4.2), height_ratios=(1, 3), layout="constrained"
     )
     canvas = np.clip(tile(x, len(x)), 0, 1)

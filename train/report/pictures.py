@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import jax
 import numpy as np
-from sklearn.decomposition import PCA
 
 from train import runs
 from train.data import spread
@@ -142,6 +141,8 @@ def _latent_space(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]
     z = codes(run, test)
     project, what = (lambda z: np.pad(z, ((0, 0), (0, 2 - z.shape[1])))), "the latent space"
     if z.shape[1] > 2:
+        from sklearn.decomposition import PCA
+
         projection = PCA(2, svd_solver="full").fit(z)
         project, share = projection.transform, projection.explained_variance_ratio_.sum()
         what = f"the plane of their two principal components, {share:.0%} of their variance"

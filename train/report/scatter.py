@@ -2,16 +2,19 @@
 
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import pyplot as plt
 
-from train.report.charts import Array, close, color_of
+from train.report.charts import Array, close, color_of, pyplot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def save_scatter(path: pathlib.Path, points: Array, y: Array | None, name: str) -> None:
     """Points [N, 2], coloured by class [N] where there is one; the axes are called `name` 1 and 2."""
-    figure, axes = plt.subplots(figsize=(6.5, 6), layout="constrained")
+    figure, axes = pyplot().subplots(figsize=(6.5, 6), layout="constrained")
     _scatter(axes, points, y)
     axes.set(xlabel=f"{name} 1", ylabel=f"{name} 2", aspect="equal")
     close(figure, path)
@@ -21,11 +24,11 @@ def save_codes(
     path: pathlib.Path, z: Array, y: Array | None, name: str, prior: Array | None, clouds: Sequence[Array]
 ) -> None:
     """Codes [N, 2], circles of 1, 2 and 3 standard deviations of a prior N(prior, I), and clouds of draws [M, 2]."""
-    figure, axes = plt.subplots(figsize=(6.5, 6), layout="constrained")
+    figure, axes = pyplot().subplots(figsize=(6.5, 6), layout="constrained")
     _scatter(axes, z, y)
     if prior is not None:
         for radius in (1, 2, 3):
-            axes.add_patch(plt.Circle((prior[0], prior[1]), radius, fill=False, color="black", lw=1, ls="--"))
+            axes.add_patch(pyplot().Circle((prior[0], prior[1]), radius, fill=False, color="black", lw=1, ls="--"))
     for cloud in clouds:
         axes.scatter(cloud[:, 0], cloud[:, 1], s=1, color="black", linewidths=0)
     axes.autoscale_view()
@@ -38,7 +41,7 @@ def save_points(path: pathlib.Path, data: Array, of_seeds: Sequence[Array]) -> N
     columns = min(len(of_seeds), 5)
     rows = -(-len(of_seeds) // columns)
     side = 5.0 if columns == 1 else 2.6
-    figure, panels = plt.subplots(
+    figure, panels = pyplot().subplots(
         rows, columns, figsize=(side * columns, side * rows), squeeze=False, sharex=True, sharey=True,
         layout="constrained",
     )  # fmt: skip
@@ -64,7 +67,7 @@ def save_plane(
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
     first, second = np.meshgrid(*(np.linspace(low[axis], high[axis], 300) for axis in range(2)))
     grid = np.stack([first.ravel(), second.ravel()], axis=1).astype(np.float32)
-    figure, axes = plt.subplots(figsize=(6.5, 5), layout="constrained")
+    figure, axes = pyplot().subplots(figsize=(6.5, 5), layout="constrained")
     _scatter(axes, points, y)
     for label, scores in enumerate(classify(grid).T):
         others = np.delete(classify(grid), label, axis=1).max(axis=1)
@@ -78,7 +81,7 @@ def save_plane(
     close(figure, path)
 
 
-def _scatter(axes: plt.Axes, points: Array, y: Array | None) -> None:
+def _scatter(axes: "Axes", points: Array, y: Array | None) -> None:
     if y is None:
         axes.scatter(points[:, 0], points[:, 1], s=4)
         return
