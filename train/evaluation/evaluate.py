@@ -19,15 +19,24 @@ def evaluate_run(run: Run, num_samples: int, given_features: str | None) -> dict
     options = Options(num_samples, None if look is None else samples.references(run, look))
     measured: dict[str, list[Measured]] = {}
     for keys, model in zip(run.keys, run.models, strict=True):
-        subject = Subject(run, model, keys, options)
-        for evaluator in EVALUATORS:
-            for name, found in evaluator.measure(subject).items() if evaluator.applies(subject) else ():
-                measured.setdefault(name, []).append(found)
+        for name, found in _measure(Subject(run, model, keys, options)).items():
+            measured.setdefault(name, []).append(found)
     if recipe.log_prob is not None and recipe.levels == 2 and "bits_per_dim" not in measured:
         warn("the test data is not binary: a Bernoulli NLL is then a cross-entropy, which compares with no likelihood")
     rank = {name: number for number, name in enumerate(UNITS)}
     ordered = sorted(measured, key=lambda name: rank.get(name, len(rank)))
     return {name: over_seeds(measured[name]) for name in ordered}
+
+
+def _measure(subject: Subject) -> dict[str, Measured]:
+    """What all evaluators that apply measure of one seed; each name is measured by one of them."""
+    found: dict[str, Measured] = {}
+    for evaluator in EVALUATORS:
+        if evaluator.applies(subject):
+            more = evaluator.measure(subject)
+            assert not more.keys() & found.keys()
+            found |= more
+    return found
 
 
 def write(run: Run, num_samples: int, given_features: str | None) -> dict[str, Estimate]:

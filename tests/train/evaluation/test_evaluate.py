@@ -178,6 +178,7 @@ def test_a_density_of_each_class_is_evaluated_as_a_classifier(tiny, tmp_path, ca
     found = json.loads((tmp_path / "run" / "evaluation.json").read_text())["metrics"]
     assert found["accuracy"]["value"] == pytest.approx(accuracy)
     assert found.keys() >= {"nll", "bits_per_dim"}
+    assert all(len(estimate["seeds"]) == 1 for estimate in found.values())
 
 
 def test_one_example_has_no_interval():
