@@ -124,7 +124,7 @@ class Bound(typing.NamedTuple):
 
     experiment: Experiment
     values: dict  # the config's hyper-parameters and the identity's fields, by name
-    defaults: dict  # the identity's fields, as the config has them
+    defaults: dict  # of the same names, as the config has them: what an older run that lacks one was trained with
     options: RunOptions
 
 
@@ -142,7 +142,8 @@ def bind(config: Config, arguments: Sequence[str]) -> Bound:
     return Bound(
         build(config, given),
         {name: given[name] for name in (*config.parameters, *identity)},
-        {name: getattr(by_default, name) for name in identity},
+        {name: parameter.default for name, parameter in config.parameters.items()}
+        | {name: getattr(by_default, name) for name in identity},
         RunOptions(**{name: getattr(bound, name) for name in run_options}),
     )
 
