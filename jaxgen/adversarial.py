@@ -139,7 +139,7 @@ def tell_apart(
 
 
 def mix(key: jax.Array, real: jax.Array, fake: jax.Array, *, axis_name: str | None = None) -> jax.Array:
-    """Epsilon x + (1 - epsilon) G(z), epsilon ~ U(0, 1) of each row: [B, ...], [B, ...] -> [B, ...].
+    """epsilon x + (1 - epsilon) G(z), epsilon ~ U(0, 1) of each row: [B, ...], [B, ...] -> [B, ...].
 
     Points for a gradient penalty (Gulrajani et al. 2017, algorithm 1).
     """

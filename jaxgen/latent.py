@@ -53,7 +53,7 @@ def pairwise_directions(centroids: jax.Array) -> jax.Array:
 
 
 def walk(z: jax.Array, direction: jax.Array, alphas: jax.Array) -> jax.Array:
-    """Z + alpha direction for every alpha: [B, Z], [Z], [A] -> [A, B, Z]."""
+    """z + alpha direction for every alpha: [B, Z], [Z], [A] -> [A, B, Z]."""
     chex.assert_rank([z, direction, alphas], [2, 1, 1])
     chex.assert_equal(z.shape[1], len(direction))
 

@@ -45,7 +45,7 @@ def _is_uint8(x: jax.Array) -> bool:
 
 @Preparation
 def scale(key: jax.Array, x: jax.Array) -> jax.Array:
-    """X / 255 as float32, [...] -> [...] in [0, 1]; floats pass. All that statically binarized data needs.
+    """x / 255 as float32, [...] -> [...] in [0, 1]; floats pass. All that statically binarized data needs.
 
     The key is not used. Raises ValueError where x is neither uint8 nor floating, as every function here.
     """
@@ -61,7 +61,7 @@ def scale_symmetric(key: jax.Array, x: jax.Array) -> jax.Array:
 
 @functools.partial(Preparation, levels=2)
 def binarize(key: jax.Array, x: jax.Array) -> jax.Array:
-    """X ~ Bernoulli(x / 255), or Bernoulli(x) of a float in [0, 1]: [...] -> [...] of 0. and 1.
+    """x ~ Bernoulli(x / 255), or Bernoulli(x) of a float in [0, 1]: [...] -> [...] of 0. and 1.
 
     "Dynamic binarization" (Burda et al. 2016, section 5) when drawn anew at each visit. A pixel is 1 where a random
     16-bit number lies under round(65536 p): exact at 0 and 255, to 1e-5 elsewhere. 8-bit thresholds would be x / 256.
@@ -106,8 +106,8 @@ def logit(alpha: float) -> Preparation:
         return jnp.clip((jax.nn.sigmoid(x) - alpha) / slope, 0, 1)
 
     def log_det(x: jax.Array) -> jax.Array:
-        of_values = math.log(256 / slope) - jax.nn.softplus(x) - jax.nn.softplus(-x)
-        return jnp.sum(of_values, axis=tuple(range(1, x.ndim)), dtype=jnp.float32)
+        per_value = math.log(256 / slope) - jax.nn.softplus(x) - jax.nn.softplus(-x)
+        return jnp.sum(per_value, axis=tuple(range(1, x.ndim)), dtype=jnp.float32)
 
     @functools.partial(Preparation, to_unit=to_unit, log_det=log_det)
     def prepare(key: jax.Array, x: jax.Array) -> jax.Array:
@@ -162,9 +162,9 @@ def mutate(prepare: Preparation, rate: float, levels: int) -> Preparation:
     if not 0 <= rate <= 1:
         raise ValueError(f"rate must lie in [0, 1], got {rate}")
 
-    def mutated(key: jax.Array, x: jax.Array) -> jax.Array:
+    def apply(key: jax.Array, x: jax.Array) -> jax.Array:
         key_prepare, key_which, key_value = jax.random.split(key, 3)
         values = jax.random.randint(key_value, x.shape, 0, levels).astype(jnp.float32) / (levels - 1)
         return jnp.where(jax.random.bernoulli(key_which, rate, x.shape), values, prepare(key_prepare, x))
 
-    return dataclasses.replace(prepare, apply=mutated, log_det=None)
+    return dataclasses.replace(prepare, apply=apply, log_det=None)

@@ -50,7 +50,7 @@ class Recipe(NamedTuple):
     classify: Callable[..., jax.Array] | None = None
     #: ``(model, x) -> [B, F]``. A representation in which sets of examples are compared.
     features: Callable[..., jax.Array] | None = None
-    #: ``(key, model, x, *, y=None, num_samples=1) -> [B]``. Log p(x), or log p(x | y), in nats. Of a family with
+    #: ``(key, model, x, *, y=None, num_samples=1) -> [B]``. log p(x), or log p(x | y), in nats. Of a family with
     #: `complete` it takes `mask=None` too: the sum over the values where the mask is true, each given those drawn
     #: before it.
     log_prob: Callable[..., jax.Array] | None = None

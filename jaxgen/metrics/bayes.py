@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 
 def bayes_posterior(log_likelihoods: jax.Array, log_prior: jax.Array) -> jax.Array:
-    """Log p(y | x) from log p(x | y), in nats, and log p(y): [B, K], [K] -> log-probabilities [B, K].
+    """log p(y | x) from log p(x | y), in nats, and log p(y): [B, K], [K] -> log-probabilities [B, K].
 
     What makes a classifier of a generative model (Ng & Jordan 2002, section 2). p(y | x) is proportional to
     p(x | y) p(y), so the prior need not be normalised, and counts will do; nor need the likelihoods, where one factor

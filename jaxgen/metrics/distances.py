@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._pairs import pair_sums, unbiased
+from jaxgen.losses._pairs import pair_sums, unbiased_mmd
 from jaxgen.metrics._pairwise import ROWS, check_sets
 
 _EXACT = jax.lax.Precision.HIGHEST  # by default accelerators round factors to ten bits or fewer
@@ -89,4 +89,4 @@ def kernel_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
         base = jnp.matmul(rows, columns.T, precision=_EXACT) / rows.shape[1] + 1
         return (base - origin) * (base * (base + origin) + jnp.square(origin))
 
-    return unbiased(pair_sums(gram, real, fake, ROWS), len(real), len(fake))
+    return unbiased_mmd(pair_sums(gram, real, fake, ROWS), len(real), len(fake))

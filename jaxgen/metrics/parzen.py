@@ -7,7 +7,7 @@ from jaxgen.metrics._pairwise import check_sets
 
 
 def parzen_log_likelihood(x: jax.Array, samples: jax.Array, *, std: float | jax.Array) -> jax.Array:
-    """Log 1/N sum_n N(x; sample_n, std^2 I), in nats: [B, D], [N, D] -> [B].
+    """log 1/N sum_n N(x; sample_n, std^2 I), in nats: [B, D], [N, D] -> [B].
 
     The protocol of Goodfellow et al. 2014, section 5 (from Breuleux et al. 2011): 10,000 samples, `std` chosen on
     validation data, the mean over the test set. Only for comparison with numbers so obtained: it is far from the log

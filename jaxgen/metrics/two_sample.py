@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._pairs import Kernel, PairSums, kernel_of, squared_distances, unbiased
+from jaxgen.losses._pairs import Kernel, PairSums, evaluate_kernel, squared_distances, unbiased_mmd
 from jaxgen.metrics._pairwise import check_sets
 
 _EXACT = jax.lax.Precision.HIGHEST  # by default accelerators round factors to ten bits or fewer
@@ -42,7 +42,7 @@ def mmd_permutation_test(
     num = len(x)
     pooled = jnp.concatenate([x, y]).astype(jnp.float32)
     pooled = pooled - jnp.mean(pooled, axis=0, keepdims=True)
-    gram = jnp.where(jnp.eye(2 * num, dtype=bool), 0, kernel_of(squared_distances(pooled, pooled), kernel))
+    gram = jnp.where(jnp.eye(2 * num, dtype=bool), 0, evaluate_kernel(squared_distances(pooled, pooled), kernel))
     is_x = jnp.arange(2 * num) < num
 
     def mmd(member: jax.Array) -> jax.Array:
@@ -50,7 +50,7 @@ def mmd_permutation_test(
         first, second = member.astype(jnp.float32), 1 - member.astype(jnp.float32)
         towards_first, towards_second = (jnp.matmul(gram, part, precision=_EXACT) for part in (first, second))
         sums = PairSums(first @ towards_first, second @ towards_second, first @ towards_second)
-        return unbiased(sums, num, num)
+        return unbiased_mmd(sums, num, num)
 
     observed = mmd(is_x)
     keys = jax.random.split(key, num_permutations)

@@ -39,7 +39,7 @@ class Encoder(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """The code."""
-        h = _halving(x, self.channels, self.activation, self.kernel_init)
+        h = _downsample(x, self.channels, self.activation, self.kernel_init)
         h = _dense_layers(self)(h)
         return nn.Dense(self.latent_dim, kernel_init=self.kernel_init, name="code")(h)
 
@@ -63,7 +63,7 @@ class GaussianEncoder(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> Gaussian:
         """The posterior's mean and log-variance."""
-        h = _halving(x, self.channels, self.activation, self.kernel_init)
+        h = _downsample(x, self.channels, self.activation, self.kernel_init)
         h = _dense_layers(self)(h)
         # The two heads are one product: small ones cost more in calls than in arithmetic.
         heads = nn.Dense(2 * self.latent_dim, kernel_init=self.kernel_init, name="mean_and_log_var")(h)
@@ -94,7 +94,7 @@ class Decoder(nn.Module):
         """Logits, means or whatever the likelihood reads."""
         h = _dense_layers(self)(z)
         if self.channels:
-            h = self._doubling(h)
+            h = self._upsample(h)
         else:
             output = nn.Dense(
                 math.prod(self.shape), kernel_init=self.kernel_init, bias_init=self.bias_init, name="output"
@@ -103,7 +103,7 @@ class Decoder(nn.Module):
         x = h.reshape(len(z), *self.shape)
         return x if self.output_activation is None else self.output_activation(x)
 
-    def _doubling(self, h: jax.Array) -> jax.Array:
+    def _upsample(self, h: jax.Array) -> jax.Array:
         height, width, *pixel = self.shape
         times = 2 ** len(self.channels)
         small = (-(-height // times), -(-width // times), self.channels[0])
@@ -151,7 +151,7 @@ def _log_softplus(x: jax.Array) -> jax.Array:
     return jnp.where(x < -20, x, jnp.log(nn.softplus(jnp.maximum(x, -20))))
 
 
-def _halving(
+def _downsample(
     x: jax.Array, channels: Sequence[int], activation: Activation, kernel_init: nn.initializers.Initializer
 ) -> jax.Array:
     if channels and x.ndim != 4:

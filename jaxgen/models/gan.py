@@ -129,15 +129,15 @@ class DCGANDiscriminator(nn.Module):
         if self.norm not in ("batch", "spectral", None):
             raise ValueError(f'norm must be "batch", "spectral" or None, got {self.norm!r}')
         for index, features in enumerate(self.channels):
-            x = self._normalized(conv(features, (4, 4), 2, kernel_init=_dcgan_init), x, train=train)
+            x = self._normalize(conv(features, (4, 4), 2, kernel_init=_dcgan_init), x, train=train)
             if self.norm == "batch" and index > 0:  # not the first layer (Radford et al. 2016, section 3)
                 x = nn.BatchNorm(use_running_average=not train, axis_name=self.axis_name)(x)
             x = _leaky_relu(x)
         if self.minibatch_std:
             x = with_minibatch_std(x, axis_name=self.axis_name)
-        return self._normalized(nn.Dense(1, kernel_init=_dcgan_init), x.reshape(len(x), -1), train=train)[:, 0]
+        return self._normalize(nn.Dense(1, kernel_init=_dcgan_init), x.reshape(len(x), -1), train=train)[:, 0]
 
-    def _normalized(self, layer: nn.Module, x: jax.Array, *, train: bool) -> jax.Array:
+    def _normalize(self, layer: nn.Module, x: jax.Array, *, train: bool) -> jax.Array:
         return nn.SpectralNorm(layer)(x, update_stats=train) if self.norm == "spectral" else layer(x)
 
 

@@ -13,7 +13,7 @@ from jax import lax
 
 from jaxgen.models.layers.condition import Condition
 from jaxgen.models.layers.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets, rows_above, to_the_left
-from jaxgen.models.layers.row_cache import empty_rows, of_colour, pixel_at, window, write, write_value
+from jaxgen.models.layers.row_cache import empty_rows, pixel_at, select_colour, window, write, write_value
 
 
 class _Cache(NamedTuple):
@@ -91,7 +91,7 @@ class GatedPixelCNN(nn.Module):
         rows, links = list(cache.vertical), []
         seen = window(image, self.above[0], row, width=width)
         for layer in range(self.blocks):
-            vertical, link = self._vertical(layer, self.vertical[layer].of_windows(seen), conditions[layer])
+            vertical, link = self._vertical(layer, self.vertical[layer].apply_to_windows(seen), conditions[layer])
             links.append(link)
             if layer + 1 < self.blocks:
                 rows[layer] = write(rows[layer], vertical, self.above[layer + 1], row)
@@ -106,12 +106,12 @@ class GatedPixelCNN(nn.Module):
         seen = horizontal = window(image, self.left[0], row, column)
         for layer in range(self.blocks):
             link = lax.dynamic_slice_in_dim(cache.links[layer], column, 1, axis=1)
-            horizontal = self._horizontal(layer, horizontal, self.horizontal[layer].of_windows(seen), link)
+            horizontal = self._horizontal(layer, horizontal, self.horizontal[layer].apply_to_windows(seen), link)
             if layer + 1 < self.blocks:
                 rows[layer] = write(rows[layer], horizontal, self.left[layer + 1], row, column)
                 seen = window(rows[layer], self.left[layer + 1], row, column)
         logits = self._head(horizontal).reshape(-1, self.shape[2], *self.parameters)
-        return cache._replace(image=image, horizontal=tuple(rows)), of_colour(logits, position % self.shape[2])
+        return cache._replace(image=image, horizontal=tuple(rows)), select_colour(logits, position % self.shape[2])
 
     def _conditions(self, y: jax.Array | None) -> tuple[tuple[jax.Array, jax.Array], ...]:
         """What is added to either stack, by layer."""
@@ -133,6 +133,6 @@ class GatedPixelCNN(nn.Module):
 
 
 def _gate(x: jax.Array) -> jax.Array:
-    """Tanh of one half times the logistic sigmoid of the other (eq. 2), which are neighbours, so of the same colour."""
+    """tanh of one half times the logistic sigmoid of the other (eq. 2), which are neighbours, so of the same colour."""
     pairs = x.reshape(*x.shape[:-1], -1, 2)
     return jnp.tanh(pairs[..., 0]) * nn.sigmoid(pairs[..., 1])

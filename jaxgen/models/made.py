@@ -107,10 +107,10 @@ class MADE(nn.Module):
         flat, conditions = x.reshape(len(x), -1), self._conditions(y)
 
         def under(mask: Masks) -> jax.Array:
-            direct = flat @ self._masked_direct(mask.ranks) if self.direct else None
-            kernels = self._masked(mask)
+            direct = flat @ self._mask_direct(mask.ranks) if self.direct else None
+            kernels = self._mask_kernels(mask)
             first = flat @ kernels[0] + self.biases[0][None] if self.hidden else None
-            output = self._later(first, direct, kernels[1:], conditions, self.biases[-1])
+            output = self._remaining_layers(first, direct, kernels[1:], conditions, self.biases[-1])
             return output.reshape(*x.shape, *self.parameters)
 
         if masks is not None:
@@ -118,7 +118,7 @@ class MADE(nn.Module):
         if self.has_rng("masks"):
             index = jax.random.randint(self.make_rng("masks"), (), 0, self.num_masks)
             return under(jax.tree.map(lambda leaf: leaf[index], self.cycle()))
-        return self._mean_of(jax.lax.map(under, self._shared_cycle()))
+        return self._mean_output(jax.lax.map(under, self._shared_cycle()))
 
     def start(self, num: int, y: jax.Array | None = None, masks: Masks | None = None) -> _Cache:
         """The cache of `num` examples of which nothing is known yet. `masks` as in `column`."""
@@ -147,16 +147,16 @@ class MADE(nn.Module):
             direct = direct + previous_value[:, None] * self.direct_kernel[previous][None]
 
         def under(mask: Masks, first: jax.Array) -> tuple[jax.Array, jax.Array]:
-            kernels = self._masked(mask)[1:-1]
+            kernels = self._mask_kernels(mask)[1:-1]
             if self.hidden:
                 seen = self.kernels[0][previous] * (rank - 1 < mask.degrees[0])
                 first = first + previous_value[:, None] * seen[None]
                 kernels.append(here(self.kernels[-1]) * (mask.degrees[-1] <= rank)[:, None])
             sums = first if self.hidden else None, here(direct) if self.direct else None
-            return first, self._later(*sums, kernels, conditions, here(self.biases[-1]))
+            return first, self._remaining_layers(*sums, kernels, conditions, here(self.biases[-1]))
 
         first, outputs = jax.lax.map(lambda each: under(*each), (cycle, cache.first))
-        outputs = self._mean_of(outputs.reshape(*outputs.shape[:2], *self.parameters))
+        outputs = self._mean_output(outputs.reshape(*outputs.shape[:2], *self.parameters))
         return _Cache(first, direct, cache.conditions), outputs
 
     def _shared_cycle(self) -> Masks:
@@ -172,7 +172,7 @@ class MADE(nn.Module):
         added = self.condition(y)
         return (*added, *(jnp.zeros((1, len(bias))) for bias in self.biases[len(added) :]))
 
-    def _masked(self, mask: Masks) -> list[jax.Array]:
+    def _mask_kernels(self, mask: Masks) -> list[jax.Array]:
         """The weights under one mask: a unit sees those of the layer before it that have seen no more."""
         if not self.hidden:
             return []
@@ -181,10 +181,10 @@ class MADE(nn.Module):
         ends = zip(self.kernels, degrees[:-1], degrees[1:], strict=True)
         return [kernel * (seen[:, None] <= unit[None]) for kernel, seen, unit in ends]
 
-    def _masked_direct(self, ranks: jax.Array) -> jax.Array:
+    def _mask_direct(self, ranks: jax.Array) -> jax.Array:
         return self.direct_kernel * (ranks[:, None] < jnp.repeat(ranks, math.prod(self.parameters))[None])
 
-    def _later(
+    def _remaining_layers(
         self,
         first: jax.Array | None,
         direct: jax.Array | None,
@@ -202,7 +202,7 @@ class MADE(nn.Module):
             output = hidden @ kernels[-1] + last_bias[None] + conditions[-1]
         return output if direct is None else output + direct
 
-    def _mean_of(self, outputs: jax.Array) -> jax.Array:
+    def _mean_output(self, outputs: jax.Array) -> jax.Array:
         """The logit of the mean probability, [masks, ...] -> [...]; of a single mask any outputs."""
         if self.parameters:
             if len(outputs) > 1:

@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from jaxgen.models.layers.condition import Condition
 from jaxgen.models.layers.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets
-from jaxgen.models.layers.row_cache import empty_rows, of_colour, pixel_at, window, write, write_value
+from jaxgen.models.layers.row_cache import empty_rows, pixel_at, select_colour, window, write, write_value
 
 
 class _Cache(NamedTuple):
@@ -74,12 +74,12 @@ class PixelCNN(nn.Module):
 
         def see(block: int, inner: jax.Array) -> jax.Array:
             blocks[block] = write(blocks[block], inner, self.seen, row, column)
-            return self.masked[block].of_windows(window(blocks[block], self.seen, row, column))
+            return self.masked[block].apply_to_windows(window(blocks[block], self.seen, row, column))
 
         conditions = [added[:, None] for added in cache.conditions]
-        first = self.first.of_windows(window(image, self.seen_first, row, column))
+        first = self.first.apply_to_windows(window(image, self.seen_first, row, column))
         logits = self._network(first, see, conditions).reshape(-1, self.shape[2], *self.parameters)
-        return _Cache(image, tuple(blocks), cache.conditions), of_colour(logits, colour)
+        return _Cache(image, tuple(blocks), cache.conditions), select_colour(logits, colour)
 
     def _network(
         self, first: jax.Array, see: Callable[[int, jax.Array], jax.Array], conditions: Sequence[jax.Array]

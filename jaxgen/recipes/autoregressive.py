@@ -76,8 +76,8 @@ def autoregressive(
         if mask is None:
             return nll(params, x, y)
         output = network.apply(params, x, y)
-        of_values = likelihood.nll(output.reshape(x.size, 1, *likelihood.parameters), x.reshape(x.size, 1))
-        return jnp.sum(of_values.reshape(len(x), -1), axis=1, where=mask.reshape(len(x), -1))
+        per_value = likelihood.nll(output.reshape(x.size, 1, *likelihood.parameters), x.reshape(x.size, 1))
+        return jnp.sum(per_value.reshape(len(x), -1), axis=1, where=mask.reshape(len(x), -1))
 
     def nll_in_parts(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None = None) -> jax.Array:
         """The same, in memory that does not grow with B."""
@@ -110,12 +110,12 @@ def autoregressive(
     def complete(
         key: jax.Array, model: Model, x: jax.Array, mask: jax.Array, *, y: jax.Array | None = None
     ) -> jax.Array:
-        """X where mask is true, else drawn given what comes before: the exact conditional where the rest comes last."""
+        """x where mask is true, else drawn given what comes before: the exact conditional where the rest comes last."""
         return scan(key, model.params, len(x), y, x, mask)
 
     recipe = _family(network, likelihood, init, step, nll_in_parts, scan)
-    log_prob_of_all = recipe.log_prob
-    assert log_prob_of_all is not None
+    joint_log_prob = recipe.log_prob
+    assert joint_log_prob is not None
 
     def log_prob(
         key: jax.Array,
@@ -126,14 +126,14 @@ def autoregressive(
         num_samples: int = 1,
         mask: jax.Array | None = None,
     ) -> jax.Array:
-        """Log p(x | y); of a class-conditional model without y log p(x), the sum over all classes.
+        """log p(x | y); of a class-conditional model without y log p(x), the sum over all classes.
 
         With a mask, booleans that broadcast to x, the sum over the values where it is true, each given y and all values
         before it: where these come first their log p, where they come last their log p given the rest. Raises
         ValueError for a mask without y where the model is conditional on a class: values then tell of the class.
         """
         if mask is None:
-            return log_prob_of_all(key, model, x, y=y, num_samples=num_samples)
+            return joint_log_prob(key, model, x, y=y, num_samples=num_samples)
         if y is None and model.label_counts is not None:
             raise ValueError("this model is conditional: y must be given with a mask")
         return -nll_in_parts(model.params, x, y, mask)
@@ -161,13 +161,13 @@ def made(
         return likelihood.nll(network.apply(params, x, y, masks), x)
 
     def init(key: jax.Array, batch: dict) -> State:
-        model = _init(key, network, batch, _one_of(network.cycle(), 0))
+        model = _init(key, network, batch, _select_mask(network.cycle(), 0))
         return State(model, Train(optimizer.init(model.params), jnp.int32(0)))
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         (params, label_counts), (opt_state, steps_taken) = state
         index = 0 if fresh_masks else steps_taken % network.num_masks
-        masks = _one_of(network.draw_masks(key, 1) if fresh_masks else network.cycle(), index)
+        masks = _select_mask(network.draw_masks(key, 1) if fresh_masks else network.cycle(), index)
 
         def loss(params: PyTree) -> Losses:
             return nll(params, batch["x"], batch.get("y"), masks), {}, None
@@ -178,8 +178,8 @@ def made(
 
     def ensemble_nll(params: PyTree, x: jax.Array, y: jax.Array | None) -> jax.Array:
         ensemble = network.cycle(ensemble_size)
-        of_masks = jax.lax.map(lambda masks: nll(params, x, y, masks), ensemble)
-        return math.log(len(of_masks)) - jax.nn.logsumexp(-of_masks, axis=0)
+        per_mask = jax.lax.map(lambda masks: nll(params, x, y, masks), ensemble)
+        return math.log(len(per_mask)) - jax.nn.logsumexp(-per_mask, axis=0)
 
     def draw(key: jax.Array, params: PyTree, num: int, y: jax.Array | None) -> jax.Array:
         """Each example under a mask of its own: a draw from the mean of the p(x)."""
@@ -189,7 +189,7 @@ def made(
 
         def one(example: tuple) -> jax.Array:
             number, index, y = example
-            masks, y = _one_of(ensemble, index), None if y is None else y[None]
+            masks, y = _select_mask(ensemble, index), None if y is None else y[None]
             return raster_scan(
                 jax.random.fold_in(key_values, number),
                 functools.partial(network.apply, params, masks=masks, method="column"),
@@ -215,7 +215,7 @@ def _count(label_counts: jax.Array | None, batch: dict, axis_name: str | None) -
     return None if label_counts is None else labels.count(label_counts, batch["y"], axis_name)
 
 
-def _one_of(masks: Masks, index: int | jax.Array) -> Masks:
+def _select_mask(masks: Masks, index: int | jax.Array) -> Masks:
     return jax.tree.map(lambda leaf: leaf[index], masks)
 
 
@@ -238,9 +238,9 @@ def _family(
         return draw(key_values, model.params, num, y)
 
     def class_likelihoods(model: Model, x: jax.Array) -> jax.Array:
-        """Log p(x | y) of every class, nats [B, K]."""
-        of_class = lambda y: -nll(model.params, x, jnp.full(len(x), y))  # noqa: E731
-        return jax.lax.map(of_class, jnp.arange(network.condition_dim)).T
+        """log p(x | y) of every class, nats [B, K]."""
+        given_class = lambda y: -nll(model.params, x, jnp.full(len(x), y))  # noqa: E731
+        return jax.lax.map(given_class, jnp.arange(network.condition_dim)).T
 
     def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:
         del key
@@ -249,7 +249,7 @@ def _family(
     def log_prob(
         key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
     ) -> jax.Array:
-        """Log p(x | y); of a class-conditional model without y log p(x), the sum over all classes."""
+        """log p(x | y); of a class-conditional model without y log p(x), the sum over all classes."""
         del key, num_samples
         if y is None and model.label_counts is not None:
             return jax.nn.logsumexp(class_likelihoods(model, x) + log_prior(model)[None], axis=1)

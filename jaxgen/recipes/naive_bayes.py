@@ -39,10 +39,10 @@ def gaussian_naive_bayes(
         return jnp.log(model.squares / jnp.maximum(model.counts, 1)[:, None] + floor + jnp.finfo(jnp.float32).tiny)
 
     def class_likelihood(model: ClassMoments, x: jax.Array) -> jax.Array:
-        def of_class(mean: jax.Array, log_var: jax.Array) -> jax.Array:
+        def log_likelihood(mean: jax.Array, log_var: jax.Array) -> jax.Array:
             return -losses.gaussian_nll(jnp.broadcast_to(mean, x.shape), jnp.broadcast_to(log_var, x.shape), x)
 
-        return jax.vmap(of_class, out_axes=1)(model.mean, log_variance(model))
+        return jax.vmap(log_likelihood, out_axes=1)(model.mean, log_variance(model))
 
     def draw(key: jax.Array, model: ClassMoments, y: jax.Array) -> jax.Array:
         noise = standard_normal(key, len(y), model.mean.shape[1:])
@@ -68,10 +68,10 @@ def bernoulli_naive_bayes(
         return jnp.log(ones) - jnp.log(zeros)
 
     def class_likelihood(model: ClassMoments, x: jax.Array) -> jax.Array:
-        def of_class(logits: jax.Array) -> jax.Array:
+        def log_likelihood(logits: jax.Array) -> jax.Array:
             return -losses.bernoulli_nll(jnp.broadcast_to(logits, x.shape), x)
 
-        return jax.vmap(of_class, out_axes=1)(logits(model))
+        return jax.vmap(log_likelihood, out_axes=1)(logits(model))
 
     def draw(key: jax.Array, model: ClassMoments, y: jax.Array) -> jax.Array:
         return jax.random.bernoulli(key, jax.nn.sigmoid(logits(model)[y])).astype(jnp.float32)
@@ -94,7 +94,7 @@ def _family(
         return labels.log_prior(model.counts if prior == "counted" else jnp.ones_like(model.counts))
 
     def joint(model: ClassMoments, x: jax.Array) -> jax.Array:
-        """Log p(x, y) of every class, nats [B, K]."""
+        """log p(x, y) of every class, nats [B, K]."""
         return log_prior(model)[None] + class_likelihood(model, x.reshape(len(x), -1))
 
     def chosen(scores: jax.Array, y: jax.Array) -> jax.Array:
@@ -131,7 +131,7 @@ def _family(
     def log_prob(
         key: jax.Array, model: ClassMoments, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
     ) -> jax.Array:
-        """Log p(x | y), or without y log p(x), the sum over all classes."""
+        """log p(x | y), or without y log p(x), the sum over all classes."""
         del key, num_samples
         if y is None:
             return jax.nn.logsumexp(joint(model, x), axis=1)

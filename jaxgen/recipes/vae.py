@@ -85,7 +85,7 @@ def iwae(
 def _log_weights(
     network: VAE, likelihood: Likelihood, params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array
 ) -> jax.Array:
-    """Log p(x | z) + log p(z) - log q(z | x) at z drawn with noise [K, B, Z]: -> nats [K, B]."""
+    """log p(x | z) + log p(z) - log q(z | x) at z drawn with noise [K, B, Z]: -> nats [K, B]."""
     mean, log_var = network.apply(params, x, y, method="encode")
     zeros = jnp.zeros_like(mean)
     z = jax.vmap(losses.reparameterize, in_axes=(None, None, 0))(mean, log_var, noise)
@@ -183,14 +183,14 @@ def _family(
         return log_marginal(key, log_weights, num_samples)
 
     def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:
-        """Log p(y | x) from lower bounds on log p(x | y), each of a few samples: what decides is how they differ."""
+        """log p(y | x) from lower bounds on log p(x | y), each of a few samples: what decides is how they differ."""
         assert model.label_counts is not None
 
-        def of_class(y: jax.Array) -> jax.Array:
+        def log_likelihood(y: jax.Array) -> jax.Array:
             key_class = jax.random.fold_in(key, y)
             return log_prob(key_class, model, x, y=jnp.full(len(x), y), num_samples=_CLASSIFY_SAMPLES)
 
-        log_likelihoods = jax.lax.map(of_class, jnp.arange(num_classes)).T
+        log_likelihoods = jax.lax.map(log_likelihood, jnp.arange(num_classes)).T
         return bayes_posterior(log_likelihoods, labels.log_prior(model.label_counts))
 
     return Recipe(

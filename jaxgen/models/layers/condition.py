@@ -45,7 +45,7 @@ class Condition(nn.Module):
 
     @nn.compact
     def __call__(self, y: jax.Array | None) -> tuple[jax.Array, ...]:
-        """Y as `condition_of` takes it -> [B, width] for each layer, zeros [1, width] where there is no condition."""
+        """y as `condition_of` takes it -> [B, width] for each layer, zeros [1, width] where there is no condition."""
         condition = condition_of(y, self.condition_dim)
         if condition is None:
             return tuple(jnp.zeros((1, width), jnp.float32) for width in self.widths)

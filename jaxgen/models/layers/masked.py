@@ -59,11 +59,11 @@ class MaskedConv(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Every pixel: [B, H, W, in_features] -> [B, H, W, features]."""
         if tuple(self.offsets) == ((0, 0),):
-            return self.of_windows(x)
+            return self.apply_to_windows(x)
         seen = lax.platform_dependent(x, self._seen(), cpu=self._by_offsets, default=self._native)
         return seen + self.bias[None, None, None]
 
-    def of_windows(self, windows: jax.Array) -> jax.Array:
+    def apply_to_windows(self, windows: jax.Array) -> jax.Array:
         """Pixels whose windows are given, offset by offset: [..., offsets * in_features] -> [..., features]."""
         return windows @ self._seen() + self.bias.reshape((1,) * (windows.ndim - 1) + (-1,))
 
@@ -79,10 +79,10 @@ class MaskedConv(nn.Module):
 
     def _by_offsets(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
         """As one matrix product: of a 3 x 3 window 4 or 5 of 9 offsets are seen, and the others cost nothing."""
-        return _windows_of(_padded(x, self.offsets), self.offsets, (x.shape[1], x.shape[2])) @ kernel
+        return _gather_windows(_pad(x, self.offsets), self.offsets, (x.shape[1], x.shape[2])) @ kernel
 
     def _native(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        top, bottom, left, right = reach_of(self.offsets)
+        top, bottom, left, right = find_reach(self.offsets)
         dense = jnp.zeros((top + 1 + bottom, left + 1 + right, self.in_features, self.features), kernel.dtype)
         rows, columns = jnp.array(self.offsets).T
         dense = dense.at[rows + top, columns + left].set(kernel.reshape(-1, *dense.shape[2:]))
@@ -91,21 +91,21 @@ class MaskedConv(nn.Module):
         )
 
 
-def reach_of(offsets: Sequence[Offset]) -> tuple[int, int, int, int]:
+def find_reach(offsets: Sequence[Offset]) -> tuple[int, int, int, int]:
     """How far the offsets go up, down, left and right."""
     rows, columns = zip(*offsets, strict=True)
     return max(0, -min(rows)), max(0, *rows), max(0, -min(columns)), max(0, *columns)
 
 
-def _padded(x: jax.Array, offsets: Sequence[Offset]) -> jax.Array:
+def _pad(x: jax.Array, offsets: Sequence[Offset]) -> jax.Array:
     """Zeros around images, as far as the offsets reach: [B, H, W, C] -> [B, H', W', C]."""
-    top, bottom, left, right = reach_of(offsets)
+    top, bottom, left, right = find_reach(offsets)
     return jnp.pad(x, [(0, 0), (top, bottom), (left, right), (0, 0)])
 
 
-def _windows_of(x: jax.Array, offsets: Sequence[Offset], size: tuple[int, int]) -> jax.Array:
+def _gather_windows(x: jax.Array, offsets: Sequence[Offset], size: tuple[int, int]) -> jax.Array:
     """What each of H x W pixels sees of padded images: [B, H', W', C] -> [B, H, W, offsets * C]."""
-    top, _, left, _ = reach_of(offsets)
+    top, _, left, _ = find_reach(offsets)
     height, width = size
     shifted = [x[:, top + row : top + row + height, left + column : left + column + width] for row, column in offsets]
     return jnp.concatenate(shifted, axis=-1)

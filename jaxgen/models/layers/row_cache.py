@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgen.models.layers.masked import FIRST_SIZE, Offset, raster_offsets, reach_of
+from jaxgen.models.layers.masked import FIRST_SIZE, Offset, find_reach, raster_offsets
 
 
 def empty_rows(num: int, width: int, features: int, offsets: Sequence[Offset]) -> jax.Array:
     """A cache of `num` images for windows of these offsets: -> [B, rows, W', C]."""
-    top, _, left, right = reach_of(offsets)
+    top, _, left, right = find_reach(offsets)
     return jnp.zeros((num, top + 1, left + width + right, features), jnp.float32)
 
 
@@ -29,7 +29,7 @@ def write(
     channel: int | jax.Array = 0,
 ) -> jax.Array:
     """The cache with `values` [B, width, C] from a pixel on; C may be less than the cache has, from a channel on."""
-    left = reach_of(offsets)[2]
+    left = find_reach(offsets)[2]
     return lax.dynamic_update_slice(rows, values[:, None], (0, row % rows.shape[1], left + column, channel))
 
 
@@ -38,7 +38,7 @@ def window(
 ) -> jax.Array:
     """What `width` pixels from (row, column) on see: -> [B, width, offsets * C]."""
     num, height, _, features = rows.shape
-    left = reach_of(offsets)[2]
+    left = find_reach(offsets)[2]
     parts = []
     for above, in_row in itertools.groupby(offsets, key=lambda offset: offset[0]):
         first, *others = (shift for _, shift in in_row)  # adjacent ones, in their order
@@ -63,6 +63,6 @@ def write_value(image: jax.Array, value: jax.Array, position: jax.Array, shape: 
     return write(image, value[:, None, None], offsets, *pixel_at(position, shape), position % shape[2])
 
 
-def of_colour(logits: jax.Array, colour: jax.Array) -> jax.Array:
+def select_colour(logits: jax.Array, colour: jax.Array) -> jax.Array:
     """Those of one colour: `[B, C, *parameters]` -> `[B, *parameters]`."""
     return lax.dynamic_index_in_dim(logits, colour, axis=1, keepdims=False)
