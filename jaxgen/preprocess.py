@@ -64,7 +64,7 @@ def binarize(key: jax.Array, x: jax.Array) -> jax.Array:
     """x ~ Bernoulli(x / 255), or Bernoulli(x) for floats in [0, 1]: [...] -> [...] of 0. and 1.
 
     Dynamic binarization (Burda et al. 2016, section 5) if redrawn in every epoch. A pixel is 1 where a random 16-bit
-    number is below round(65536 p): exact at 0 and 255, to 1e-5 elsewhere.
+    number is below round(65536 p): exact at 0 and 255, to 1e-5 elsewhere (8 bits would give x / 256).
     """
     probabilities = scale(key, x).ravel()
     thresholds = jnp.round(probabilities * 65536).astype(jnp.uint32)
