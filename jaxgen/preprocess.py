@@ -93,7 +93,7 @@ def dequantize(key: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def logit(alpha: float) -> Preparation:
-    """logit(alpha + (1 - 2 alpha) x) for dequantized x in [0, 1): uint8 [...] -> float32 [...].
+    """Logit of alpha + (1 - 2 alpha) x for dequantized x in [0, 1): uint8 [...] -> float32 [...].
 
     Dinh et al. 2017, section 4.1; Papamakarios et al. 2017, section 4.3, with alpha 1e-6 for MNIST. Raises ValueError
     unless 0 < alpha < 1/2, and where x is not uint8.
