@@ -78,8 +78,8 @@ def experiment(
         if family == "wae-mmd":
             return recipes.wae_mmd(network, adam(), **setting)
         if family == "wae-gan":
-            judge = models.Discriminator(discriminator_hidden)
-            return recipes.wae_gan(network, judge, adam(), adam(discriminator_rate), **setting)
+            discriminator = models.Discriminator(discriminator_hidden)
+            return recipes.wae_gan(network, discriminator, adam(), adam(discriminator_rate), **setting)
         of_pixels = likelihood.bernoulli if cost == "bernoulli" else likelihood.fixed_gaussian(std)
         if family == "vae":
             return recipes.vae(gaussian, adam(), likelihood=of_pixels)

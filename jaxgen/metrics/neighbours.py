@@ -1,4 +1,4 @@
-"""Nearest neighbours: fidelity and diversity of samples, and whether they are copies."""
+"""Nearest neighbours: fidelity and diversity of samples, and memorization."""
 
 from typing import NamedTuple
 
