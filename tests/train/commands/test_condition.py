@@ -80,7 +80,7 @@ def test_bayes_rule_where_all_is_known(known, monkeypatch):
     # (E w)^2 / E w^2, to the precision that the share of either pixel has.
     effective = p_y**2 / (0.81 * 0.3 + 0.04 * 0.7)
     (line,) = [line for line in said if "effective" in line]
-    assert line.endswith("of 4000, 300 chosen, 300 of them different")
+    assert line.endswith("of 4000, 300 selected, 300 of them distinct")
     assert abs(float(line.split()[5]) / 4000 - effective) < 0.03
 
     # p(first pixel | y) by Bayes' rule; systematic draws scatter less than independent ones.

@@ -147,7 +147,7 @@ def test_without_a_directory_the_default_one_is_looked_in(tmp_path, monkeypatch)
         ("tiny_damaged", "cannot be read ("),
         (
             "tiny_tfrecord",
-            "expected images of one shape, as in what `tfds build tiny_tfrecord --file_format=array_record`",
+            "expected images of one shape, as in the output of `tfds build tiny_tfrecord --file_format=array_record`",
         ),
     ],
 )
