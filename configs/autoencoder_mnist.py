@@ -1,9 +1,9 @@
-"""Deterministic autoencoder on MNIST: codes without a prior.
+"""Deterministic autoencoder on MNIST, without a prior.
 
     JAXGEN_DATA=DIR python -m train configs/autoencoder_mnist.py
 
-784-500-500-20-500-500-784, softplus, linear at the output, squared error. 2 CPU cores: at most 8 minutes. Reached:
-squared error 7.58 [7.50, 7.65] an image (docs/results/autoencoder_mnist.json).
+784-500-500-20-500-500-784, softplus, linear output, squared error. 2 CPU cores: at most 8 minutes. Reached:
+squared error 7.58 [7.50, 7.65] per image (docs/results/autoencoder_mnist.json).
 """
 
 import jax
@@ -20,7 +20,7 @@ def experiment(
     latent_dim: Size = 20,
     hidden: tuple[Size, ...] = (500, 500),
 ) -> Experiment:
-    """20 epochs of the last 55,000 images, Adam."""
+    """Train with Adam for 20 epochs of the last 55,000 images."""
 
     def recipe(spec: DataSpec) -> Recipe:
         network = models.Autoencoder(

@@ -1,8 +1,8 @@
-"""DCGAN on Fashion-MNIST: `configs/dcgan_mnist.py`, its options and its budget, on other data.
+"""DCGAN on Fashion-MNIST, with the options and the budget of `configs/dcgan_mnist.py`.
 
     JAXGEN_DATA=DIR python -m train configs/dcgan_fashion.py
 
-2 CPU cores: 6 minutes. Reached: Frechet distance 10.6 on features of a classifier (training data: 0.18;
+2 CPU cores: 6 minutes. Reached: Frechet distance 10.6 on classifier features (training data: 0.18;
 docs/results/gans.md).
 """
 

@@ -1,10 +1,10 @@
-"""DCGAN on MNIST: convolutions and batch norm on either side (Radford et al. 2016).
+"""DCGAN on MNIST: convolutional generator and discriminator with batch norm (Radford et al. 2016).
 
     JAXGEN_DATA=DIR python -m train configs/dcgan_mnist.py
 
-2 CPU cores: 5 to 9 minutes. Reached: Frechet distance 42.8 on features of a classifier (training data: 1.14;
-docs/results/gans.md). The paper's networks have up to 1,024 channels and five epochs of three million
-bedrooms; this is twelve epochs of MNIST.
+2 CPU cores: 5 to 9 minutes. Reached: Frechet distance 42.8 on classifier features (training data: 1.14;
+docs/results/gans.md). The paper trains networks with up to 1,024 channels for five epochs of three million bedrooms,
+this is twelve epochs of MNIST.
 """
 
 from typing import Literal
@@ -34,10 +34,10 @@ def experiment(
     conditional: bool = False,
     ema_decay: Fraction = 0.0,
 ) -> Experiment:
-    """`channels` are the discriminator's, from the image on; the generator has them in reverse.
+    """`channels` are those of the discriminator, from the image on; the generator has them in reverse.
 
-    `norm` is the discriminator's too, and a gradient penalty needs it spectral or none. `ema_decay` averages the
-    generator that is sampled from, over about 1 / (1 - ema_decay) steps.
+    `norm` is that of the discriminator; gradient penalties need spectral norm or none. `ema_decay` samples from an
+    exponential moving average of the generator, over about 1 / (1 - ema_decay) steps.
     """
 
     def recipe(spec: DataSpec) -> Recipe:

@@ -1,13 +1,13 @@
-"""GAN on a ring of 8 Gaussians, under the protocol of PacGAN (Lin et al. 2018, section 4.1).
+"""GAN on a ring of 8 Gaussians, with the protocol of PacGAN (Lin et al. 2018, section 4.1).
 
     python -m train configs/gan_ring.py [--seeds 10]
 
-The paper's budget is 400,000 rounds; by default it is a tenth, 11 minutes a seed on one idle core. Reached: 7.9 modes
-[7.7, 8.1], 83.0 % of high quality, reverse KL 0.28 nats (10 seeds, docs/results/gans.md). Variants, and there what they
-reached: `--packing 2 --batch-size 200` (PacGAN2: the batch counts examples), and the small network `--init-std None
---hidden 128 128 --discriminator-hidden 128 128 --pieces 1 --no-batch-norm --learning-rate 1e-3 --beta1 0.5` with
-`--latent-dim 254 --batch-size 500` (VEEGAN's) or with `--game wasserstein --critic-steps 5 --gradient-penalty 10`
-(WGAN-GP).
+The paper trains for 400,000 steps, by default this is a tenth, 11 minutes per seed on one idle core. Reached: 7.9 modes
+[7.7, 8.1], 83.0 % high-quality samples, reverse KL 0.28 nats (10 seeds, docs/results/gans.md). Variants, with results
+on the same page: `--packing 2 --batch-size 200` (PacGAN2; the batch size counts examples), and the small network
+`--init-std None --hidden 128 128 --discriminator-hidden 128 128 --pieces 1 --no-batch-norm --learning-rate 1e-3 --beta1
+0.5` with `--latent-dim 254 --batch-size 500` (VEEGAN's) or with `--game wasserstein --critic-steps 5 --gradient-penalty
+10` (WGAN-GP).
 """
 
 import jax
@@ -37,10 +37,10 @@ def experiment(
     packing: Size = 1,
     simultaneous: bool = False,
 ) -> Experiment:
-    """A generator with batch norm and ReLU against a discriminator of maxout units; `packing` points judged at once.
+    """A generator with batch norm and ReLU against a maxout discriminator that sees packs of `packing` points.
 
-    Weights begin as draws from N(0, init_std^2), with `--init-std None` from LeCun's distribution. The authors' code
-    also has `--simultaneous --norm-momentum 0.95 --norm-epsilon 1e-4 --no-hidden-bias`.
+    Weights are initialised from N(0, init_std^2), or with `--init-std None` from LeCun's distribution. The authors'
+    code also has `--simultaneous --norm-momentum 0.95 --norm-epsilon 1e-4 --no-hidden-bias`.
     """
     kernel_init = jax.nn.initializers.lecun_normal() if init_std is None else jax.nn.initializers.normal(init_std)
 

@@ -1,9 +1,10 @@
-"""Gated PixelCNN on statically binarized MNIST: `configs/pixelcnn_mnist_static.py` with two gated stacks.
+"""Gated PixelCNN on statically binarized MNIST (van den Oord et al. 2016b).
 
     JAXGEN_DATA=DIR python -m train configs/gated_pixelcnn_mnist_static.py
 
-A public reproduction reaches 81.50 nats on dynamically binarized MNIST. One busy CPU core: 32 minutes for 2.6 epochs.
-Reached: 84.18 nats [83.77, 84.56], one seed (docs/results/autoregressive.md).
+The options are those of `configs/pixelcnn_mnist_static.py`. A public reproduction reaches 81.50 nats on dynamically
+binarized MNIST. One busy CPU core: 32 minutes for 2.6 epochs. Reached: 84.18 nats [83.77, 84.56], one seed
+(docs/results/autoregressive.md).
 """
 
 from configs.pixelcnn_mnist_static import experiment as pixelcnn

@@ -1,8 +1,8 @@
-"""Logistic regression on MNIST, the discriminative half of the pair that naive Bayes is the generative half of.
+"""Logistic regression on MNIST, the discriminative counterpart of naive Bayes.
 
     JAXGEN_DATA=DIR python -m train configs/logistic_regression_mnist.py
 
-Trained on the last 55,000 images as the article on generative interpolation has it. 2 CPU cores: 15 seconds. Reached:
+Trained on the last 55,000 images, as in the article on generative interpolation. 2 CPU cores: 15 seconds. Reached:
 test accuracy 0.9206 [0.9151, 0.9256] (docs/results/logistic_regression_mnist.json; published: 0.9198), 0.9281 with
 `--classes multinomial`.
 """
@@ -25,10 +25,10 @@ def experiment(
     decay_steps: Size = 10000,
     standardize: bool = False,
 ) -> Experiment:
-    """`c` is scikit-learn's inverse strength of the L2 penalty on the weights, 0 for no penalty at all.
+    """`c` is the inverse strength of the L2 penalty on the weights, as in scikit-learn; 0 for no penalty.
 
-    The rate falls to 0 over `decay_steps`. `standardize` gives each pixel the mean 0 and the variance 1 of the training
-    data first.
+    The learning rate decays to 0 over `decay_steps`. `standardize` scales each pixel to mean 0 and variance 1 over the
+    training data.
     """
 
     def recipe(spec: DataSpec) -> Recipe:

@@ -1,9 +1,9 @@
-"""What a generative and a discriminative classifier learn of two blobs: ellipses, or a line.
+"""Naive Bayes and logistic regression on two Gaussian blobs: a generative and a discriminative classifier.
 
     python -m train configs/naive_bayes_blobs.py
     python -m train configs/naive_bayes_blobs.py --family logistic-regression --run-dir runs/logistic_regression_blobs
 
-A second each; the figure "Plane" of the report shows them.
+One second each; the figure "Plane" of the report shows class densities and decision boundary.
 """
 
 from typing import Literal
@@ -20,7 +20,7 @@ def experiment(
     learning_rate: Rate = 1e-2,
     family: Literal["naive-bayes", "logistic-regression"] = "naive-bayes",
 ) -> Experiment:
-    """Naive Bayes counts every point a hundred times, which changes no mean; the line comes by Adam."""
+    """Naive Bayes sees every point 100 times, which does not change its moments; logistic regression uses Adam."""
 
     def recipe(spec: DataSpec) -> Recipe:
         if spec.num_classes is None:

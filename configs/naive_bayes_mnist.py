@@ -1,9 +1,9 @@
-"""Gaussian naive Bayes on MNIST, trained on the last 55,000 images as the article on generative interpolation has it.
+"""Gaussian naive Bayes on MNIST, trained on the last 55,000 images as in the article on generative interpolation.
 
     JAXGEN_DATA=DIR python -m train configs/naive_bayes_mnist.py
 
 One pass over the data, a second on 2 CPU cores. Reached: test accuracy 0.5492 [0.5398, 0.5588], and 0.8152 with
-`--variance-floor 1e-1` (docs/results/naive_bayes); the article's, scikit-learn's in float64, is 0.5492.
+`--variance-floor 1e-1` (docs/results/naive_bayes); the article has 0.5492, with scikit-learn in float64.
 """
 
 from typing import Literal
@@ -19,9 +19,9 @@ def experiment(
     prior: Literal["counted", "uniform"] = "counted",
     standardize: bool = False,
 ) -> Experiment:
-    """The floor, in units of the largest variance of a pixel, is what the accuracy hangs on.
+    """`variance_floor`, in units of the largest variance of a pixel, determines the accuracy.
 
-    `standardize` gives each pixel the mean 0 and the variance 1 of the training data first.
+    `standardize` scales each pixel to mean 0 and variance 1 over the training data.
     """
 
     def recipe(spec: DataSpec) -> Recipe:

@@ -1,4 +1,4 @@
-"""PixelCNN on scikit-learn's 8 x 8 digits, binarized anew at each visit: no data to fetch.
+"""PixelCNN on scikit-learn's 8 x 8 digits, dynamically binarized; needs no data files.
 
     python -m train configs/pixelcnn_digits.py
 

@@ -3,9 +3,9 @@
     JAXGEN_DATA=DIR python -m train configs/pixelcnn_mnist_static.py
 
 15 residual blocks of 16 channels and a head of 32, as in the public reproduction that reaches 81.45 nats on dynamically
-binarized MNIST at a rate of 1e-3 that falls by 2.3e-5 of itself a step; the paper reports 81.30 on this data. For few
-epochs, smaller batches at a higher rate that falls faster are better. One busy CPU core: 53 minutes for 6.4 epochs.
-Reached: 87.60 nats [87.20, 88.00], one seed (docs/results/autoregressive.md).
+binarized MNIST at a learning rate of 1e-3 that decays by a factor 1 - 2.3e-5 per step; the paper reports 81.30 on this
+data. For few epochs, smaller batches and a higher rate with a faster decay are better. One busy CPU core: 53 minutes
+for 6.4 epochs. Reached: 87.60 nats [87.20, 88.00], one seed (docs/results/autoregressive.md).
 """
 
 from typing import Literal
@@ -30,10 +30,10 @@ def experiment(
     conditional: bool = False,
     mutation: Fraction = 0.0,
 ) -> Experiment:
-    """`binarize` draws each pixel anew at each visit; `levels` are the grey values of a pixel that is not binary.
+    """`binarize` is dynamic binarization; `levels` is the number of grey values of data that is not binary.
 
-    `mutation` is the share of pixels that are replaced by random ones: so a background model is trained (Ren et al.
-    2019). `conditional` on the class of an image.
+    `mutation` is the share of pixels that are replaced by random ones, to train a background model (Ren et al. 2019).
+    `conditional` conditions on the class.
     """
 
     def recipe(spec: DataSpec) -> Recipe:

@@ -1,10 +1,10 @@
-"""The VAE of the article on generative interpolation: softplus everywhere, a unit-variance Gaussian over pixels.
+"""VAE of the article on generative interpolation: softplus activations, a unit-variance Gaussian over pixels.
 
     JAXGEN_DATA=DIR python -m train configs/seed_vae_mnist.py --beta 0.0078125
 
-Its code sums half the squared error over the batch of 128 but takes the KL per example, which is a beta of 1/128: the
-command above, and the pictures of the article. `--beta 1` is the model that its text describes. 2 CPU cores: at most
-5 minutes. Reached: squared error 5.88 [5.81, 5.95] an image, 23.33 at beta 1 (docs/results/seed_article.md).
+Its code sums half the squared error over the batch of 128 but takes the KL per example, so beta is 1/128: this gives
+the figures of the article, with the command above. `--beta 1` is the model described in its text. 2 CPU cores: at most
+5 minutes. Reached: squared error 5.88 [5.81, 5.95] per image, 23.33 at beta 1 (docs/results/seed_article.md).
 """
 
 import jax
@@ -22,7 +22,7 @@ def experiment(
     hidden: tuple[Size, ...] = (500, 500),
     beta: Weight = 1 / 128,
 ) -> Experiment:
-    """784-500-500-Z-500-500-784, Xavier, Adam, 20 epochs of the last 55,000 images."""
+    """784-500-500-Z-500-500-784, Xavier initialisation, Adam, 20 epochs of the last 55,000 images."""
 
     def recipe(spec: DataSpec) -> Recipe:
         xavier, softplus = jax.nn.initializers.glorot_uniform(), jax.nn.softplus

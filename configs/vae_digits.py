@@ -1,8 +1,8 @@
-"""VAE on scikit-learn's 8 x 8 digits, binarized anew at each visit: the smallest real experiment, and the demo.
+"""VAE on scikit-learn's 8 x 8 digits, dynamically binarized: the smallest real experiment, and the demo.
 
     python -m train configs/vae_digits.py --seeds 5
 
-2 CPU cores: 10 seconds a seed. Reached: negative ELBO 22.68 nats [22.59, 22.77], importance-weighted NLL 22.11 nats
+2 CPU cores: 10 seconds per seed. Reached: negative ELBO 22.68 nats [22.59, 22.77], importance-weighted NLL 22.11 nats
 (5 seeds, docs/results/vae_digits.json).
 """
 
@@ -20,7 +20,7 @@ def experiment(
     hidden: tuple[Size, ...] = (256, 256),
     beta: Weight = 1.0,
 ) -> Experiment:
-    """An MLP of two hidden layers on each side, Bernoulli likelihood, Adam."""
+    """Two hidden layers in encoder and decoder, Bernoulli likelihood, Adam."""
 
     def recipe(spec: DataSpec) -> Recipe:
         spec.require_unit_interval("a Bernoulli likelihood")

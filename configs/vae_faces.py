@@ -1,13 +1,13 @@
-"""Convolutional VAE on faces: Frey's film of one face (Roweis), or the 40 people of Olivetti.
+"""Convolutional VAE on faces: Frey faces (Roweis), a film of one person, or Olivetti faces, 40 people.
 
     JAXGEN_DATA=DIR python -m train configs/vae_faces.py
     JAXGEN_DATA=DIR python -m train configs/vae_faces.py --data olivetti_faces --latent-dim 8 --steps 1000 \
         --run-dir runs/olivetti
 
-The networks and options are those of `configs/vae_fashion.py`. Kingma & Welling 2014 trained on the first. 1,565 images
-are at most log 1,565 = 7.4 nats apart: a KL far above that leaves holes in the prior, so there are 4 latents, and the
-Gaussian over grey values is wide. The second holds out people: 36 faces say little of another, as the reconstructions
-show. 2 CPU cores: 2 minutes. Reached on the first: negative ELBO -240.54 nats [-241.69, -239.24] of density
+The networks and options are those of `configs/vae_fashion.py`. Kingma & Welling 2014 use the Frey faces. log 1,565 =
+7.4 nats suffice to tell 1,565 images apart, and a much larger KL leaves holes in the prior: hence 4 latents and a wide
+Gaussian over grey values. Olivetti holds out people: 36 faces generalise poorly to others, as the reconstructions show.
+2 CPU cores: 2 minutes. Reached on Frey faces: negative ELBO -240.54 nats [-241.69, -239.24] of density
 (docs/results/vae_faces.json).
 """
 

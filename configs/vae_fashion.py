@@ -1,9 +1,9 @@
-"""Convolutional VAE on Fashion-MNIST, a Gaussian of fixed width over grey values.
+"""Convolutional VAE on Fashion-MNIST, with a Gaussian of fixed width over grey values.
 
     JAXGEN_DATA=DIR python -m train configs/vae_fashion.py --num-samples 50
 
 2 CPU cores: at most 10 minutes. Reached: negative ELBO -553.97 nats [-556.74, -551.27] of density,
-squared error 7.51 an image (docs/results/vae_fashion.json).
+squared error 7.51 per image (docs/results/vae_fashion.json).
 """
 
 import jax
@@ -23,10 +23,10 @@ def experiment(
     std: Rate = 0.15,
     beta: Weight = 1.0,
 ) -> Experiment:
-    """`std` says how far a pixel may be off: a smaller one sharpens reconstructions and spends more on the code."""
+    """`std` is that of the Gaussian over a pixel: a smaller one gives sharper reconstructions and a higher KL."""
 
     def recipe(spec: DataSpec) -> Recipe:
-        # From the mean on: else a latent dimension is spent on being bright, and half of its prior is never used.
+        # Bias from the mean image: otherwise a latent dimension encodes brightness, and half of its prior is unused.
         mean = jax.nn.initializers.constant(spec.train_mean.mean(axis=(0, 1)))
         network = models.VAE(
             models.GaussianEncoder(latent_dim, hidden, channels=channels),

@@ -1,10 +1,10 @@
-"""VAE on dynamically binarized MNIST: pixels are drawn anew at each visit.
+"""VAE on dynamically binarized MNIST (Kingma & Welling 2014).
 
     JAXGEN_DATA=DIR python -m train configs/vae_mnist.py --seeds 3
 
-2 CPU cores: 12 minutes for 3 seeds, with other work beside them. Reached: negative ELBO 96.06 nats [95.34, 96.79],
-importance-weighted NLL 90.25 nats (3 seeds, docs/results/vae_mnist.json). Kingma & Welling 2014; dynamic binarization
-as Burda et al. 2016, section 5: its numbers do not compare with those on the statically binarized images.
+2 CPU cores: 12 minutes for 3 seeds, under other load. Reached: negative ELBO 96.06 nats [95.34, 96.79],
+importance-weighted NLL 90.25 nats (3 seeds, docs/results/vae_mnist.json). Binarization as in Burda et al. 2016,
+section 5; the numbers are not comparable with those on statically binarized images.
 """
 
 import optax
@@ -25,7 +25,7 @@ def experiment(
     conditional: bool = False,
     elbo_samples: Size = 1,
 ) -> Experiment:
-    """The knobs of the VAE's objective; `conditional` on the class. `--data fashion_mnist` and `digits` work."""
+    """Objective options; `conditional` conditions on the class. Also for `--data fashion_mnist` and `digits`."""
 
     def recipe(spec: DataSpec) -> Recipe:
         spec.require_unit_interval("a Bernoulli likelihood")

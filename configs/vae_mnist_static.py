@@ -1,10 +1,10 @@
-"""VAE on statically binarized MNIST: the network and budget of flax's VAE example.
+"""VAE on statically binarized MNIST, with the network and budget of flax's VAE example.
 
     JAXGEN_DATA=DIR python -m train configs/vae_mnist_static.py --seeds 5
 
 Kingma & Welling 2014; 784-500-20-500-784, ReLU, Adam 1e-3, batch 128, 20 epochs of the 50,000. 2 CPU cores: about a
-minute a seed. Reached: negative ELBO 101.54 nats [101.41, 101.67], importance-weighted NLL 96.03 nats (5 seeds,
-docs/results/vae_mnist_static.json); that example reaches about 101.5.
+minute per seed. Reached: negative ELBO 101.54 nats [101.41, 101.67], importance-weighted NLL 96.03 nats (5 seeds,
+docs/results/vae_mnist_static.json); flax's example reaches about 101.5.
 """
 
 import optax
@@ -21,7 +21,7 @@ def experiment(
     hidden: tuple[Size, ...] = (500,),
     beta: Weight = 1.0,
 ) -> Experiment:
-    """Images that are binary once and for all, so that results compare with the tables in nats."""
+    """Train on statically binarized images, so that results are comparable with published tables."""
 
     def recipe(spec: DataSpec) -> Recipe:
         spec.require_unit_interval("a Bernoulli likelihood")

@@ -1,10 +1,11 @@
-"""Wasserstein autoencoder with a latent discriminator on MNIST: `configs/wae_mmd_mnist.py` with an adversary.
+"""WAE-GAN on MNIST: a Wasserstein autoencoder with a discriminator of latents (Tolstikhin et al. 2018).
 
     JAXGEN_DATA=DIR python -m train configs/wae_gan_mnist.py --seeds 5
 
-As in the authors' code: four layers of 512, half the encoder's rate, and lambda on its loss too. One busy CPU core: 5
-minutes a seed. Reached: squared error 18.47 [17.95, 18.98], Frechet distance 95.0 [86.3, 103.7] from N(0, I) on a
-classifier's features (5 seeds, docs/results/wae.md).
+Options as in `configs/wae_mmd_mnist.py`. As in the authors' code the discriminator has four layers of 512 and half the
+learning rate of the encoder, and lambda multiplies its loss too. One busy CPU core: 5 minutes per seed. Reached:
+squared error 18.47 [17.95, 18.98], Frechet distance 95.0 [86.3, 103.7] from N(0, I) on a classifier's features (5
+seeds, docs/results/wae.md).
 """
 
 from configs.wae_mmd_mnist import experiment as wae

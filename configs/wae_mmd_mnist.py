@@ -1,13 +1,13 @@
-"""Wasserstein autoencoder with MMD on MNIST, and with the same networks its rivals (Tolstikhin et al. 2018).
+"""WAE-MMD on MNIST, and other autoencoders with the same networks (Tolstikhin et al. 2018).
 
     JAXGEN_DATA=DIR python -m train configs/wae_mmd_mnist.py --seeds 5
     JAXGEN_DATA=DIR python -m train configs/wae_mmd_mnist.py --seeds 5 --family vae --run-dir runs/vae
 
-As in the authors' code: eight latents, squared error times 0.05, lambda 10, noise of 0.01 on what is encoded, an
-encoder that is first trained to match the prior's moments (200 steps, theirs at most), Adam with beta1 0.5 whose rate
-is halved after 30 and divided by another 5 after 50 of 100 parts of the training. Theirs are 60,000 steps of larger
-networks with batch norm, and 1,000 images a step of pre-training. 2 CPU cores, busy: 3 minutes a seed. Reached:
-squared error 14.96 [14.76, 15.15], Frechet distance 99.2 [92.3, 106.0] from N(0, I) on a classifier's features (5
+As in the authors' code: eight latents, squared error times 0.05, lambda 10, input noise of 0.01, an encoder pre-trained
+for 200 steps to match the moments of the prior (at most 200 in theirs), and Adam with beta1 0.5, whose rate is halved
+after 30 % of the training and divided by another 5 after 50 %. They train larger networks with batch norm for 60,000
+steps, and pre-train with 1,000 images per step. 2 CPU cores, busy: 3 minutes per seed. Reached: squared error 14.96
+[14.76, 15.15], Frechet distance 99.2 [92.3, 106.0] from N(0, I) on a classifier's features (5
 seeds, docs/results/wae.md).
 """
 
@@ -41,11 +41,11 @@ def experiment(
     std: Rate = 0.25,
     decay_steps: Size = 6000,
 ) -> Experiment:
-    """`weight` is lambda; `encoder`, `input_noise` (its standard deviation) and `pretrain_steps` are of the WAEs alone.
+    """`weight` is lambda; `encoder`, `input_noise` (a standard deviation) and `pretrain_steps` apply to WAEs only.
 
-    `std` is the Gaussian's over grey values for the other families, which weigh the squared error 1 / (2 std^2);
-    `code_weight` is the RAE's beta beside it. The rates fall at fixed parts of `decay_steps`. With a squared cost the
-    output starts from the mean of the data.
+    `std` is that of the Gaussian over grey values in the other families, whose squared error has the weight
+    1 / (2 std^2), and `code_weight` is beta of the RAE. Learning rates drop at fixed fractions of `decay_steps`. With a
+    squared cost the output bias is initialised from the mean of the data.
     """
 
     def recipe(spec: DataSpec) -> Recipe:
@@ -78,8 +78,8 @@ def experiment(
         if family == "wae-mmd":
             return recipes.wae_mmd(network, adam(), **setting)
         if family == "wae-gan":
-            judge = models.Discriminator(discriminator_hidden)
-            return recipes.wae_gan(network, judge, adam(), adam(discriminator_rate), **setting)
+            discriminator = models.Discriminator(discriminator_hidden)
+            return recipes.wae_gan(network, discriminator, adam(), adam(discriminator_rate), **setting)
         of_pixels = likelihood.bernoulli if cost == "bernoulli" else likelihood.fixed_gaussian(std)
         if family == "vae":
             return recipes.vae(gaussian, adam(), likelihood=of_pixels)

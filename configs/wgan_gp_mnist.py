@@ -1,10 +1,10 @@
-"""WGAN-GP on MNIST: a critic without batch norm, its gradient held near 1 (Gulrajani et al. 2017, algorithm 1).
+"""WGAN-GP on MNIST: a critic without batch norm under a gradient penalty (Gulrajani et al. 2017, algorithm 1).
 
     JAXGEN_DATA=DIR python -m train configs/wgan_gp_mnist.py
 
-The networks are those of `configs/dcgan_mnist.py`; five critic steps to one of the generator, penalty weight 10, Adam
+The networks are those of `configs/dcgan_mnist.py`; five critic steps per generator step, penalty weight 10, Adam
 1e-4 with beta1 0 and beta2 0.9 as in the paper, whose budget for images is 200,000 generator steps. 2 CPU
-cores: 8 to 10 minutes. Reached: Frechet distance 41.2 on features of a classifier (training data: 1.14;
+cores: 8 to 10 minutes. Reached: Frechet distance 41.2 on classifier features (training data: 1.14;
 docs/results/gans.md).
 """
 

@@ -1,4 +1,4 @@
-"""Deep generative modelling in JAX as pure functions.
+"""Deep generative models in JAX as pure functions.
 
 The package imports nothing by itself: `from jaxgen import losses` loads jax and chex alone.
 """

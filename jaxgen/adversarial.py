@@ -1,4 +1,4 @@
-"""Adversarial games: losses by the game's name, networks with running statistics, and one player's half-step."""
+"""GAN losses by name; a network with its batch statistics, in training and evaluation mode; one player's half-step."""
 
 import functools
 from collections.abc import Callable
@@ -16,18 +16,17 @@ from jaxgen.sampling import example_keys
 
 
 class Game(NamedTuple):
-    """The loss of either player, of logits or scores."""
+    """The losses of both players, as functions of logits or scores."""
 
     #: (real [B], fake [B]) -> [B].
     discriminator_loss: Callable[[jax.Array, jax.Array], jax.Array]
     #: fake [B] -> [B].
     generator_loss: Callable[[jax.Array], jax.Array]
-    #: The discriminator takes x for real where its output is above this; None for a critic, whose scores have no
-    #: origin.
+    #: Outputs above this classify x as real; None for a critic, whose scores have no origin.
     threshold: float | None = 0.0
 
 
-#: The games by name.
+#: Games by name.
 GAMES = {
     "minimax": Game(losses.minimax_discriminator_loss, losses.minimax_generator_loss),
     "non-saturating": Game(losses.minimax_discriminator_loss, losses.non_saturating_generator_loss),
@@ -38,7 +37,7 @@ GAMES = {
 
 
 def choose_game(name: str, label_smoothing: float = 0.0) -> Game:
-    """Look up a game, its real labels smoothed; ValueError for an unknown name or a smoothing it cannot have."""
+    """Look up a game, with one-sided label smoothing; ValueError for an unknown name or a game without smoothing."""
     if name not in GAMES:
         raise ValueError(f"game must be one of {', '.join(GAMES)}, got {name!r}")
     game = GAMES[name]
@@ -52,14 +51,14 @@ def choose_game(name: str, label_smoothing: float = 0.0) -> Game:
 class Player(NamedTuple):
     """A network's variables."""
 
-    #: What its optimizer updates.
+    #: Trainable parameters.
     params: PyTree
     #: Running statistics (of batch or spectral norm) by Flax collection; {} where the network has none.
     statistics: PyTree
 
 
 def init_player(network: nn.Module, key: jax.Array, *inputs: jax.Array) -> Player:
-    """The network's first variables."""
+    """Initialise the variables of a network."""
     statistics = dict(network.init(key, *inputs, train=False))
     return Player(statistics.pop("params"), statistics)
 
@@ -67,7 +66,7 @@ def init_player(network: nn.Module, key: jax.Array, *inputs: jax.Array) -> Playe
 def apply_train(
     network: nn.Module, player: Player, *inputs: jax.Array, axis_name: str | None
 ) -> tuple[jax.Array, Player]:
-    """The output in training mode, batch norm over all devices, and the player with its statistics updated."""
+    """Apply a network in training mode, with batch norm over all devices: (output, player with new statistics)."""
     variables = {"params": player.params, **player.statistics}
     output, statistics = network.clone(axis_name=axis_name).apply(
         variables, *inputs, train=True, mutable=list(player.statistics)
@@ -76,7 +75,7 @@ def apply_train(
 
 
 def apply_eval(network: nn.Module, player: Player, *inputs: jax.Array) -> jax.Array:
-    """The output in evaluation mode, under running statistics."""
+    """Apply a network in evaluation mode, with running statistics."""
     return network.apply({"params": player.params, **player.statistics}, *inputs, train=False)
 
 
@@ -89,21 +88,21 @@ def half_step(
     *,
     name: str,
 ) -> tuple[PyTree, PyTree, dict, PyTree]:
-    """Update one side of a game while the other waits.
+    """Update one side of a game while the other is fixed.
 
     Args:
-        optimizer: Of this side.
-        loss: player -> ([B], {name: [B]}, (player, kept)), of the examples on this device, where the player returned
-            has the statistics to go on with. As in `minimize`, what is [B] may be [].
-        player: A `Player`, or any tree of those that one optimizer updates together, such as a generator and an
+        optimizer: Optimizer of this side.
+        loss: player -> ([B], {name: [B]}, (player, kept)) on the examples of this device; the returned player has the
+            new statistics. As in `minimize`, [] may stand in place of [B].
+        player: A `Player`, or a tree of players that one optimizer updates together, such as a generator and an
             encoder.
-        opt_state: The optimizer's state, of the player's params (in the same tree).
-        axis_name: The axis of the devices; None for one.
-        name: Of this side.
+        opt_state: State of the optimizer for the parameters of the player, in the same tree.
+        axis_name: Axis of the devices; None for a single device.
+        name: Name of this side, in the name of its gradient norm.
 
     Returns:
-        player, opt_state, metrics (the means over all devices of `loss` and what it names, and `{name}_gradient_norm`),
-        and `kept` as it is.
+        player, opt_state, metrics (means over all devices of the loss and its named values, and
+        `{name}_gradient_norm`), and `kept` unchanged.
     """
 
     def each(function: Callable[..., PyTree], *trees: PyTree) -> PyTree:
@@ -120,16 +119,20 @@ def half_step(
 
 
 def tell_apart(
-    game: Game, judge: Callable[[Player, PyTree], tuple[jax.Array, Player]], player: Player, real: PyTree, fake: PyTree
+    game: Game,
+    discriminate: Callable[[Player, PyTree], tuple[jax.Array, Player]],
+    player: Player,
+    real: PyTree,
+    fake: PyTree,
 ) -> tuple[jax.Array, dict[str, jax.Array], Player]:
-    """The discriminator's loss, first on real and then on generated examples: -> [B], {name: [B] or [2 B]}, Player.
+    """Discriminator loss, applied to real, then to generated examples: -> [B], {name: [B] or [2 B]}, Player.
 
-    `judge` (player, examples) -> (logits [B], player) applies the discriminator in training mode; what are examples to
-    it, x or pairs of x and z, is its own affair. The metrics are the loss and, where the game has a threshold, the
+    `discriminate`, (player, examples) -> (logits [B], player), applies the discriminator in training mode; examples may
+    be x or any tree, such as pairs of x and z. The metrics are the loss and, if the game has a threshold, the
     accuracy.
     """
-    real_logits, player = judge(player, real)
-    fake_logits, player = judge(player, fake)
+    real_logits, player = discriminate(player, real)
+    fake_logits, player = discriminate(player, fake)
     values = game.discriminator_loss(real_logits, fake_logits)
     metrics = {"discriminator_loss": values}
     if game.threshold is not None:
@@ -139,9 +142,9 @@ def tell_apart(
 
 
 def mix(key: jax.Array, real: jax.Array, fake: jax.Array, *, axis_name: str | None = None) -> jax.Array:
-    """Epsilon x + (1 - epsilon) G(z), epsilon ~ U(0, 1) of each row: [B, ...], [B, ...] -> [B, ...].
+    """epsilon x + (1 - epsilon) G(z) with epsilon ~ U(0, 1) per row: [B, ...], [B, ...] -> [B, ...].
 
-    Points for a gradient penalty (Gulrajani et al. 2017, algorithm 1).
+    The points of the gradient penalty (Gulrajani et al. 2017, algorithm 1).
     """
     uniform = jax.vmap(jax.random.uniform)(example_keys(key, len(real), axis_name))
     share = uniform.reshape(-1, *[1] * (real.ndim - 1))
@@ -149,7 +152,7 @@ def mix(key: jax.Array, real: jax.Array, fake: jax.Array, *, axis_name: str | No
 
 
 def diversity(fake: jax.Array, real: jax.Array, *, axis_name: str | None = None) -> jax.Array:
-    """The total variance of generated examples over that of real ones, near 0 on collapse: two [B, ...] -> []."""
+    """Total variance of generated over that of real examples, near 0 after mode collapse: two [B, ...] -> []."""
 
     def total_variance(x: jax.Array) -> jax.Array:
         flat = x.reshape(len(x), -1)

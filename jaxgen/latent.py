@@ -1,7 +1,7 @@
 """Linear algebra in a latent space: centroids, directions between classes, walks and interpolation.
 
-Codes are [B, Z] (or [N, Z] of a data set). What is returned has the walk's axis first, so that a decoder under
-`vmap`, or applied to the reshaped [A B, Z], makes all images in one call.
+Codes are [B, Z] (or [N, Z] for a data set). Walks have their steps as the first axis, so that a decoder under `vmap`,
+or applied to the reshaped [A B, Z], decodes all of them in one call.
 """
 
 import operator
@@ -14,8 +14,8 @@ import jax.numpy as jnp
 def class_centroids(z: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
     """The mean code of each class: [N, Z], integers [N] in 0..K-1 -> [K, Z].
 
-    A class without examples is a row of NaN, for the caller to refuse; a y outside the range counts nowhere. Raises
-    AssertionError where ranks or lengths do not fit.
+    A class without examples has a row of NaN; labels outside the range are ignored. Raises AssertionError where ranks
+    or lengths do not match.
     """
     chex.assert_rank([z, y], [2, 1])
     chex.assert_equal_shape_prefix([z, y], 1)
@@ -27,10 +27,9 @@ def class_centroids(z: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
 
 
 def direction(centroids: jax.Array, source: int | jax.Array, target: int | jax.Array) -> jax.Array:
-    """centroid[target] - centroid[source], which leads from one class to the other: [K, Z] -> [Z].
+    """centroid[target] - centroid[source], the direction from one class to another: [K, Z] -> [Z].
 
-    Raises ValueError unless both are in 0..K-1. Of an array, which a compiled function cannot check, a class outside
-    is NaN.
+    Raises ValueError unless both are in 0..K-1. A traced index, which cannot be checked, gives NaN outside the range.
     """
     chex.assert_rank(centroids, 2)
 
@@ -38,7 +37,7 @@ def direction(centroids: jax.Array, source: int | jax.Array, target: int | jax.A
 
 
 def _centroid(name: str, centroids: jax.Array, index: int | jax.Array) -> jax.Array:
-    # Indexing clamps by default: class 10 of 10 would be class 9.
+    # Indexing clamps by default: class 10 of 10 would silently be class 9.
     if not isinstance(index, jax.Array) and not 0 <= operator.index(index) < len(centroids):
         raise ValueError(f"{name} must be one of the {len(centroids)} classes 0..{len(centroids) - 1}, got {index}")
     return jnp.asarray(centroids).at[index].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
@@ -53,7 +52,7 @@ def pairwise_directions(centroids: jax.Array) -> jax.Array:
 
 
 def walk(z: jax.Array, direction: jax.Array, alphas: jax.Array) -> jax.Array:
-    """Z + alpha direction for every alpha: [B, Z], [Z], [A] -> [A, B, Z]."""
+    """z + alpha direction for each alpha: [B, Z], [Z], [A] -> [A, B, Z]."""
     chex.assert_rank([z, direction, alphas], [2, 1, 1])
     chex.assert_equal(z.shape[1], len(direction))
 
@@ -61,7 +60,7 @@ def walk(z: jax.Array, direction: jax.Array, alphas: jax.Array) -> jax.Array:
 
 
 def interpolate(z_start: jax.Array, z_end: jax.Array, weights: jax.Array) -> jax.Array:
-    """(1 - weight) z_start + weight z_end for every weight: [B, Z], [B, Z], [A] -> [A, B, Z]."""
+    """(1 - weight) z_start + weight z_end for each weight: [B, Z], [B, Z], [A] -> [A, B, Z]."""
     chex.assert_rank([z_start, z_end, weights], [2, 2, 1])
     chex.assert_equal_shape([z_start, z_end])
 
@@ -69,24 +68,24 @@ def interpolate(z_start: jax.Array, z_end: jax.Array, weights: jax.Array) -> jax
 
 
 def slerp(z_start: jax.Array, z_end: jax.Array, weights: jax.Array) -> jax.Array:
-    """Interpolation along the great circle: [B, Z], [B, Z], [A] -> [A, B, Z].
+    """Spherical interpolation, along the great circle: [B, Z], [B, Z], [A] -> [A, B, Z].
 
-    White 2016 ("Sampling generative networks"), section 3. Between codes of equal norm it keeps that norm, as the mass
-    of a Gaussian prior does, where the straight line cuts through the empty middle. Parallel codes are interpolated
-    linearly, as is a code of zeros, and opposite codes, which have no one great circle. There is no derivative with
-    respect to a code of zeros, nor to opposite codes: it is taken as 0.
+    White 2016 ("Sampling generative networks"), section 3. Between codes of equal norm it keeps the norm, near which
+    the mass of a Gaussian prior lies, while a straight line passes through the empty middle. Parallel codes are
+    interpolated linearly, and so are a zero code and opposite codes, for which the great circle is undefined. The
+    derivative with respect to a zero code or to opposite codes does not exist, and is 0.
     """
     chex.assert_rank([z_start, z_end, weights], [2, 2, 1])
     chex.assert_equal_shape([z_start, z_end])
 
     def between(start: jax.Array, end: jax.Array, weight: jax.Array) -> jax.Array:
         (unit_start, zero_start), (unit_end, zero_end) = _unit(start), _unit(end)
-        # The half-angle form keeps its digits for small angles, where arccos of the inner product loses half of them.
+        # The half-angle form is accurate for small angles, where arccos of the inner product loses half of its digits.
         sine, cosine = (jnp.sum(jnp.square(unit_end + sign * unit_start)) / 4 for sign in (-1, 1))  # squared
-        # Of codes nearer to opposite than 2e-6, rounding alone decides which great circle is theirs.
+        # Within 2e-6 of opposite codes the great circle is determined by rounding alone.
         opposite = cosine < 1e-12
         straight = zero_start | zero_end | opposite | (sine < 2.5e-9)  # an angle of 1e-4
-        # Both branches of where are differentiated, and a root at 0 has no finite slope.
+        # Both branches of where are differentiated, and the root has an infinite slope at 0.
         sine, cosine = (jnp.sqrt(jnp.where(straight, 0.5, square)) for square in (sine, cosine))
         angle, sine = 2 * jnp.arctan2(sine, cosine), 2 * sine * cosine
         near = jnp.where(straight, 1 - weight, jnp.sin((1 - weight) * angle) / sine)
@@ -100,10 +99,10 @@ def slerp(z_start: jax.Array, z_end: jax.Array, weights: jax.Array) -> jax.Array
 
 
 def _unit(code: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The code over its norm, and whether it is zero: [Z] -> [Z], []. Of a code of zeros, any unit vector."""
+    """The normalised code, and whether the code is zero: [Z] -> [Z], []. Any unit vector for a zero code."""
     code = code.astype(jnp.promote_types(code.dtype, jnp.float32))
     largest = jax.lax.stop_gradient(jnp.max(jnp.abs(code)))
     is_zero = largest == 0
-    # Scaled first: squares of a large code overflow, those of a tiny one vanish.
+    # Scaled first: squares of large values overflow, squares of tiny ones underflow.
     scaled = jnp.where(is_zero, 1, code / jnp.where(is_zero, 1, largest))
     return scaled / jnp.sqrt(jnp.sum(jnp.square(scaled))), is_zero

@@ -1,4 +1,4 @@
-"""Likelihoods p(x | output of a decoder), and importance sampling of log p(x)."""
+"""Likelihoods p(x | decoder output), and importance sampling of log p(x)."""
 
 import math
 from collections.abc import Callable
@@ -12,21 +12,21 @@ from jaxgen.optimize import largest_divisor
 
 
 class Likelihood(NamedTuple):
-    """p(x | output), x [B, ...], output `[B, ..., *parameters]`; so a decoder's shape is `(*x_shape, *parameters)`."""
+    """p(x | output): x [B, ...], output `[B, ..., *parameters]`; the decoder's shape is `(*x_shape, *parameters)`."""
 
-    #: The trailing shape of an output, () where each value of x has one number, (2,) for a mean and a log-variance.
+    #: Trailing shape of the output: () for one number per value of x, (2,) for a mean and a log-variance.
     parameters: tuple[int, ...]
-    #: (output, x) -> nats [B], or the cost of an output where it is no likelihood, as `squared_error`'s.
+    #: (output, x) -> nats [B], or a cost that is not a likelihood, such as `squared_error`.
     nll: Callable[[jax.Array, jax.Array], jax.Array]
     #: output -> x [B, ...], in data units.
     mean: Callable[[jax.Array], jax.Array]
     #: (key, output) -> x [B, ...].
     draw: Callable[[jax.Array, jax.Array], jax.Array]
-    #: The number of values in [0, 1], equally far apart, of which nll is a mass; None where it is a density.
+    #: Number of equally spaced values in [0, 1] on which p is a probability mass; None for a density.
     levels: int | None = None
 
 
-#: Of each value, its logit: output [B, ...] (Kingma & Welling 2014, appendix C.1).
+#: Bernoulli of each value, given its logit: output [B, ...] (Kingma & Welling 2014, appendix C.1).
 bernoulli = Likelihood(
     parameters=(),
     nll=losses.bernoulli_nll,
@@ -37,7 +37,7 @@ bernoulli = Likelihood(
 
 
 def fixed_gaussian(std: float = 1.0) -> Likelihood:
-    """N(output, std^2) of each value, the standard deviation given: output [B, ...]. ValueError unless std > 0."""
+    """N(output, std^2) of each value with a fixed standard deviation: output [B, ...]. ValueError unless std > 0."""
     if not std > 0:
         raise ValueError(f"std must be positive, got {std}")
     log_var = 2 * math.log(std)
@@ -50,7 +50,7 @@ def fixed_gaussian(std: float = 1.0) -> Likelihood:
     )
 
 
-#: Of each value, its mean and log-variance: output [B, ..., 2] (Kingma & Welling 2014, appendix C.2).
+#: Gaussian of each value, given its mean and log-variance: output [B, ..., 2] (Kingma & Welling 2014, appendix C.2).
 gaussian = Likelihood(
     parameters=(2,),
     nll=lambda output, x: losses.gaussian_nll(output[..., 0], output[..., 1], x),
@@ -62,7 +62,7 @@ gaussian = Likelihood(
 
 
 def categorical(levels: int) -> Likelihood:
-    """Any distribution over `levels` values k / (levels - 1): output [B, ..., levels]. ValueError if levels < 2."""
+    """Categorical over `levels` values k / (levels - 1): output [B, ..., levels]. ValueError if levels < 2."""
     if levels < 2:
         raise ValueError(f"levels must be at least 2, got {levels}")
     values = levels - 1
@@ -77,14 +77,14 @@ def categorical(levels: int) -> Likelihood:
 
 
 def log_marginal(key: jax.Array, log_weights: Callable[[jax.Array, int], jax.Array], num_samples: int) -> jax.Array:
-    """A lower bound on log p(x), in nats, from `log_weights(key, num)`, nats [num, B], of draws: -> [B].
+    """Importance-weighted lower bound on log p(x), nats, from `log_weights(key, num)`, nats [num, B]: -> [B].
 
-    Burda et al. 2016, eq. 8. The samples come in equal chunks of at most 64, one chunk at a time. Raises ValueError
+    Burda et al. 2016, eq. 8. Samples are drawn in equal chunks of at most 64, one chunk at a time. Raises ValueError
     unless `num_samples` is positive.
     """
     if num_samples < 1:
         raise ValueError(f"num_samples must be positive, got {num_samples}")
-    # Equal chunks, so that the bound of the chunks' bounds is the bound of all samples.
+    # With equal chunks, the bound over the bounds of the chunks is the bound over all samples.
     chunk = largest_divisor(num_samples, 64)
 
     def bound(index: jax.Array) -> jax.Array:

@@ -1,6 +1,6 @@
-"""Preparation of stored examples for a model: (key, x) -> x for one example, to be mapped over a batch.
+"""Preparations of stored examples for a model: (key, x) -> x for one example, mapped over a batch.
 
-x is uint8 0..255, or a float in [0, 1] (a vector may have any range).
+x is uint8 in 0..255, or a float in [0, 1] (vectors may have any range).
 """
 
 import dataclasses
@@ -14,22 +14,22 @@ import jax.numpy as jnp
 
 @dataclasses.dataclass(frozen=True)
 class Preparation:
-    """A preparation, called as `prepare(key, x)`, and what readers of a model have to know of it."""
+    """A preparation, called as `prepare(key, x)`, with its inverse to images and its log-determinant."""
 
-    #: (key, x) -> x of one example [...], from storage to the model's units.
+    #: (key, x) -> x of one example [...], from stored values to the model's units.
     apply: Callable[[jax.Array, jax.Array], jax.Array]
-    #: x [B, ...] in the model's units -> x [B, ...] in [0, 1], for pictures and classifiers.
+    #: x [B, ...] in the model's units -> x [B, ...] in [0, 1], for figures and classifiers.
     to_unit: Callable[[jax.Array], jax.Array] = lambda x: x
-    #: x [B, ...] -> nats [B]: log |det| of the map from the model's units to those of the integers that were stored, to
-    #: be added to -log p(x) for bits per dimension. None where a density of the model's is not one of integers.
+    #: x [B, ...] -> nats [B]: log |det| of the map from the model's units to those of the stored integers, added to
+    #: -log p(x) for bits per dimension. None where the prepared data is not a transformation of dequantized integers.
     log_det: Callable[[jax.Array], jax.Array] | None = None
-    #: Number of values k / (levels - 1) that x is reduced to; None where the preparation keeps all that are stored.
+    #: Number of values k / (levels - 1) to which x is reduced; None where x is not reduced.
     levels: int | None = None
     #: (key, x) -> y of one stored example, where the model is conditioned on something made of x itself.
     condition: Callable[[jax.Array, jax.Array], jax.Array] | None = None
 
     def __post_init__(self) -> None:
-        """Let the reference show what `apply` says of itself."""
+        """Take the docstring of `apply`, for the reference."""
         object.__setattr__(self, "__doc__", self.apply.__doc__)
 
     def __call__(self, key: jax.Array, x: jax.Array) -> jax.Array:
@@ -47,9 +47,9 @@ def _is_uint8(x: jax.Array) -> bool:
 
 @Preparation
 def scale(key: jax.Array, x: jax.Array) -> jax.Array:
-    """X / 255 as float32, [...] -> [...] in [0, 1]; floats pass. All that statically binarized data needs.
+    """x / 255 as float32: [...] -> [...] in [0, 1]; floats are unchanged. Also for statically binarized data.
 
-    The key is not used. Raises ValueError where x is neither uint8 nor floating, as every function here.
+    The key is not used. Raises ValueError where x is neither uint8 nor floating, like every function here.
     """
     del key
     return x.astype(jnp.float32) / 255 if _is_uint8(x) else x.astype(jnp.float32)
@@ -57,21 +57,21 @@ def scale(key: jax.Array, x: jax.Array) -> jax.Array:
 
 @functools.partial(Preparation, to_unit=lambda x: (x + 1) / 2)
 def scale_symmetric(key: jax.Array, x: jax.Array) -> jax.Array:
-    """2 x - 1 of the scaled values: [...] -> [...] in [-1, 1], the range of a tanh. The key is not used."""
+    """2 x - 1 for scaled x: [...] -> [...] in [-1, 1], the range of tanh. The key is not used."""
     return 2 * scale(key, x) - 1
 
 
 @functools.partial(Preparation, levels=2)
 def binarize(key: jax.Array, x: jax.Array) -> jax.Array:
-    """X ~ Bernoulli(x / 255), or Bernoulli(x) of a float in [0, 1]: [...] -> [...] of 0. and 1.
+    """x ~ Bernoulli(x / 255), or Bernoulli(x) for floats in [0, 1]: [...] -> [...] of 0. and 1.
 
-    "Dynamic binarization" (Burda et al. 2016, section 5) when drawn anew at each visit. A pixel is 1 where a random
-    16-bit number lies under round(65536 p): exact at 0 and 255, to 1e-5 elsewhere. 8-bit thresholds would be x / 256.
+    Dynamic binarization (Burda et al. 2016, section 5) if redrawn in every epoch. A pixel is 1 where a random 16-bit
+    number is below round(65536 p): exact at 0 and 255, to 1e-5 elsewhere (8 bits would give x / 256).
     """
     probabilities = scale(key, x).ravel()
     thresholds = jnp.round(probabilities * 65536).astype(jnp.uint32)
     words = jax.random.bits(key, (-(-thresholds.size // 2),), jnp.uint32)
-    # A random word holds two 16-bit numbers; the generator is most of the cost.
+    # Two 16-bit numbers from each random word, since the generator is most of the cost.
     uniforms = jnp.concatenate([words >> 16, words & 0xFFFF])[: thresholds.size]
     return (uniforms < thresholds).astype(jnp.float32).reshape(x.shape)
 
@@ -82,20 +82,20 @@ def _log_256(x: jax.Array) -> jax.Array:
 
 @functools.partial(Preparation, log_det=_log_256)
 def dequantize(key: jax.Array, x: jax.Array) -> jax.Array:
-    """(x + u) / 256 with u uniform in [0, 1), 16 bits of it: uint8 [...] -> float32 [...] in [0, 1).
+    """Uniform dequantization (x + u) / 256, u in [0, 1) with 16 bits: uint8 [...] -> float32 [...] in [0, 1).
 
-    Uria et al. 2013, section 5.1: the expected negative log-density of the result, plus D log 256 nats, is at least the
-    negative log-likelihood of the integers. Raises ValueError unless x is uint8.
+    Uria et al. 2013, section 5.1: the expected negative log-density of the result plus D log 256 nats is an upper bound
+    on the negative log-likelihood of the integers. Raises ValueError unless x is uint8.
     """
     if not _is_uint8(x):
         raise ValueError(f"only uint8 can be dequantized, got {x.dtype}")
-    # 8 + 16 bits are exact in float32; with a longer u the sum could round up to the next integer.
+    # 8 + 16 bits are exact in float32; with more bits the sum could round up to the next integer.
     uniform = jax.random.bits(key, x.shape, jnp.uint16).astype(jnp.float32) / 65536
     return (x.astype(jnp.float32) + uniform) / 256
 
 
 def logit(alpha: float) -> Preparation:
-    """The logit of alpha + (1 - 2 alpha) x of dequantized x in [0, 1): uint8 [...] -> float32 [...].
+    """Logit of alpha + (1 - 2 alpha) x for dequantized x in [0, 1): uint8 [...] -> float32 [...].
 
     Dinh et al. 2017, section 4.1; Papamakarios et al. 2017, section 4.3, with alpha 1e-6 for MNIST. Raises ValueError
     unless 0 < alpha < 1/2, and where x is not uint8.
@@ -108,22 +108,22 @@ def logit(alpha: float) -> Preparation:
         return jnp.clip((jax.nn.sigmoid(x) - alpha) / slope, 0, 1)
 
     def log_det(x: jax.Array) -> jax.Array:
-        of_values = math.log(256 / slope) - jax.nn.softplus(x) - jax.nn.softplus(-x)
-        return jnp.sum(of_values, axis=tuple(range(1, x.ndim)), dtype=jnp.float32)
+        per_value = math.log(256 / slope) - jax.nn.softplus(x) - jax.nn.softplus(-x)
+        return jnp.sum(per_value, axis=tuple(range(1, x.ndim)), dtype=jnp.float32)
 
     @functools.partial(Preparation, to_unit=to_unit, log_det=log_det)
     def prepare(key: jax.Array, x: jax.Array) -> jax.Array:
         unit = dequantize(key, x)
-        # 1 - x is exact; 1 less the squashed x would have lost alpha near the end.
+        # 1 - unit is exact; 1 - (alpha + slope * unit) would lose alpha near 1.
         return jnp.log(alpha + slope * unit) - jnp.log(alpha + slope * (1 - unit))
 
     return prepare
 
 
 def standardize(mean: jax.Array, std: jax.Array) -> Preparation:
-    """(x - mean) / std of the scaled x, mean and std [...] of the scaled training data: [...] -> float32 [...].
+    """(x - mean) / std for scaled x, with mean and std [...] of the scaled training data: [...] -> float32 [...].
 
-    A feature whose std is 0 is divided by 1, as scikit-learn's StandardScaler does.
+    Features with std 0 are divided by 1, as in scikit-learn's StandardScaler.
     """
     std = jnp.where(jnp.asarray(std) > 0, std, 1).astype(jnp.float32)
     mean = jnp.asarray(mean, jnp.float32)
@@ -139,9 +139,10 @@ def standardize(mean: jax.Array, std: jax.Array) -> Preparation:
 
 
 def quantize(levels: int) -> Preparation:
-    """(key, x) -> grey values k / (levels - 1) of `levels` equally wide bins: uint8 [...] -> float32 [...] in [0, 1].
+    """Quantize x to k / (levels - 1) with `levels` equally wide bins: uint8 [...] -> float32 [...] in [0, 1].
 
-    With 256 of them they are `scale`'s, with 2 the threshold is 128. The key is not used. ValueError unless 2 to 256.
+    256 levels are those of `scale`; with 2 levels the threshold is 128. The key is not used. ValueError unless levels
+    is 2 to 256.
     """
     if not 2 <= levels <= 256:
         raise ValueError(f"levels must be 2 to 256, got {levels}")
@@ -149,7 +150,7 @@ def quantize(levels: int) -> Preparation:
     @functools.partial(Preparation, levels=levels)
     def prepare(key: jax.Array, x: jax.Array) -> jax.Array:
         del key
-        # Of a float, 1 belongs to the last bin.
+        # The float 1.0 belongs to the last bin.
         bins = x.astype(jnp.int32) * levels // 256 if _is_uint8(x) else jnp.minimum(jnp.floor(x * levels), levels - 1)
         return bins.astype(jnp.float32) / (levels - 1)
 
@@ -157,16 +158,16 @@ def quantize(levels: int) -> Preparation:
 
 
 def mutate(prepare: Preparation, rate: float, levels: int) -> Preparation:
-    """Replace a share `rate` of the values that `prepare` gives by any of `levels` in [0, 1]: [...] -> [...].
+    """Replace a share `rate` of the prepared values by uniform draws from `levels` values: [...] -> [...].
 
-    The training data of a background model (Ren et al. 2019, section 4.1). ValueError unless `rate` lies in [0, 1].
+    Training data for a background model (Ren et al. 2019, section 4.1). ValueError unless `rate` lies in [0, 1].
     """
     if not 0 <= rate <= 1:
         raise ValueError(f"rate must lie in [0, 1], got {rate}")
 
-    def mutated(key: jax.Array, x: jax.Array) -> jax.Array:
+    def apply(key: jax.Array, x: jax.Array) -> jax.Array:
         key_prepare, key_which, key_value = jax.random.split(key, 3)
         values = jax.random.randint(key_value, x.shape, 0, levels).astype(jnp.float32) / (levels - 1)
         return jnp.where(jax.random.bernoulli(key_which, rate, x.shape), values, prepare(key_prepare, x))
 
-    return dataclasses.replace(prepare, apply=mutated, log_det=None)
+    return dataclasses.replace(prepare, apply=apply, log_det=None)

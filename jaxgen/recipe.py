@@ -1,4 +1,4 @@
-"""The contract between a family of models and whatever trains, evaluates or samples it."""
+"""The contract between a model family and its users: training loop, evaluation, sampling."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -9,61 +9,60 @@ PyTree = Any
 
 
 class State(NamedTuple):
-    """All that a family learns."""
+    """The state of a model family."""
 
-    #: All that evaluate, sample, encode ... read (parameters, batch statistics, label counts).
+    #: All that `evaluate`, `sample`, `encode` ... read: parameters, batch statistics, label counts.
     model: PyTree
-    #: What only `step` reads (optimizer states, counters); () where there is nothing.
+    #: All that only `step` reads: optimizer states, counters; () if there is nothing.
     train: PyTree
 
 
 class Recipe(NamedTuple):
-    """A family of models as pure functions over one state; built by keywords, and a function it lacks is None.
+    """A model family as pure functions over one state, built by keywords; functions it does not have are None.
 
-    A batch is `{"x": [B, ...], "y": ...}`, y where the data has labels. **y** is whatever x is conditioned on: a class,
-    integers [B]; a vector [B, F]; an image [B, H, W, C]. A model that is not conditional ignores it. **z** is
-    [B, ...]: a vector [B, Z] for most families, an image where a model translates between images.
+    A batch is `{"x": [B, ...], "y": ...}`, with y if the data has labels. **y** is whatever x is conditioned on:
+    classes, integers [B]; vectors [B, F]; images [B, H, W, C]. Unconditional models ignore it. **z** is [B, ...]:
+    vectors [B, Z] for most families, images for image-to-image translation.
     """
 
-    #: ``(key, batch) -> State``. The first state; of the batch only shapes and dtypes matter.
+    #: ``(key, batch) -> State``. Initial state; only shapes and dtypes of the batch matter.
     init: Callable[..., State]
     #: ``(key, state, batch, *, axis_name=None) -> (State, metrics)``. Train on one batch. Metrics are
-    #: float32 scalars, with `loss` and, where the optimizer injects it, `learning_rate`. Under an `axis_name` the batch
-    #: is this device's share, and gradients, counts and metrics are those of all devices. With `draws` k, leaves of the
+    #: float32 scalars: `loss` and, if the optimizer injects it, `learning_rate`. Under an `axis_name` the batch is this
+    #: device's share, and gradients, counts and metrics are reduced over all devices. With `draws` k, leaves of the
     #: batch are [k, B, ...].
     step: Callable[..., tuple[State, dict[str, jax.Array]]]
-    #: ``(key, model, batch) -> {name: [B]}``. Metrics of each example; of classifiers `accuracy` and `cross_entropy`.
+    #: ``(key, model, batch) -> {name: [B]}``. Metrics of each example; for classifiers `accuracy` and `cross_entropy`.
     evaluate: Callable[..., dict[str, jax.Array]]
-    #: ``(key, model, num, *, y=None) -> x [N, ...]``. Draws from p(x), or p(x | y) of y [N, ...]; the mean of x
-    #: given the latent where there is one. A class that is not given is drawn from the training labels.
+    #: ``(key, model, num, *, y=None) -> x [N, ...]``. Draws from p(x), or from p(x | y) for y [N, ...]; in
+    #: latent variable models the mean of x given a drawn latent. Without y, classes are drawn from the training prior.
     sample: Callable[..., jax.Array] | None = None
-    #: ``(key, model, x, mask, *, y=None) -> x [B, ...]``. Values of x where `mask` (booleans that broadcast
-    #: to x) is true, and the rest drawn given them.
+    #: ``(key, model, x, mask, *, y=None) -> x [B, ...]``. Keep x where `mask` (booleans that broadcast to x)
+    #: is true, and draw the rest given it.
     complete: Callable[..., jax.Array] | None = None
-    #: ``(model, x, *, y=None) -> z [B, ...]``. The code, the mean of q(z | x) where that is a distribution.
+    #: ``(model, x, *, y=None) -> z [B, ...]``. The code, or the mean of q(z | x).
     encode: Callable[..., jax.Array] | None = None
-    #: ``(key, model, x, *, y=None) -> z [B, ...]``. A draw from q(z | x); None where the code is deterministic.
+    #: ``(key, model, x, *, y=None) -> z [B, ...]``. A draw from q(z | x); None for a deterministic encoder.
     draw_code: Callable[..., jax.Array] | None = None
     #: ``(model, z, *, y=None) -> x [B, ...]``. The mean of x given z, in data units.
     decode: Callable[..., jax.Array] | None = None
-    #: ``(key, model, x) -> [B, ..., K]``. Log-probabilities of classes; of each position where y is a sequence.
+    #: ``(key, model, x) -> [B, ..., K]``. Log-probabilities of the classes; at each position if y is a sequence.
     classify: Callable[..., jax.Array] | None = None
-    #: ``(model, x) -> [B, F]``. A representation in which sets of examples are compared.
+    #: ``(model, x) -> [B, F]``. Features in which sets of examples are compared.
     features: Callable[..., jax.Array] | None = None
-    #: ``(key, model, x, *, y=None, num_samples=1) -> [B]``. Log p(x), or log p(x | y), in nats. Of a family with
-    #: `complete` it takes `mask=None` too: the sum over the values where the mask is true, each given those drawn
-    #: before it.
+    #: ``(key, model, x, *, y=None, num_samples=1) -> [B]``. log p(x), or log p(x | y), in nats. With `complete`
+    #: it also takes `mask=None`: the sum over the values where the mask is true, each given the values that precede it.
     log_prob: Callable[..., jax.Array] | None = None
-    #: "exact" or "lower bound" (one that rises with `num_samples`); None without `log_prob`.
+    #: "exact" or "lower bound" (which tightens with `num_samples`); None without `log_prob`.
     log_prob_is: str | None = None
     #: Whether samples depend on y.
     conditional: bool = False
-    #: The number of values in [0, 1], equally far apart, of which `log_prob` is a mass; None where it is a density.
+    #: Number of equally spaced values in [0, 1] on which `log_prob` is a probability mass; None for a density.
     levels: int | None = None
-    #: Independent batches that one step consumes.
+    #: Number of independent batches that one step consumes.
     draws: int = 1
 
 
 def mean_over(tree: PyTree, axis_name: str | None) -> PyTree:
-    """The mean of every leaf over the devices of `axis_name`; the tree itself where there is one device (None)."""
+    """The mean of every leaf over the devices of `axis_name`; None for a single device."""
     return tree if axis_name is None else jax.lax.pmean(tree, axis_name)

@@ -1,4 +1,4 @@
-"""Randomness that belongs to examples, and samplers that know a model only as a function."""
+"""Per-example keys and noise, and samplers that take a model as a function."""
 
 import math
 from collections.abc import Callable
@@ -11,10 +11,10 @@ PyTree = Any
 
 
 def example_keys(key: jax.Array, num_local: int, axis_name: str | None = None) -> jax.Array:
-    """One key for each example of the global batch, wherever it lives: -> [num_local] keys.
+    """One key per example of the global batch, independent of the number of devices: -> [num_local] keys.
 
-    Row j of the global batch has `fold_in(key, j)`, so that one device and N devices see the same noise. Under
-    `axis_name` this device holds the rows from `axis_index * num_local` on.
+    Row j of the global batch has `fold_in(key, j)`, so that one device and N devices draw the same noise. Under
+    `axis_name` this device holds the rows starting at `axis_index * num_local`.
     """
     first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * num_local
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, first + jnp.arange(num_local))
@@ -23,13 +23,13 @@ def example_keys(key: jax.Array, num_local: int, axis_name: str | None = None) -
 def standard_normal(
     key: jax.Array, num_local: int, shape: tuple[int, ...], *, axis_name: str | None = None
 ) -> jax.Array:
-    """N(0, I) of `shape` for each example, drawn from its own key: -> `[num_local, *shape]`."""
+    """Draws from N(0, I) of `shape`, each under its example's key: -> `[num_local, *shape]`."""
     keys = example_keys(key, num_local, axis_name)
     return jax.vmap(lambda key: jax.random.normal(key, shape, jnp.float32))(keys)
 
 
 def from_prior(key: jax.Array, decode: Callable[[jax.Array], jax.Array], num: int, latent_dim: int) -> jax.Array:
-    """decode(z) of z ~ N(0, I), `decode: [N, Z] -> [N, ...]`: -> x [N, ...].
+    """decode(z) with z ~ N(0, I), `decode: [N, Z] -> [N, ...]`: -> x [N, ...].
 
     Ancestral sampling (Kingma & Welling 2014, section 2.1). The first n of N samples are the same for every N.
     """
@@ -48,26 +48,25 @@ def raster_scan(
     begin_row: Callable[[PyTree, jax.Array, jax.Array], PyTree] | None = None,
     order: jax.Array | None = None,
 ) -> jax.Array:
-    """Draw images value by value, each given those before it, in one compiled scan: -> x of `shape`, [B, H, ...].
+    """Sample an autoregressive model value by value, in one compiled scan: -> x of `shape`, [B, H, ...].
 
-    Ancestral sampling of an autoregressive model (van den Oord et al. 2016a, section 2) whose activations are kept and
-    not computed again (Ramachandran et al. 2017). The i-th value is drawn under `fold_in(key, i)`, so that a sampler
-    that computes all logits anew for each value draws the same.
+    Ancestral sampling (van den Oord et al. 2016a, section 2) with cached activations (Ramachandran et al. 2017). The
+    i-th value is drawn under `fold_in(key, i)`, so that a sampler without a cache draws the same values.
 
     Args:
-        key: Of all draws.
-        column: (cache, the value drawn before [B], position) -> (cache, logits [B, ...] of the value at position).
-            Positions count values in the order of `shape`; before the first, the value is 0.
-        cache: What `column` keeps, before the first value.
-        shape: Of what is drawn, [B, H, ...].
-        draw: (key, logits [B, ...]) -> values [B], of which float32 is made.
-        given: Values of `shape` to keep where `mask` is true; the rest is drawn given them, as far as they come before.
+        key: Key of all draws.
+        column: (cache, previous value [B], position) -> (cache, logits [B, ...] of the value at position). Positions
+            count values in the order of `shape`; before the first value the previous one is 0.
+        cache: Initial cache of `column`.
+        shape: Shape of the samples, [B, H, ...].
+        draw: (key, logits [B, ...]) -> values [B], converted to float32.
+        given: Values of `shape` to keep where `mask` is true; each other value is drawn given those before it.
         mask: Booleans that broadcast to `shape`.
-        begin_row: As `column`, called before the first value of each of the H rows, for what a whole row shares.
-        order: The positions [D] in the order in which they are drawn; None for that of `shape`.
+        begin_row: Like `column` without logits, called before each of the H rows to compute what the row shares.
+        order: Positions [D] in the order in which they are drawn; None for the order of `shape`.
 
     Raises:
-        ValueError: If only one of `given` and `mask` is there.
+        ValueError: If only one of `given` and `mask` is given.
     """
     if (given is None) != (mask is None):
         raise ValueError("given and mask belong together; expected both or neither")

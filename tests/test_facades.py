@@ -16,7 +16,9 @@ FACADES = [name for name in MODULES if (ROOT / name / "__init__.py").exists()]
 # [B, Z], [K, B], [...], [num_local]
 SHAPE = re.compile(r"\[(\.\.\.|[A-Z]|num_\w+)(, ?[^\]]*)?\]")
 # What the modules of a package share among themselves, and nobody outside needs.
-INTERNAL = {"models": "empty_rows merge merge_gaussian of_colour pixel_at reach_of rows_above window write write_value"}
+INTERNAL = {
+    "models": "empty_rows find_reach merge merge_gaussian pixel_at rows_above select_colour window write write_value"
+}
 Definition = ast.FunctionDef | ast.ClassDef
 
 

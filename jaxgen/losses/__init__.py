@@ -1,9 +1,9 @@
 """Losses of generative models: arrays in, values out.
 
-`[B, ...]` in, `[B]` out, in nats, summed in float32; the caller takes the mean once. Every `*_loss`, `*_nll` and
-divergence is minimised; `importance_weighted_bound` alone is maximised. Logits at every boundary. Noise is drawn by the
-caller. Losses of a set (`mmd_*`) give one value for all rows, in units of their kernel. Shapes and dtypes are checked
-when a function is traced, so that the checks cost nothing once it is compiled.
+A loss takes `[B, ...]` and returns `[B]` in nats, summed in float32; the caller takes the mean once. Every `*_loss`,
+`*_nll` and divergence is minimised; only `importance_weighted_bound` is maximised. Networks return logits, and the
+caller draws the noise. Losses between two sets (`mmd_*`) return one value, in units of their kernel. Shapes and dtypes
+are checked when a function is traced, at no cost once it is compiled.
 """
 
 from jaxgen.losses.adversarial import (

@@ -1,4 +1,4 @@
-"""A kernel summed over the pairs of two sets, by blocks of rows, and the unbiased MMD^2 of such sums."""
+"""Sums of a kernel over the pairs of two sets, in blocks of rows, and the unbiased MMD^2 from them."""
 
 import math
 from collections.abc import Callable
@@ -8,18 +8,18 @@ import chex
 import jax
 import jax.numpy as jnp
 
-#: (rows [A, Z], columns [M, Z]) -> the kernel of each pair [A, M]; the columns are always a whole set.
+#: (rows [A, Z], columns [M, Z]) -> the kernel of each pair [A, M]; the columns are a whole set.
 Gram = Callable[[jax.Array, jax.Array], jax.Array]
 #: A function of squared distances, [...] -> [...].
 Kernel = Callable[[jax.Array], jax.Array]
 
-# Rounding can leave nothing or less between near-duplicates, where a kernel of the distance itself has an infinite
-# slope: times the 0 of a clipped distance, or of a pair that is left out, it would be nan.
+# Rounding can make the squared distance of near-duplicates 0 or negative. There a kernel of the distance itself has an
+# infinite slope, and infinity times the zero gradient of a clipped or masked pair is nan.
 _LEAST = 1e-30
 
 
 class PairSums(NamedTuple):
-    """A kernel summed over pairs of points, each point with itself left out."""
+    """Sums of a kernel over pairs of distinct points."""
 
     #: Over pairs within the first set, [].
     xx: jax.Array
@@ -29,9 +29,9 @@ class PairSums(NamedTuple):
     xy: jax.Array
 
 
-def unbiased(sums: PairSums, n: int, m: int) -> jax.Array:
-    """MMD^2 of sets of n and m points: Gretton et al. 2012, eq. 3."""
-    # One division after the other, as n^2 need not fit an int32.
+def unbiased_mmd(sums: PairSums, n: int, m: int) -> jax.Array:
+    """Unbiased MMD^2 of sets of n and m points (Gretton et al. 2012, eq. 3): sums of [] -> []."""
+    # Two divisions, since n^2 may overflow int32.
     return sums.xx / n / (n - 1) + sums.yy / m / (m - 1) - 2 * (sums.xy / n / m)
 
 
@@ -45,15 +45,15 @@ def pair_sums(gram: Gram, x: jax.Array, y: jax.Array, block_size: int) -> PairSu
 
 
 def squared_distances(a: jax.Array, b: jax.Array) -> jax.Array:
-    """||a_i - b_j||^2 from inner products, positive: [A, Z], [M, Z] -> [A, M]."""
-    # On accelerators the default precision of a product has too few digits for a difference of large terms.
+    """Squared distances ||a_i - b_j||^2 from inner products, made positive: [A, Z], [M, Z] -> [A, M]."""
+    # The default precision of accelerators is too low for a difference of large terms.
     inner = jnp.matmul(a, b.T, precision=jax.lax.Precision.HIGHEST)
     squares_a, squares_b = jnp.sum(jnp.square(a), axis=1), jnp.sum(jnp.square(b), axis=1)
     return jnp.maximum(squares_a[:, None] + squares_b[None, :] - 2 * inner, _LEAST)
 
 
-def kernel_of(d2: jax.Array, kernel: Kernel) -> jax.Array:
-    """k(d2), [...] -> [...]. Raises AssertionError unless the kernel keeps the shape and gives floats."""
+def evaluate_kernel(d2: jax.Array, kernel: Kernel) -> jax.Array:
+    """k(d2): [...] -> [...]. Raises AssertionError unless the kernel returns floats of the same shape."""
     values = kernel(d2)
     chex.assert_shape(values, d2.shape)
     chex.assert_type(values, float)
@@ -64,7 +64,7 @@ def _sum_over_pairs(gram: Gram, a: jax.Array, twin: jax.Array, b: jax.Array, blo
     """Sum of k(a_i, b_j) over i and j != twin_i: [N, Z], [N], [M, Z] -> []."""
 
     def row_sums(rows: tuple[jax.Array, jax.Array]) -> jax.Array:
-        # Masked rather than subtracted afterwards: no rounded distance of a point to itself enters value or gradient.
+        # Masked, not subtracted afterwards: the rounded distance of a point to itself must not enter value or gradient.
         itself = rows[1][:, None] == jnp.arange(len(b))[None, :]
         return jnp.sum(jnp.where(itself, 0, gram(rows[0], b)), axis=1)
 
@@ -72,7 +72,7 @@ def _sum_over_pairs(gram: Gram, a: jax.Array, twin: jax.Array, b: jax.Array, blo
     if num_blocks == 1:
         return jnp.sum(row_sums((a, twin)))
 
-    # A block is computed anew on the way back: its derivatives, kept for all blocks, would be the Gram matrix again.
+    # Blocks are recomputed in the backward pass: saving their derivatives would take the memory of the Gram matrix.
     filling = -len(a) % num_blocks
     rows = jnp.pad(a, ((0, filling), (0, 0))).reshape(num_blocks, -1, a.shape[1])
     sums = jax.lax.map(jax.checkpoint(row_sums), (rows, jnp.pad(twin, (0, filling)).reshape(num_blocks, -1)))

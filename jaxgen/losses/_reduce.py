@@ -1,11 +1,11 @@
-"""How an event is taken apart and summed over, and a root of a sum that may be 0."""
+"""Reductions over event axes, and a square root that is differentiable at 0."""
 
 import jax
 import jax.numpy as jnp
 
 
 def flat(array: jax.Array) -> jax.Array:
-    """The event axes as one, in float32: [B, ...] -> [B, D]. Compilers fuse this form without copying it about."""
+    """Flatten the event axes, in float32: [B, ...] -> [B, D]. XLA fuses this form without copies."""
     return array.reshape(len(array), -1).astype(jnp.float32)
 
 
@@ -15,7 +15,7 @@ def sum_event(values: jax.Array) -> jax.Array:
 
 
 def root(squares: jax.Array) -> jax.Array:
-    """The square root, whose slope at 0 is taken as 0: [...] -> [...]."""
-    # Both branches of where are differentiated, and the root's slope at 0 is infinite: 0 times it is nan.
+    """Square root with derivative 0 at 0: [...] -> [...]."""
+    # Both branches of where are differentiated; 0 times the infinite slope of the root at 0 would be nan.
     is_zero = squares == 0
     return jnp.where(is_zero, 0.0, jnp.sqrt(jnp.where(is_zero, 1.0, squares)))

@@ -1,8 +1,8 @@
-"""Losses of the two players of an adversarial game, and penalties on a critic's gradient.
+"""GAN losses of discriminator and generator, and gradient penalties.
 
-The real and the fake batch have the same B: row i of a discriminator's loss is of real example i together with fake
-example i, and the mean over rows is the sum of the two expectations of the paper. D = sigmoid(logits); scores are a
-network's output as it is.
+Real and fake batches have the same B: row i of a discriminator loss is the sum of the terms of real example i and fake
+example i, so that the mean over rows is the sum of the two expectations in the paper. D = sigmoid(logits); scores are
+raw network outputs.
 """
 
 from collections.abc import Callable
@@ -17,8 +17,8 @@ from jaxgen.losses._reduce import flat, root, sum_event
 def minimax_discriminator_loss(real_logits: jax.Array, fake_logits: jax.Array, *, smoothing: float = 0.0) -> jax.Array:
     """-log D(x) - log(1 - D(G(z))), which is -V, in nats: [B], [B] -> [B].
 
-    Goodfellow et al. 2014, eq. 1, negated so that it is minimised; at the optimum D = p / (p + q) its mean is
-    log 4 - 2 JSD. With `smoothing` the target of real examples, and of these alone, is 1 - smoothing (Salimans et al.
+    Goodfellow et al. 2014, eq. 1, negated so that it is minimised; at the optimum D = p / (p + q) its mean is log 4 - 2
+    JSD. With `smoothing` the target of real examples only is 1 - smoothing (one-sided label smoothing, Salimans et al.
     2016, section 3.4). Raises AssertionError unless both are floating [B], ValueError unless 0 <= smoothing < 1.
     """
     chex.assert_rank([real_logits, fake_logits], 1)
@@ -33,9 +33,9 @@ def minimax_discriminator_loss(real_logits: jax.Array, fake_logits: jax.Array, *
 
 
 def minimax_generator_loss(fake_logits: jax.Array) -> jax.Array:
-    """Log(1 - D(G(z))) in nats, negative and unbounded below: [B] -> [B].
+    """log(1 - D(G(z))) in nats, negative and unbounded below: [B] -> [B].
 
-    Goodfellow et al. 2014, eq. 1: its gradient, -D, vanishes where the discriminator is sure, hence
+    Goodfellow et al. 2014, eq. 1. Its gradient, -D, vanishes where the discriminator is confident; see
     `non_saturating_generator_loss`. Raises AssertionError unless the input is floating [B].
     """
     chex.assert_rank(fake_logits, 1)
@@ -83,8 +83,8 @@ def least_squares_generator_loss(fake_scores: jax.Array) -> jax.Array:
 def hinge_discriminator_loss(real_scores: jax.Array, fake_scores: jax.Array) -> jax.Array:
     """max(0, 1 - D(x)) + max(0, 1 + D(G(z))) with D the score itself: [B], [B] -> [B].
 
-    Lim & Ye 2017 ("Geometric GAN"); Miyato et al. 2018 ("Spectral normalization"), eq. 16, negated. On the edge of a
-    margin its slope is taken as 0. Raises AssertionError unless both are floating [B].
+    Lim & Ye 2017 ("Geometric GAN"); Miyato et al. 2018 ("Spectral normalization"), eq. 16, negated. The
+    derivative at the margin is 0. Raises AssertionError unless both are floating [B].
     """
     chex.assert_rank([real_scores, fake_scores], 1)
     chex.assert_equal_shape([real_scores, fake_scores])
@@ -106,10 +106,10 @@ def hinge_generator_loss(fake_scores: jax.Array) -> jax.Array:
 
 
 def wasserstein_critic_loss(real_scores: jax.Array, fake_scores: jax.Array) -> jax.Array:
-    """f(G(z)) - f(x), the distance's estimate negated: [B], [B] -> [B].
+    """f(G(z)) - f(x), minus the estimated Wasserstein distance: [B], [B] -> [B].
 
-    Arjovsky et al. 2017 ("Wasserstein GAN"), eq. 3, negated so that it is minimised. It bounds nothing unless f is kept
-    Lipschitz, as by `gradient_penalty`. Raises AssertionError unless both are floating [B].
+    Arjovsky et al. 2017 ("Wasserstein GAN"), eq. 3, negated so that it is minimised. It is meaningful only for a
+    Lipschitz f, as enforced by `gradient_penalty`. Raises AssertionError unless both are floating [B].
     """
     chex.assert_rank([real_scores, fake_scores], 1)
     chex.assert_equal_shape([real_scores, fake_scores])
@@ -145,12 +145,11 @@ def _squared_gradient_norm(critic: Callable[[jax.Array], jax.Array], x: jax.Arra
 def gradient_penalty(critic: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
     """(||grad critic(x)||_2 - 1)^2 at the given points, norm over the event axes: x [B, ...] -> [B].
 
-    Gulrajani et al. 2017 ("Improved training of Wasserstein GANs"), eq. 3, without its weight. The caller draws the
-    points, there epsilon x + (1 - epsilon) G(z) with epsilon ~ U(0, 1) of each example. `critic` maps [B, ...] to
-    scores [B] and has neither batch norm nor a standard deviation over the batch: with them, score i depends on other
-    rows and this is not its gradient.
-    Where the norm is 0 the value is 1 and its gradient, which does not exist, is taken as 0. Raises AssertionError
-    where x is not floating or the scores are not [B].
+    Gulrajani et al. 2017 ("Improved training of Wasserstein GANs"), eq. 3, without the weight. The caller draws the
+    points; in the paper epsilon x + (1 - epsilon) G(z) with epsilon ~ U(0, 1) per example. `critic` maps [B, ...] to
+    scores [B] and must not use batch norm or a minibatch standard deviation: score i would depend on other rows. Where
+    the norm is 0 the value is 1 and the gradient, which does not exist, is 0. Raises AssertionError where x is not
+    floating or the scores are not [B].
     """
     return jnp.square(root(_squared_gradient_norm(critic, x)) - 1)
 
@@ -159,7 +158,7 @@ def zero_centered_penalty(critic: Callable[[jax.Array], jax.Array], x: jax.Array
     """||grad critic(x)||_2^2 at the given points, norm over the event axes: x [B, ...] -> [B].
 
     Mescheder et al. 2018 ("Which training methods for GANs do actually converge?"), eq. 9 at real x (R1) and eq. 10 at
-    generated x (R2), without the factor gamma / 2 that they put before it: the caller's weight is gamma / 2. `critic`
-    and errors as in `gradient_penalty`.
+    generated x (R2), without their factor gamma / 2, which is the caller's weight. `critic` and errors as in
+    `gradient_penalty`.
     """
     return _squared_gradient_norm(critic, x)

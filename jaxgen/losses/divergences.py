@@ -33,7 +33,7 @@ def gaussian_kl(mean: jax.Array, log_var: jax.Array) -> jax.Array:
 def gaussian_kl_between(mean_q: jax.Array, log_var_q: jax.Array, mean_p: jax.Array, log_var_p: jax.Array) -> jax.Array:
     """KL(N(mean_q, exp(log_var_q)) || N(mean_p, exp(log_var_p))) in nats: four [B, Z] -> [B].
 
-    The general form of Kingma & Welling 2014, appendix B, as ladders of latents need it. Raises AssertionError where
+    The general form of Kingma & Welling 2014, appendix B, for hierarchical latents. Raises AssertionError where
     shapes differ, the rank is not 2 or a dtype is not floating.
     """
     arrays = [mean_q, log_var_q, mean_p, log_var_p]

@@ -12,22 +12,22 @@ from jaxgen.losses._reduce import flat, sum_event
 def bernoulli_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
     """-log p(x) under independent Bernoulli(sigmoid(logits)), in nats: [B, ...], [B, ...] -> [B].
 
-    Kingma & Welling 2014, appendix C.1. x is a float in [0, 1]; strictly between 0 and 1 the value is a cross-entropy
-    and no likelihood. Raises AssertionError where shapes differ or a dtype is not floating.
+    Kingma & Welling 2014, appendix C.1. x is a float in [0, 1]; strictly between 0 and 1 the value is a cross-entropy,
+    not a likelihood. Raises AssertionError where shapes differ or a dtype is not floating.
     """
     chex.assert_equal_shape([logits, x])
     chex.assert_type([logits, x], float)
 
     logits, x = flat(logits), flat(x)
-    # softplus(l) - x*l equals the two-sided log-sigmoid, and never takes the log of a number already rounded to zero.
+    # softplus(l) - x*l equals the two-sided log-sigmoid, and never takes the log of a probability rounded to zero.
     return sum_event(jax.nn.softplus(logits) - x * logits)
 
 
 def gaussian_nll(mean: jax.Array, log_var: jax.Array, x: jax.Array) -> jax.Array:
     """-log p(x) under independent N(mean, exp(log_var)), in nats: [B, ...], [B, ...], [B, ...] -> [B].
 
-    Kingma & Welling 2014, appendix C.2, the normalising constant included. Raises AssertionError where shapes differ or
-    a dtype is not floating.
+    Kingma & Welling 2014, appendix C.2, including the normalising constant. Raises AssertionError where shapes differ
+    or a dtype is not floating.
     """
     chex.assert_equal_shape([mean, log_var, x])
     chex.assert_type([mean, log_var, x], float)
@@ -41,15 +41,15 @@ def gaussian_nll(mean: jax.Array, log_var: jax.Array, x: jax.Array) -> jax.Array
 def categorical_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
     """-log p(x) under independent categoricals softmax(logits), in nats: [B, ..., K], [B, ...] -> [B].
 
-    Van den Oord et al. 2016 ("Pixel Recurrent Neural Networks"), section 2.2. x holds integers in 0..K-1, which a
-    compiled function cannot check: of others the value is nan. Raises AssertionError where logits are not x's shape
-    plus one axis, or where a dtype is not floating / integer.
+    Van den Oord et al. 2016 ("Pixel Recurrent Neural Networks"), section 2.2. x holds integers in 0..K-1; for other
+    values, which a compiled function cannot reject, the result is nan. Raises AssertionError unless logits have the
+    shape of x plus one axis, or where a dtype is not floating / integer.
     """
     chex.assert_shape(logits, (*x.shape, None))
     chex.assert_type([logits, x], [float, int])
 
     logits = logits.astype(jnp.float32)
-    # An index past the end finds nan, a negative one would count from the end.
+    # An index past the end gives nan; a negative one would count from the end.
     index = jnp.where(x < 0, logits.shape[-1], x)
     chosen = jnp.take_along_axis(logits, index[..., None], axis=-1)[..., 0]
     return sum_event(jax.nn.logsumexp(logits, axis=-1) - chosen)
@@ -58,7 +58,7 @@ def categorical_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
 def squared_error(reconstruction: jax.Array, x: jax.Array) -> jax.Array:
     """||x - reconstruction||^2, in squared units of x rather than nats: [B, ...], [B, ...] -> [B].
 
-    Half of it is `gaussian_nll` under unit variances, less that one's constant D/2 log(2 pi) (Kingma & Welling 2014,
+    Half of it is `gaussian_nll` with unit variances without the constant D/2 log(2 pi) (Kingma & Welling 2014,
     appendix C.2). Raises AssertionError where shapes differ or a dtype is not floating.
     """
     chex.assert_equal_shape([reconstruction, x])
@@ -68,10 +68,10 @@ def squared_error(reconstruction: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def bits_per_dim(nll: jax.Array, num_dims: int) -> jax.Array:
-    """Nats per example as bits per dimension, nll / (num_dims log 2): [B] -> [B].
+    """Bits per dimension from nats per example, nll / (num_dims log 2): [B] -> [B].
 
-    Theis et al. 2016 ("A note on the evaluation of generative models"), section 3.1. For data that was scaled, the
-    caller has added the log-determinant. Raises ValueError unless num_dims is positive.
+    Theis et al. 2016 ("A note on the evaluation of generative models"), section 3.1. For scaled data the
+    caller must add the log-determinant first. Raises ValueError unless num_dims is positive.
     """
     chex.assert_rank(nll, 1)
     chex.assert_type(nll, float)

@@ -1,9 +1,9 @@
-"""Maximum mean discrepancy: how unlike two sets of points are, by the means of a kernel between and within them.
+"""Maximum mean discrepancy between two sets of points, and its kernels.
 
-Losses of a set: what a row adds depends on every other row, so that a mean of values on parts of a batch is another
-number. Devices gather the points before they call these. A kernel is an elementwise function of squared distances; of
-points at no distance its slope, which a kernel such as exp(-sqrt(d2)) does not have there, is taken as 0. Squared
-distances come from inner products, and are known to about 1e-7 of the square of a set's radius.
+These losses couple all rows: the MMD of a batch is not the mean over its parts, so points are gathered from all devices
+first. A kernel is an elementwise function of squared distances. Its derivative between coincident points, which a
+kernel such as exp(-sqrt(d2)) does not have, is 0. Squared distances are computed from inner products, to about 1e-7 of
+the squared radius of a set.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._pairs import Kernel, PairSums, kernel_of, pair_sums, squared_distances, unbiased
+from jaxgen.losses._pairs import Kernel, PairSums, evaluate_kernel, pair_sums, squared_distances, unbiased_mmd
 
 
 def rbf(bandwidths: Sequence[float]) -> Kernel:
     """Sum over sigma of exp(-d2 / (2 sigma^2)), a function of squared distances [...] -> [...].
 
-    The Gaussian kernel of Gretton et al. 2012, summed over bandwidths as by Li et al. 2015 ("Generative moment matching
+    The Gaussian kernel of Gretton et al. 2012, summed over bandwidths as in Li et al. 2015 ("Generative moment matching
     networks"). Raises ValueError unless there are bandwidths and all are positive.
     """
     _check_positive("bandwidths", bandwidths)
@@ -30,8 +30,8 @@ def inverse_multiquadric(scales: Sequence[float]) -> Kernel:
     """Sum over C of C / (C + d2), a function of squared distances [...] -> [...].
 
     Tolstikhin et al. 2018 ("Wasserstein auto-encoders"), section 4, summed over scales as in their code
-    (`latent_kernel`). Its tails pull at far points where a Gaussian's are
-    flat. Raises ValueError unless there are scales and all are positive.
+    (`latent_kernel`). Its heavy tails have a gradient at distant points, where a Gaussian kernel is flat. Raises
+    ValueError unless there are scales and all are positive.
     """
     _check_positive("scales", scales)
 
@@ -39,7 +39,7 @@ def inverse_multiquadric(scales: Sequence[float]) -> Kernel:
 
 
 def latent_kernel(latent_dim: int) -> Kernel:
-    """The inverse multiquadrics between codes of size Z and N(0, I), a function of squared distances [...] -> [...].
+    """Inverse multiquadrics for codes of size Z against N(0, I), a function of squared distances [...] -> [...].
 
     C = 2 Z s for s in .1, .2, .5, 1, 2, 5, 10, as in the code of Tolstikhin et al. 2018.
     """
@@ -47,28 +47,27 @@ def latent_kernel(latent_dim: int) -> Kernel:
 
 
 def mmd_unbiased(x: jax.Array, y: jax.Array, kernel: Kernel, *, block_size: int = 512) -> jax.Array:
-    """Estimate of MMD^2, right in the mean over draws of the sets, in units of the kernel: [N, Z], [M, Z] -> [].
+    """Unbiased estimate of MMD^2, in units of the kernel: [N, Z], [M, Z] -> [].
 
-    Gretton et al. 2012, eq. 3. It can be negative: the biased estimate is kept above 0 by the pairs of a point with
-    itself, each k(0), and without them estimates at equal distributions scatter about their mean 0. Do not clip it:
-    clipped, it is biased, and its gradient vanishes where it was negative. At most `block_size` rows of a Gram matrix
-    exist at a time; `block_size = max(N, M)` takes it whole. Raises AssertionError where an array is not [., Z] or
-    not floating, or the kernel changes a shape, ValueError for sets of fewer than 2 points or a block of none.
+    Gretton et al. 2012, eq. 3. It can be negative: for equal distributions it scatters about 0. Do not clip it: a
+    clipped estimate is biased, and has no gradient where it was negative. At most `block_size` rows of a Gram matrix
+    exist at a time; `block_size = max(N, M)` computes it in one block. Raises AssertionError where an array is not
+    [., Z] or not floating, or the kernel changes a shape, ValueError for sets of fewer than 2 points or a block size
+    below 1.
     """
     sums = _sums(x, y, kernel, block_size, least=2)
-    return unbiased(sums, len(x), len(y))
+    return unbiased_mmd(sums, len(x), len(y))
 
 
 def mmd_biased(x: jax.Array, y: jax.Array, kernel: Kernel, *, block_size: int = 512) -> jax.Array:
-    """MMD^2 between the two sets themselves, in units of the kernel: [N, Z], [M, Z] -> [].
+    """Biased estimate of MMD^2, that between the empirical distributions, in units of the kernel: [N, Z], [M, Z] -> [].
 
-    Gretton et al. 2012, eq. 5 without its root; at least 0, up to rounding. As an estimate for the distributions it is
-    too large in the mean, by (k(0) - E k(x, x')) / N and the same of y. `block_size` as in `mmd_unbiased`. Raises as
-    `mmd_unbiased`, but that one point is a set.
+    Gretton et al. 2012, eq. 5, squared; at least 0, up to rounding. Its bias is (k(0) - E k(x, x')) / N plus the same
+    for y. `block_size` and errors as in `mmd_unbiased`, except that sets of one point are allowed.
     """
     sums = _sums(x, y, kernel, block_size, least=1)
     n, m = len(x), len(y)
-    itself = kernel_of(jnp.float32(0), kernel)
+    itself = evaluate_kernel(jnp.float32(0), kernel)
     return (sums.xx / n + itself) / n + (sums.yy / m + itself) / m - 2 * (sums.xy / n / m)
 
 
@@ -87,9 +86,9 @@ def _sums(x: jax.Array, y: jax.Array, kernel: Kernel, block_size: int, *, least:
         raise ValueError(f"block_size must be positive, got {block_size}")
 
     def gram(rows: jax.Array, columns: jax.Array) -> jax.Array:
-        # Far from the origin, squares less an inner product lose the digits of a distance. A distance does not depend
-        # on the origin, and so neither does its gradient.
+        # Centred first: far from the origin, squares minus an inner product cancel. Neither distances nor their
+        # gradients depend on the origin.
         origin = jax.lax.stop_gradient(jnp.mean(columns, axis=0, keepdims=True))
-        return kernel_of(squared_distances(rows - origin, columns - origin), kernel)
+        return evaluate_kernel(squared_distances(rows - origin, columns - origin), kernel)
 
     return pair_sums(gram, x.astype(jnp.float32), y.astype(jnp.float32), block_size)

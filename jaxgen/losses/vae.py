@@ -1,6 +1,6 @@
-"""The evidence lower bound and its importance-weighted relative.
+"""The evidence lower bound and the importance-weighted bound.
 
-Several samples per example are `jax.vmap` over the noise.
+For several samples per example, `jax.vmap` over the noise.
 """
 
 import math
@@ -14,9 +14,9 @@ from jaxgen.losses._reduce import sum_event
 
 
 class NegativeElbo(NamedTuple):
-    """The parts of a negative evidence lower bound, each in nats, [B]."""
+    """The terms of a negative evidence lower bound, in nats, each [B]."""
 
-    #: -log p(x | z), or its mean over q(z | x).
+    #: -log p(x | z), or its mean over draws from q(z | x).
     reconstruction: jax.Array
     #: KL(q(z | x) || p(z)), without beta.
     kl: jax.Array
@@ -25,7 +25,7 @@ class NegativeElbo(NamedTuple):
 
 
 def reparameterize(mean: jax.Array, log_var: jax.Array, noise: jax.Array) -> jax.Array:
-    """Z = mean + exp(log_var / 2) noise, noise drawn from N(0, I) by the caller: three [B, Z] -> [B, Z].
+    """z = mean + exp(log_var / 2) noise, with noise ~ N(0, I) drawn by the caller: three [B, Z] -> [B, Z].
 
     Kingma & Welling 2014, section 2.4. Raises AssertionError where shapes differ or a dtype is not floating.
     """
@@ -38,9 +38,9 @@ def reparameterize(mean: jax.Array, log_var: jax.Array, noise: jax.Array) -> jax
 def negative_elbo(reconstruction: jax.Array, kl: jax.Array, *, beta: float | jax.Array = 1.0) -> NegativeElbo:
     """Reconstruction + beta KL, in nats: [B], [B] -> NegativeElbo of [B].
 
-    Kingma & Welling 2014, eq. 3; beta as in Higgins et al. 2017, eq. 4. The total bounds -log p(x) from above where
-    beta >= 1. `beta` may be a traced scalar (KL warm-up). Raises AssertionError unless both are [B]
-    and beta is one number.
+    Kingma & Welling 2014, eq. 3; beta as in Higgins et al. 2017, eq. 4. The total is an upper bound on -log p(x)
+    if beta >= 1. `beta` may be a traced scalar (KL warm-up). Raises AssertionError unless both are [B] and beta is a
+    scalar.
     """
     chex.assert_rank([reconstruction, kl, beta], [1, 1, 0])
     chex.assert_equal_shape([reconstruction, kl])
@@ -51,12 +51,12 @@ def negative_elbo(reconstruction: jax.Array, kl: jax.Array, *, beta: float | jax
 
 
 def free_bits(kl_per_dim: jax.Array, *, minimum: float) -> jax.Array:
-    """KL summed over dimensions, each counted as at least `minimum` nats: [B, Z] -> [B].
+    """KL with free bits: summed over dimensions, each at least `minimum` nats: [B, Z] -> [B].
 
     Kingma et al. 2016 ("Improved variational inference with inverse autoregressive flow"), eq. 15, clamp the *mean over
-    the minibatch* of the KL of a group of dimensions. Here each example is clamped on its own, so that the loss of an
-    example does not depend on its batch; the sum is never smaller than theirs (Jensen), and the gradient vanishes for
-    exactly those (example, dimension) pairs that do not exceed the minimum. Raises AssertionError unless the input is
+    the minibatch* of the KL of a group of dimensions. Here each example is clamped separately, so that its loss does
+    not depend on its batch; the sum is never smaller than theirs (Jensen), and the gradient vanishes exactly for the
+    (example, dimension) pairs that do not exceed the minimum. Raises AssertionError unless the input is
     [B, Z], ValueError where minimum is negative.
     """
     chex.assert_rank(kl_per_dim, 2)
@@ -65,15 +65,15 @@ def free_bits(kl_per_dim: jax.Array, *, minimum: float) -> jax.Array:
         raise ValueError(f"minimum must be at least 0 nats, got {minimum}")
 
     kl_per_dim = kl_per_dim.astype(jnp.float32)
-    # The slope of jnp.maximum is a half where both are equal.
+    # Not jnp.maximum, whose derivative is 1/2 at equality.
     return sum_event(jnp.where(kl_per_dim <= minimum, minimum, kl_per_dim))
 
 
 def importance_weighted_bound(log_weights: jax.Array) -> jax.Array:
-    """Log 1/K sum_k w_k, a lower bound on log p(x) in nats and the one function here to *maximise*: [K, B] -> [B].
+    """log 1/K sum_k w_k, a lower bound on log p(x) in nats, to be *maximised*: [K, B] -> [B].
 
-    Burda et al. 2016, eq. 8, with log w_k = log p(x, z_k) - log q(z_k | x), the KL sampled rather than analytic. Its
-    gradient weighs sample k by w_k / sum w (eq. 14), the best sample most. Raises AssertionError unless the input is
+    Burda et al. 2016, eq. 8, with log w_k = log p(x, z_k) - log q(z_k | x), with a sampled KL. Its gradient
+    weights sample k by w_k / sum w (eq. 14). Raises AssertionError unless the input is
     [K, B].
     """
     chex.assert_rank(log_weights, 2)

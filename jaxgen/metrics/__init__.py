@@ -1,9 +1,9 @@
 """Metrics of sets of samples: arrays in, values out.
 
-A set is `[N, F]`, its events flattened; images enter as features, or as pixels where the docstring allows it; scores of
-a set are `[N]`. A metric here belongs to the whole set: it is not the mean over batches, nor over devices, of its own
-values. Bayes' rule, which compares models rather than sets, goes a row at a time. All is computed in float32. Shapes
-and dtypes are checked when a function is traced. Compile what is called more than once.
+A set is `[N, F]`, with flattened events; images are given as features, or as pixels where the docstring allows it.
+Scores of a set are `[N]`. A metric belongs to the whole set: it is not the mean of its values over batches or devices.
+The exception is Bayes' rule, which works row by row. Everything is computed in float32. Shapes and dtypes are checked
+when a function is traced. Wrap functions that are called repeatedly in `jax.jit`.
 """
 
 from jaxgen.metrics.auroc import (

@@ -1,4 +1,4 @@
-"""Squared Euclidean distances between two sets, some rows at a time."""
+"""Squared Euclidean distances between two sets, in blocks of rows."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,22 +12,22 @@ _FEATURES = 16  # added in one pass over [ROWS, M], so that the sums stay in reg
 
 
 def check_sets(x: jax.Array, y: jax.Array) -> None:
-    """Raises AssertionError unless both are floating, [N, F] and [M, F]."""
+    """Raise AssertionError unless both are floating, [N, F] and [M, F]."""
     chex.assert_rank([x, y], 2)
     chex.assert_equal_shape_suffix([x, y], 1)
     chex.assert_type([x, y], float)
 
 
 def over_rows(reduce: Callable[[jax.Array], Any], x: jax.Array, references: jax.Array) -> Any:
-    """`reduce` of the squared distances, [M], from each row of x to all references: [N, F], [M, F] -> leaves [N, ...].
+    """Reduce the squared distances [M] of each row of x to all references: [N, F], [M, F] -> leaves [N, ...].
 
-    In float32, as sums of squared differences, feature by feature. So a distance depends on its two rows alone, bit for
-    bit, and distances may be compared: those of equal pairs are equal, and those of integers are exact below 2^24.
-    Others are right to about 1e-6 of themselves. Memory is that of 64 rows of distances; no [N, M, F] is formed.
+    Distances are float32 sums of squared differences, feature by feature. So a distance depends only on its two rows,
+    bit for bit, and ties are exact: equal pairs have equal distances, and distances between integers are exact below
+    2^24. Others have a relative error of about 1e-6. Memory holds 64 rows of distances; no [N, M, F] is formed.
     """
     x, columns = jnp.asarray(x, jnp.float32), jnp.asarray(references, jnp.float32).T
 
-    # On the way back differences are computed anew: kept, they would be [F, N, M].
+    # Differences are recomputed in the backward pass: saved, they would be [F, N, M].
     @jax.checkpoint
     def add(distances: jax.Array, feature: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
         value, values = feature

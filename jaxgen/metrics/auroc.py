@@ -1,4 +1,4 @@
-"""How well a score tells outliers from inliers."""
+"""Area under the ROC curve of an out-of-distribution score."""
 
 import chex
 import jax
@@ -6,10 +6,11 @@ import jax.numpy as jnp
 
 
 def auroc(scores_in: jax.Array, scores_out: jax.Array) -> jax.Array:
-    """The probability that an outlier's score lies above an inlier's, ties counted half: [N], [M] -> [], in [0, 1].
+    """AUROC of in-distribution scores against higher out-of-distribution scores: [N], [M] -> [], in [0, 1].
 
-    The area under the curve of hits over false alarms is this probability (Hanley & McNeil 1982, section III). By
-    sorting, in memory that grows with N + M; nan where a score is. Raises AssertionError unless both are floating.
+    It is the probability that an out-of-distribution score exceeds an in-distribution score, ties counted half (Hanley
+    & McNeil 1982, section III). Computed by sorting, in memory O(N + M); nan if any score is nan. Raises AssertionError
+    unless both are floating.
     """
     chex.assert_rank([scores_in, scores_out], 1)
     chex.assert_type([scores_in, scores_out], float)
@@ -18,7 +19,7 @@ def auroc(scores_in: jax.Array, scores_out: jax.Array) -> jax.Array:
     ordered = jnp.sort(scores_in)
     below = jnp.searchsorted(ordered, scores_out, side="left")
     not_above = jnp.searchsorted(ordered, scores_out, side="right")
-    # Of each outlier first, as the number of pairs may have no float32.
+    # Divided before the mean, as float32 may not represent the number of pairs.
     area = jnp.mean((below + not_above).astype(jnp.float32) / (2 * len(scores_in)))
-    # A sort puts nan last, which would make it the surest of outliers.
+    # Sorting puts nan last, as the most out-of-distribution score.
     return jnp.where(jnp.any(jnp.isnan(scores_in)) | jnp.any(jnp.isnan(scores_out)), jnp.nan, area)

@@ -1,4 +1,4 @@
-"""Bayes' rule: which class an example is of, from how probable it is within each."""
+"""Bayes' rule: class probabilities from class-conditional densities."""
 
 import chex
 import jax
@@ -6,13 +6,13 @@ import jax.numpy as jnp
 
 
 def bayes_posterior(log_likelihoods: jax.Array, log_prior: jax.Array) -> jax.Array:
-    """Log p(y | x) from log p(x | y), in nats, and log p(y): [B, K], [K] -> log-probabilities [B, K].
+    """log p(y | x) from log p(x | y), in nats, and log p(y): [B, K], [K] -> log-probabilities [B, K].
 
-    What makes a classifier of a generative model (Ng & Jordan 2002, section 2). p(y | x) is proportional to
-    p(x | y) p(y), so the prior need not be normalised, and counts will do; nor need the likelihoods, where one factor
-    of x alone, such as a binomial coefficient, is missing from all classes. A class of prior 0 (-inf) has probability 0
-    everywhere; a row in which all classes have is nan. In float32: likelihoods of -5,000 nats, as images have, hold
-    their last bit to 5e-4 nats, and so does the posterior. Raises AssertionError unless both are floating with equal K.
+    This turns a generative model into a classifier (Ng & Jordan 2002, section 2). p(y | x) is proportional to
+    p(x | y) p(y): the prior need not be normalised, so counts will do, and factors of x alone, such as a binomial
+    coefficient, may be left out of all likelihoods. A class with prior 0 (-inf) has probability 0; a row where every
+    class has probability 0 is nan. In float32 log-likelihoods of -5,000 nats, as for images, are rounded to 5e-4 nats,
+    and so is the posterior. Raises AssertionError unless both are floating with equal K.
     """
     chex.assert_rank([log_likelihoods, log_prior], [2, 1])
     chex.assert_equal_shape_suffix([log_likelihoods, log_prior], 1)

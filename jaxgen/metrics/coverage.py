@@ -1,4 +1,4 @@
-"""Coverage of the modes of a mixture whose modes are known."""
+"""Coverage of the modes of a known Gaussian mixture."""
 
 from typing import NamedTuple
 
@@ -9,27 +9,27 @@ from jaxgen.metrics._pairwise import check_sets, over_rows
 
 
 class ModeCoverage(NamedTuple):
-    """What samples cover of M modes; scalars []."""
+    """Coverage of M modes by samples; scalars []."""
 
     #: Number of covered modes, an integer in 0..M.
     modes: jax.Array
-    #: Share of the samples that are of high quality, in [0, 1].
+    #: Share of high-quality samples, in [0, 1].
     high_quality: jax.Array
     #: KL(model || data) over modes, in nats, at most log M.
     reverse_kl: jax.Array
 
 
 def modes_covered(samples: jax.Array, centers: jax.Array, std: float | jax.Array) -> ModeCoverage:
-    """Covered modes, share of high quality and reverse KL of samples: [N, D], [M, D] -> ModeCoverage of [].
+    """Covered modes, share of high-quality samples and reverse KL: [N, D], [M, D] -> ModeCoverage of [].
 
-    Srivastava et al. 2017 ("VEEGAN"), section 4.1, and Lin et al. 2018 ("PacGAN"), section 4: a sample is of high
-    quality within 3 std of its nearest center, and a mode is covered if it is the nearest of at least one such sample.
-    As in PacGAN's code, within is less than, and the model's distribution over modes is the histogram of the
-    high-quality samples *alone*; the data's is uniform. So a model of which few samples are good may still have a small
-    reverse KL: report all three numbers. With no such sample there is no distribution, and the reverse KL is nan.
+    Srivastava et al. 2017 ("VEEGAN"), section 4.1, and Lin et al. 2018 ("PacGAN"), section 4: a sample has
+    high quality if it lies within 3 std of its nearest center, and a mode is covered if it is the nearest of at least
+    one such sample. As in PacGAN's code, the inequality is strict, and the model's distribution over modes is the
+    histogram of the high-quality samples *only*; the data's is uniform. A model with few good samples may therefore
+    have a small reverse KL: report all three numbers. Without high-quality samples the reverse KL is nan.
 
-    The modes are Gaussians of one `std` per coordinate, of which perfect samples lie within 3 std 98.89 % in two
-    dimensions and 46.8 % in ten. Raises AssertionError unless both are floating with equal D.
+    The modes are isotropic Gaussians with this `std`; of perfect samples 98.89 % lie within 3 std in two dimensions and
+    46.8 % in ten. Raises AssertionError unless both are floating with equal D.
     """
     check_sets(samples, centers)
 

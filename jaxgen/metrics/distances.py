@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._pairs import pair_sums, unbiased
+from jaxgen.losses._pairs import pair_sums, unbiased_mmd
 from jaxgen.metrics._pairwise import ROWS, check_sets
 
 _EXACT = jax.lax.Precision.HIGHEST  # by default accelerators round factors to ten bits or fewer
@@ -20,17 +20,17 @@ def _check_at_least_two(real: jax.Array, fake: jax.Array) -> None:
 def frechet_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
     """||m_r - m_f||^2 + tr(S_r + S_f - 2 (S_r S_f)^(1/2)), in squared units of the features: [N, F], [M, F] -> [].
 
-    Dowson & Landau 1982; of Inception features it is the FID, squared as there (Heusel et al. 2017, eq. 6). Covariances
-    are over n - 1. It is biased upwards by about 1/n: compare at equal sizes only. In float32 its error is about
-    1e-6 tr(S_r + S_f), singular covariances (n <= F) included; a value under 0 by rounding is given as 0. Where one
-    set does not vary in a direction in which the other does, there is no derivative with respect to its spread in that
-    direction: it is taken as 0. Raises AssertionError unless both are floating with equal F, ValueError where a set has
-    fewer than 2 rows.
+    Dowson & Landau 1982; on Inception features it is the FID, squared as there (Heusel et al. 2017, eq. 6). Covariances
+    divide by n - 1. It is biased upwards by about 1/n: compare only sets of equal sizes. In float32 its error is about
+    1e-6 tr(S_r + S_f), even for singular covariances (n <= F); negative values from rounding become 0. Where one set
+    has no variance in a direction in which the other has some, the derivative with respect to its spread there does not
+    exist, and is 0. Raises AssertionError unless both are floating with equal F, ValueError where a set has fewer than
+    2 rows.
     """
     _check_at_least_two(real, fake)
 
     real, fake = real.astype(jnp.float32), fake.astype(jnp.float32)
-    # Far from the origin a mean has few digits left; the distance is the same from here.
+    # Far from the origin a mean has few digits left; the distance is invariant to a shift.
     origin = jnp.mean(real, axis=0, keepdims=True)
     means = [jnp.mean(features - origin, axis=0, keepdims=True) for features in (real, fake)]
     deviations = [
@@ -44,8 +44,8 @@ def frechet_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
 @jax.custom_jvp
 def _trace_of_root(real: jax.Array, fake: jax.Array) -> jax.Array:
     """tr((S_r S_f)^(1/2)) of S = X'X: [N, F], [M, F] -> []."""
-    # With S = R'R the eigenvalues of S_r S_f are the squares of the singular values of R_r R_f'. Taken through the
-    # covariances, a rounding of 1e-7 is one of 3e-4 after the root, in each of F terms: up to 1 % of tr(S_r + S_f).
+    # With S = R'R the eigenvalues of S_r S_f are the squares of the singular values of R_r R_f'. Computed from the
+    # covariances, a rounding of 1e-7 becomes 3e-4 after the root, in each of F terms: up to 1 % of tr(S_r + S_f).
     factors = [jnp.linalg.qr(deviations, mode="r") for deviations in (real, fake)]
     product = jnp.matmul(factors[0], factors[1].T, precision=_EXACT)
     return jnp.sum(jnp.linalg.svd(product, compute_uv=False))
@@ -55,8 +55,8 @@ def _trace_of_root(real: jax.Array, fake: jax.Array) -> jax.Array:
 def _trace_of_root_jvp(
     primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
-    # It is the nuclear norm of X_r X_f', whose slope is U V'; that of a singular value of 0 is taken as 0. Derivatives
-    # of the factors themselves would not be finite where a covariance is singular.
+    # It is the nuclear norm of X_r X_f', with derivative U V'; for a singular value of 0 the derivative is set to 0.
+    # Derivatives of the factors themselves are not finite where a covariance is singular.
     (q_real, r_real), (q_fake, r_fake) = (jnp.linalg.qr(deviations) for deviations in primals)
     left, values, right = jnp.linalg.svd(jnp.matmul(r_real, r_fake.T, precision=_EXACT), full_matrices=False)
     is_rounding = values <= len(values) * jnp.finfo(values.dtype).eps * jnp.max(values)
@@ -73,15 +73,15 @@ def _trace_of_root_jvp(
 def kernel_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
     """Unbiased squared MMD under the kernel (x.y / F + 1)^3: [N, F], [M, F] -> [].
 
-    Binkowski et al. 2018 ("Demystifying MMD GANs"), section 4, where of Inception features it is the KID; the estimator
-    is Gretton et al. 2012, eq. 3. Unbiased, so that it may be negative, and may be averaged over subsets of the data as
-    there (100 of 1,000 rows each). In float32 its error is about 1e-8 of the kernel's mean. Raises AssertionError
+    Binkowski et al. 2018 ("Demystifying MMD GANs"), section 4; on Inception features it is the KID. The estimator is
+    Gretton et al. 2012, eq. 3. Being unbiased, it may be negative, and may be averaged over subsets of the data as
+    there (100 subsets of 1,000 rows). In float32 its error is about 1e-8 of the kernel's mean. Raises AssertionError
     unless both are floating with equal F, ValueError where a set has fewer than 2 rows.
     """
     _check_at_least_two(real, fake)
 
     real, fake = real.astype(jnp.float32), fake.astype(jnp.float32)
-    # A constant cancels between the three means; taken off each value of the kernel, it costs the sums no digits.
+    # A constant cancels between the three means; subtracting it from the kernel avoids cancellation in the sums.
     origin = jnp.mean(real, axis=0) @ jnp.mean(fake, axis=0) / real.shape[1] + 1
 
     def gram(rows: jax.Array, columns: jax.Array) -> jax.Array:
@@ -89,4 +89,4 @@ def kernel_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
         base = jnp.matmul(rows, columns.T, precision=_EXACT) / rows.shape[1] + 1
         return (base - origin) * (base * (base + origin) + jnp.square(origin))
 
-    return unbiased(pair_sums(gram, real, fake, ROWS), len(real), len(fake))
+    return unbiased_mmd(pair_sums(gram, real, fake, ROWS), len(real), len(fake))

@@ -1,4 +1,4 @@
-"""Nearest neighbours: fidelity and diversity of samples, and whether they are copies."""
+"""Nearest neighbours: fidelity and diversity of samples, and memorization."""
 
 from typing import NamedTuple
 
@@ -16,29 +16,30 @@ class PRDC(NamedTuple):
     precision: jax.Array
     #: Share of data inside a ball of the samples, in [0, 1].
     recall: jax.Array
-    #: Mean number of the data's balls around a sample, over k; not negative, about 1 where the distributions are equal.
+    #: Mean number of balls of the data that contain a sample, over k; about 1 for equal distributions.
     density: jax.Array
-    #: Share of the data's balls that hold a sample, in [0, 1].
+    #: Share of balls of the data that contain a sample, in [0, 1].
     coverage: jax.Array
 
 
 def _squared_radii(points: jax.Array, k: int) -> jax.Array:
-    """Squared distance of each point to its k-th neighbour among the others: [N, F] -> [N]."""
-    # The nearest of the k + 1 is the point itself. The last is taken out here, for with a slice in the loop XLA sorts
-    # whole rows on the CPU (jax 0.10), which is ten times slower.
+    """Squared distance of each point to its k-th nearest neighbour: [N, F] -> [N]."""
+    # The nearest of the k + 1 is the point itself. The slice stays outside the loop: inside, XLA would sort whole rows
+    # on the CPU (jax 0.10), ten times slower.
     nearest = over_rows(lambda distances: jax.lax.top_k(-distances, k + 1)[0], points, points)
     return -nearest[:, -1]
 
 
 def precision_recall_density_coverage(real: jax.Array, fake: jax.Array, *, k: int = 5) -> PRDC:
-    """Shares of samples in, and of data covered by, balls that reach to the k-th neighbour: [N, F], [M, F] -> PRDC.
+    """Precision, recall, density and coverage by balls of k-th neighbours: [N, F], [M, F] -> PRDC.
 
     Precision is the share of fake points in at least one ball around a real point, recall the reverse (Kynkaanniemi et
-    al. 2019, eqs. 1 and 2); density is the mean number of balls around real points that a fake point lies in, over k,
-    and coverage the share of real points whose ball holds a fake point (Naeem et al. 2020, section 3). As in the code
-    of Naeem et al. a ball is open: it does not hold a copy of the k-th neighbour, and around a point with k copies it
-    holds nothing, so do not give it data that mostly repeats itself. Ties count as ties: distances between integers are
-    exact. All four are nan where a feature is not finite. They are counts, and have no gradient.
+    al. 2019, eqs. 1 and 2); density is the mean number of balls around real points that contain a fake point, over k,
+    and coverage the share of real points whose ball contains a fake point (Naeem et al. 2020, section 3). As in the
+    code of Naeem et al. balls are open: a ball does not contain a duplicate of the k-th neighbour, and around a point
+    with k duplicates it is empty, so these metrics are unsuited to data with many duplicates. Distances between
+    integers, and so ties, are exact. All four are nan if a feature is not finite. They are counts, and have no
+    gradient.
 
     Raises AssertionError unless both are floating with equal F, ValueError unless 1 <= k < min(N, M).
     """
@@ -55,19 +56,18 @@ def precision_recall_density_coverage(real: jax.Array, fake: jax.Array, *, k: in
         density=jnp.mean(num_balls, dtype=jnp.float32) / k,
         coverage=jnp.mean(closest < radii_real, dtype=jnp.float32),
     )
-    finite = jnp.all(jnp.isfinite(real)) & jnp.all(jnp.isfinite(fake))  # no comparison would tell
+    finite = jnp.all(jnp.isfinite(real)) & jnp.all(jnp.isfinite(fake))  # comparisons with nan are false
     return PRDC(*(jnp.where(finite, share, jnp.nan) for share in found))
 
 
 def nearest_neighbour_distances(x: jax.Array, references: jax.Array) -> jax.Array:
-    """Euclidean distance of each row of x to its nearest reference: [N, F], [M, F] -> [N].
+    """Euclidean distance from each row of x to its nearest reference: [N, F], [M, F] -> [N].
 
-    To look for copying, compare the distances of samples to the training images with those of the same samples to as
-    many held-out images: they are alike unless the model copies, and then the former are smaller. Meehan et al. 2020
-    ("A non-parametric test to detect data-copying") compare them with the distances of held-out to training images.
-    Neighbours in pixels miss copies that are shifted by one (Theis et al. 2016, section 3.4): use features. The
-    derivative is taken as 0 at a copy, and as the mean over references that are equally near. Raises
-    AssertionError unless both are floating with equal F.
+    To detect memorization, compare the distances from samples to training images with those from the same samples to
+    as many held-out images: the former are smaller if the model memorizes. Meehan et al. 2020 ("A non-parametric test
+    to detect data-copying") compare them with the distances from held-out to training images. Neighbours in pixel space
+    miss copies shifted by one pixel (Theis et al. 2016, section 3.4): use features. The derivative is 0 at a distance
+    of 0, and the mean over equally near references. Raises AssertionError unless both are floating with equal F.
     """
     check_sets(x, references)
 

@@ -1,22 +1,22 @@
-"""Whether two sets are draws from one distribution: a permutation test on their maximum mean discrepancy."""
+"""Two-sample test: a permutation test on the maximum mean discrepancy."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxgen.losses._pairs import Kernel, PairSums, kernel_of, squared_distances, unbiased
+from jaxgen.losses._pairs import Kernel, PairSums, evaluate_kernel, squared_distances, unbiased_mmd
 from jaxgen.metrics._pairwise import check_sets
 
 _EXACT = jax.lax.Precision.HIGHEST  # by default accelerators round factors to ten bits or fewer
 
 
 class TwoSampleTest(NamedTuple):
-    """An estimate, and how often chance alone gives as much; scalars []."""
+    """The estimate of a two-sample test and its p-value; scalars []."""
 
     #: The unbiased estimate of MMD^2, in units of the kernel.
     mmd: jax.Array
-    #: In (0, 1]; nan where the estimate is.
+    #: In (0, 1]; nan if the estimate is.
     p_value: jax.Array
 
 
@@ -28,34 +28,34 @@ def mmd_permutation_test(
     *,
     num_permutations: int = 500,
 ) -> TwoSampleTest:
-    """Test that both sets have one distribution, by the unbiased MMD^2: [N, F], [N, F] -> TwoSampleTest of [].
+    """Permutation test of equal distributions by the unbiased MMD^2: [N, F], [N, F] -> TwoSampleTest of [].
 
     Gretton et al. 2012, section 5; the p-value is (1 + permutations with at least this MMD) / (1 + permutations), which
-    is valid at any number of them (Phipson & Smyth 2010). `kernel` is a function of squared distances, as those of
-    `jaxgen.losses`. The Gram matrix [2 N, 2 N] is held as a whole. Raises AssertionError unless both are floating with
-    equal F and the kernel keeps shapes, ValueError unless both have one size of at least 2.
+    is valid for any number of permutations (Phipson & Smyth 2010). `kernel` is a function of squared distances, as in
+    `jaxgen.losses`. The whole Gram matrix [2 N, 2 N] is held in memory. Raises AssertionError unless both are floating
+    with equal F and the kernel keeps shapes, ValueError unless both have the same size of at least 2.
     """
     check_sets(x, y)
     if len(x) != len(y) or len(x) < 2:
-        raise ValueError(f"both sets must have one size of at least 2, got {len(x)} and {len(y)}")
+        raise ValueError(f"both sets must have the same size of at least 2, got {len(x)} and {len(y)}")
 
     num = len(x)
     pooled = jnp.concatenate([x, y]).astype(jnp.float32)
     pooled = pooled - jnp.mean(pooled, axis=0, keepdims=True)
-    gram = jnp.where(jnp.eye(2 * num, dtype=bool), 0, kernel_of(squared_distances(pooled, pooled), kernel))
+    gram = jnp.where(jnp.eye(2 * num, dtype=bool), 0, evaluate_kernel(squared_distances(pooled, pooled), kernel))
     is_x = jnp.arange(2 * num) < num
 
     def mmd(member: jax.Array) -> jax.Array:
-        """Of the split that calls `member` [2 N] the first set."""
+        """MMD^2 of the split whose first set is `member`: booleans [2 N] -> []."""
         first, second = member.astype(jnp.float32), 1 - member.astype(jnp.float32)
         towards_first, towards_second = (jnp.matmul(gram, part, precision=_EXACT) for part in (first, second))
         sums = PairSums(first @ towards_first, second @ towards_second, first @ towards_second)
-        return unbiased(sums, num, num)
+        return unbiased_mmd(sums, num, num)
 
     observed = mmd(is_x)
     keys = jax.random.split(key, num_permutations)
     permuted = jax.vmap(mmd)(jax.vmap(jax.random.permutation, in_axes=(0, None))(keys, is_x))
-    # A permutation that finds the observed split again, or gives as much, must count in spite of rounding.
-    as_much = permuted >= observed - 1e-5 * jnp.mean(jnp.abs(gram))
-    p_value = (1 + jnp.sum(as_much, dtype=jnp.float32)) / (1 + num_permutations)
+    # Permutations that reproduce the observed split or tie with it must count in spite of rounding.
+    at_least = permuted >= observed - 1e-5 * jnp.mean(jnp.abs(gram))
+    p_value = (1 + jnp.sum(at_least, dtype=jnp.float32)) / (1 + num_permutations)
     return TwoSampleTest(observed, jnp.where(jnp.isfinite(observed), p_value, jnp.nan))

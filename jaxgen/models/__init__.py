@@ -1,4 +1,4 @@
-"""Flax Linen models: numbers plus a forward pass. No loss, optimizer or sampling loop inside."""
+"""Flax Linen models configured by plain numbers; without losses, optimizers or sampling loops."""
 
 from jaxgen.models.autoencoder import (
     Autoencoder,

@@ -1,4 +1,4 @@
-"""Encoders and decoders: the two halves that every autoencoder is put together from."""
+"""Encoders and decoders of autoencoders."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,19 +14,19 @@ Activation = Callable[[jax.Array], jax.Array]
 
 
 class Gaussian(NamedTuple):
-    """A diagonal Gaussian over the latents of each example, both [B, Z]."""
+    """A diagonal Gaussian over the latents of each example."""
 
-    #: [B, Z].
+    #: Mean, [B, Z].
     mean: jax.Array
-    #: The logarithm of each variance, [B, Z].
+    #: Log-variance, [B, Z].
     log_var: jax.Array
 
 
 class Encoder(nn.Module):
-    """A deterministic encoder, linear at the end: [B, ...] -> [B, Z].
+    """A deterministic encoder with a linear output: [B, ...] -> [B, Z].
 
-    `channels` come first, each a 4 x 4 convolution that halves height and width (Radford et al. 2016), then the MLP,
-    whose layers are `gated` (`GatedMLP`) instead of activated where it says so.
+    Each of `channels` is a 4 x 4 convolution that halves height and width (Radford et al. 2016); an MLP with the
+    `hidden` layers follows, a `GatedMLP` if `gated`.
     """
 
     latent_dim: int
@@ -38,17 +38,17 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """The code."""
-        h = _halving(x, self.channels, self.activation, self.kernel_init)
+        """Encode x."""
+        h = _downsample(x, self.channels, self.activation, self.kernel_init)
         h = _dense_layers(self)(h)
         return nn.Dense(self.latent_dim, kernel_init=self.kernel_init, name="code")(h)
 
 
 class GaussianEncoder(nn.Module):
-    """q(z | x), its layers those of `Encoder`: [B, ...] -> Gaussian of [B, Z]. Kingma & Welling 2014, appendix C.2.
+    """q(z | x), with the layers of `Encoder`: [B, ...] -> Gaussian of [B, Z]. Kingma & Welling 2014, appendix C.2.
 
-    The second head h gives the standard deviation: exp(h / 2), so that h is the log-variance, or softplus(h). The
-    log-variance is clipped to `log_var_range`, where it is given.
+    The second head h is the log-variance, or with `std="softplus"` gives the standard deviation softplus(h). The
+    log-variance is clipped to `log_var_range`, if given.
     """
 
     latent_dim: int
@@ -62,10 +62,10 @@ class GaussianEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> Gaussian:
-        """The posterior's mean and log-variance."""
-        h = _halving(x, self.channels, self.activation, self.kernel_init)
+        """Mean and log-variance of q(z | x)."""
+        h = _downsample(x, self.channels, self.activation, self.kernel_init)
         h = _dense_layers(self)(h)
-        # The two heads are one product: small ones cost more in calls than in arithmetic.
+        # Both heads in one product: small products are dominated by the overhead of a call.
         heads = nn.Dense(2 * self.latent_dim, kernel_init=self.kernel_init, name="mean_and_log_var")(h)
         mean, log_var = jnp.split(heads, 2, axis=-1)
         if self.std == "softplus":
@@ -74,10 +74,10 @@ class GaussianEncoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From latents to the parameters of p(x | z), an encoder in reverse: [B, Z] -> `[B, *shape]`.
+    """A decoder from latents to the parameters of p(x | z): [B, Z] -> `[B, *shape]`.
 
-    The MLP comes first; then, for each of `channels`, a 4 x 4 transposed convolution doubles height and width. Linear
-    at the end unless an `output_activation` is given.
+    An MLP, then for each of `channels` a 4 x 4 transposed convolution that doubles height and width. The output is
+    linear unless an `output_activation` is given.
     """
 
     shape: Sequence[int]
@@ -86,15 +86,15 @@ class Decoder(nn.Module):
     channels: Sequence[int] = ()
     output_activation: Activation | None = None
     kernel_init: nn.initializers.Initializer = default_kernel_init
-    bias_init: nn.initializers.Initializer = nn.initializers.zeros  # of the output: [prod(shape)], or its channels
+    bias_init: nn.initializers.Initializer = nn.initializers.zeros  # output bias, [prod(shape)] or one per channel
     gated: bool = False
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
-        """Logits, means or whatever the likelihood reads."""
+        """Logits, means or other parameters of the likelihood."""
         h = _dense_layers(self)(z)
         if self.channels:
-            h = self._doubling(h)
+            h = self._upsample(h)
         else:
             output = nn.Dense(
                 math.prod(self.shape), kernel_init=self.kernel_init, bias_init=self.bias_init, name="output"
@@ -103,7 +103,7 @@ class Decoder(nn.Module):
         x = h.reshape(len(z), *self.shape)
         return x if self.output_activation is None else self.output_activation(x)
 
-    def _doubling(self, h: jax.Array) -> jax.Array:
+    def _upsample(self, h: jax.Array) -> jax.Array:
         height, width, *pixel = self.shape
         times = 2 ** len(self.channels)
         small = (-(-height // times), -(-width // times), self.channels[0])
@@ -124,7 +124,7 @@ class Autoencoder(nn.Module):
 
     @property
     def latent_dim(self) -> int:
-        """Z."""
+        """Latent size Z."""
         return self.encoder.latent_dim
 
     def encode(self, x: jax.Array) -> jax.Array:
@@ -132,7 +132,7 @@ class Autoencoder(nn.Module):
         return self.encoder(x)
 
     def decode(self, z: jax.Array) -> jax.Array:
-        """What the likelihood reads: [B, Z] -> [B, ...]."""
+        """The parameters of the likelihood: [B, Z] -> [B, ...]."""
         return self.decoder(z)
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -147,11 +147,11 @@ def _dense_layers(network: Encoder | GaussianEncoder | Decoder) -> nn.Module:
 
 
 def _log_softplus(x: jax.Array) -> jax.Array:
-    # Far below 0 it is x to within float32, where softplus itself ends in 0.
+    # Far below 0 it equals x in float32, while softplus itself underflows to 0.
     return jnp.where(x < -20, x, jnp.log(nn.softplus(jnp.maximum(x, -20))))
 
 
-def _halving(
+def _downsample(
     x: jax.Array, channels: Sequence[int], activation: Activation, kernel_init: nn.initializers.Initializer
 ) -> jax.Array:
     if channels and x.ndim != 4:

@@ -1,4 +1,4 @@
-"""Classifiers: linear, MLP or convolutional, by the layers they are given."""
+"""Linear, MLP and convolutional classifiers."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,10 +9,10 @@ from jaxgen.models.layers.basic import MLP, conv
 
 
 class Classifier(nn.Module):
-    """Logits of K classes, and the last hidden layer as features: [B, ...] -> [B, K].
+    """A classifier, logits of K classes, with the last hidden layer as features: [B, ...] -> [B, K].
 
-    Each of `channels` is a 3 x 3 convolution and a 2 x 2 maximum (LeCun et al. 1998), `hidden` an MLP after them.
-    Without either it is linear, and its features are x itself.
+    Each of `channels` is a 3 x 3 convolution followed by 2 x 2 max-pooling (LeCun et al. 1998); an MLP with the
+    `hidden` layers follows. Without both it is linear, and its features are x.
     """
 
     num_classes: int

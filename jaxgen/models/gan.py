@@ -1,7 +1,7 @@
 """Generators and discriminators: MLP and maxout (Goodfellow et al. 2014), DCGAN (Radford et al. 2016).
 
-Batch norm takes its statistics over all devices of `axis_name`. `train` chooses between the statistics of the batch
-and the running ones.
+Batch norm computes its statistics over all devices of `axis_name`. `train` selects batch statistics (training mode) or
+running statistics (evaluation mode).
 """
 
 import functools
@@ -29,28 +29,28 @@ class Maxout(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """The largest piece of each feature."""
+        """The maximum over the pieces of each feature."""
         pieces = nn.Dense(self.features * self.pieces, kernel_init=self.kernel_init)(x)
         return jnp.max(pieces.reshape(len(x), self.features, self.pieces), axis=-1)
 
 
 class Generator(nn.Module):
-    """An MLP [B, Z] -> `[B, *shape]`, with batch norm between its layers or without."""
+    """An MLP generator, optionally with batch norm: [B, Z] -> `[B, *shape]`."""
 
     shape: Sequence[int]
     hidden: Sequence[int]
     activation: Activation = nn.relu
     batch_norm: bool = False
     momentum: float = 0.99  # of the running statistics
-    epsilon: float = 1e-5  # added to their variance
-    hidden_bias: bool = True  # which batch norm's own shift makes redundant
+    epsilon: float = 1e-5  # added to the variance
+    hidden_bias: bool = True  # redundant under batch norm, which has a shift
     output_activation: Activation | None = None
     kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
     axis_name: str | None = None
 
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
-        """What the discriminator takes for x."""
+        """Generate x."""
         norm = functools.partial(nn.BatchNorm, momentum=self.momentum, epsilon=self.epsilon, axis_name=self.axis_name)
         for features in self.hidden:
             z = nn.Dense(features, use_bias=self.hidden_bias, kernel_init=self.kernel_init)(z)
@@ -62,7 +62,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """An MLP [B, ...] -> logits [B], of maxout units where `pieces` is more than 1."""
+    """An MLP discriminator, of maxout units if `pieces` > 1: [B, ...] -> logits [B]."""
 
     hidden: Sequence[int]
     activation: Activation = _leaky_relu
@@ -72,7 +72,7 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """The logit of x being data; a critic's score."""
+        """The logit of x being real, or a critic's score."""
         del train
         x = x.reshape(len(x), -1)
         for features in self.hidden:
@@ -84,7 +84,7 @@ class Discriminator(nn.Module):
 
 
 class DCGANGenerator(nn.Module):
-    """Transposed convolutions that double height and width, batch norm between them: [B, Z] -> `[B, *shape]`."""
+    """The DCGAN generator, transposed convolutions with batch norm: [B, Z] -> `[B, *shape]`."""
 
     shape: Sequence[int]
     channels: Sequence[int] = (128, 64)
@@ -93,7 +93,7 @@ class DCGANGenerator(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
-        """Images in the range of the output's activation."""
+        """Generate images in the range of the output activation."""
         if not self.channels:
             raise ValueError("channels must name at least one layer")
         norm = functools.partial(nn.BatchNorm, use_running_average=not train, axis_name=self.axis_name)
@@ -109,11 +109,11 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """Convolutions that halve height and width: [B, H, W, C] -> logits [B].
+    """The DCGAN discriminator, strided convolutions: [B, H, W, C] -> logits [B].
 
-    `norm` is "batch" (Radford et al. 2016), "spectral" (Miyato et al. 2018) or None; a penalty forbids "batch".
-    `minibatch_std` appends the standard deviation over the batch as a channel (Karras et al. 2018, section 3): what is
-    said of an example then depends on the others beside it, in evaluation too.
+    `norm` is "batch" (Radford et al. 2016), "spectral" (Miyato et al. 2018) or None; gradient penalties exclude
+    "batch". `minibatch_std` appends the standard deviation over the batch as a channel (Karras et al. 2018, section 3):
+    the logit of an example then depends on its batch, in evaluation too.
     """
 
     channels: Sequence[int] = (64, 128)
@@ -123,26 +123,26 @@ class DCGANDiscriminator(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """The logit of x being data; a critic's score."""
+        """The logit of x being real, or a critic's score."""
         if x.ndim != 4:
             raise ValueError(f"a convolutional discriminator needs images [B, H, W, C], got shape {x.shape}")
         if self.norm not in ("batch", "spectral", None):
             raise ValueError(f'norm must be "batch", "spectral" or None, got {self.norm!r}')
         for index, features in enumerate(self.channels):
-            x = self._normalized(conv(features, (4, 4), 2, kernel_init=_dcgan_init), x, train=train)
+            x = self._normalize(conv(features, (4, 4), 2, kernel_init=_dcgan_init), x, train=train)
             if self.norm == "batch" and index > 0:  # not the first layer (Radford et al. 2016, section 3)
                 x = nn.BatchNorm(use_running_average=not train, axis_name=self.axis_name)(x)
             x = _leaky_relu(x)
         if self.minibatch_std:
             x = with_minibatch_std(x, axis_name=self.axis_name)
-        return self._normalized(nn.Dense(1, kernel_init=_dcgan_init), x.reshape(len(x), -1), train=train)[:, 0]
+        return self._normalize(nn.Dense(1, kernel_init=_dcgan_init), x.reshape(len(x), -1), train=train)[:, 0]
 
-    def _normalized(self, layer: nn.Module, x: jax.Array, *, train: bool) -> jax.Array:
+    def _normalize(self, layer: nn.Module, x: jax.Array, *, train: bool) -> jax.Array:
         return nn.SpectralNorm(layer)(x, update_stats=train) if self.norm == "spectral" else layer(x)
 
 
 def with_minibatch_std(x: jax.Array, *, axis_name: str | None = None) -> jax.Array:
-    """The mean over features of their standard deviation over the batch, as one more channel: [..., C] -> [..., C + 1].
+    """Append the mean standard deviation over the batch as a channel: [..., C] -> [..., C + 1].
 
     Karras et al. 2018, section 3, with one group: the batch of all devices of `axis_name`.
     """
@@ -156,9 +156,9 @@ def with_minibatch_std(x: jax.Array, *, axis_name: str | None = None) -> jax.Arr
 
 
 def pack(x: jax.Array, size: int) -> jax.Array:
-    """Consecutive rows as the channels of one: [B, ..., C] -> [B / size, ..., size C]. Lin et al. 2018 (PacGAN).
+    """Concatenate `size` consecutive examples along channels: [B, ..., C] -> [B / size, ..., size C].
 
-    Raises ValueError unless size divides B.
+    Lin et al. 2018 (PacGAN). Raises ValueError unless size divides B.
     """
     if len(x) % size:
         raise ValueError(f"packing {size} examples needs a batch (of each device) that it divides, got {len(x)}")

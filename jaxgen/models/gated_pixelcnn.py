@@ -1,6 +1,7 @@
-"""Gated PixelCNN (van den Oord et al. 2016b, "Conditional Image Generation with PixelCNN Decoders"): no blind spot.
+"""Gated PixelCNN (van den Oord et al. 2016b, "Conditional Image Generation with PixelCNN Decoders").
 
-A vertical stack sees all rows above, a horizontal one the pixels to the left and, through a link, the vertical stack.
+Without a blind spot: a vertical stack sees all rows above, a horizontal stack sees the pixels to the left and, through
+a link, the vertical stack.
 """
 
 import math
@@ -13,13 +14,13 @@ from jax import lax
 
 from jaxgen.models.layers.condition import Condition
 from jaxgen.models.layers.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets, rows_above, to_the_left
-from jaxgen.models.layers.row_cache import empty_rows, of_colour, pixel_at, window, write, write_value
+from jaxgen.models.layers.row_cache import empty_rows, pixel_at, select_colour, window, write, write_value
 
 
 class _Cache(NamedTuple):
-    """Rows of the image and of what each later layer of either stack sees; of the row at hand what is added to each.
+    """Cached rows of the image and of the inputs of all later layers, and the links of the current row.
 
-    That is the link from the vertical stack, computed for a row at once, with the horizontal layer's condition.
+    The links from the vertical stack, with the condition of the horizontal layer, are computed for a whole row at once.
     """
 
     image: jax.Array
@@ -30,10 +31,10 @@ class _Cache(NamedTuple):
 
 
 class GatedPixelCNN(nn.Module):
-    """Layers of two gated stacks, the first 7 x 7, the others 3 x 3 (figure 2), and a head of two layers.
+    """Gated PixelCNN: two gated stacks, the first layer 7 x 7, the others 3 x 3 (figure 2), and a head of two layers.
 
-    Fields, faces and shapes are those of `PixelCNN`; both stacks have `channels`. `begin_row` computes the vertical
-    stack for a whole row. Of B images the cache holds B (4 C (W + 6) + blocks channels (5 W + 5)) numbers at most.
+    Fields, methods and shapes are those of `PixelCNN`; both stacks have `channels`. `begin_row` computes the vertical
+    stack for a whole row. The cache of B images holds at most B (4 C (W + 6) + blocks channels (5 W + 5)) numbers.
     """
 
     shape: tuple[int, int, int]
@@ -71,7 +72,7 @@ class GatedPixelCNN(nn.Module):
         return self._head(horizontal).reshape(*x.shape, *self.parameters)
 
     def start(self, num: int, y: jax.Array | None = None) -> _Cache:
-        """The cache of `num` images of which nothing is known yet."""
+        """The empty cache of `num` images."""
         _, width, colours = self.shape
         later = range(1, self.blocks)
         return _Cache(
@@ -83,7 +84,7 @@ class GatedPixelCNN(nn.Module):
         )
 
     def begin_row(self, cache: _Cache, previous_pixel: jax.Array, position: jax.Array) -> _Cache:
-        """The cache with the vertical stack of the row that begins at `position`."""
+        """Compute the vertical stack of the row that starts at `position`, in the cache."""
         width = self.shape[1]
         row = pixel_at(position, self.shape)[0]
         image = write_value(cache.image, previous_pixel, position - 1, self.shape)
@@ -91,7 +92,7 @@ class GatedPixelCNN(nn.Module):
         rows, links = list(cache.vertical), []
         seen = window(image, self.above[0], row, width=width)
         for layer in range(self.blocks):
-            vertical, link = self._vertical(layer, self.vertical[layer].of_windows(seen), conditions[layer])
+            vertical, link = self._vertical(layer, self.vertical[layer].apply_to_windows(seen), conditions[layer])
             links.append(link)
             if layer + 1 < self.blocks:
                 rows[layer] = write(rows[layer], vertical, self.above[layer + 1], row)
@@ -99,32 +100,32 @@ class GatedPixelCNN(nn.Module):
         return cache._replace(image=image, vertical=tuple(rows), links=tuple(links))
 
     def column(self, cache: _Cache, previous_pixel: jax.Array, position: jax.Array) -> tuple[_Cache, jax.Array]:
-        """Logits `[B, *parameters]` of the value at `position`, given the one before it [B] and the cache."""
+        """Logits `[B, *parameters]` of the value at `position`, given the previous value [B] and the cache."""
         row, column = pixel_at(position, self.shape)
         image = write_value(cache.image, previous_pixel, position - 1, self.shape)
         rows = list(cache.horizontal)
         seen = horizontal = window(image, self.left[0], row, column)
         for layer in range(self.blocks):
             link = lax.dynamic_slice_in_dim(cache.links[layer], column, 1, axis=1)
-            horizontal = self._horizontal(layer, horizontal, self.horizontal[layer].of_windows(seen), link)
+            horizontal = self._horizontal(layer, horizontal, self.horizontal[layer].apply_to_windows(seen), link)
             if layer + 1 < self.blocks:
                 rows[layer] = write(rows[layer], horizontal, self.left[layer + 1], row, column)
                 seen = window(rows[layer], self.left[layer + 1], row, column)
         logits = self._head(horizontal).reshape(-1, self.shape[2], *self.parameters)
-        return cache._replace(image=image, horizontal=tuple(rows)), of_colour(logits, position % self.shape[2])
+        return cache._replace(image=image, horizontal=tuple(rows)), select_colour(logits, position % self.shape[2])
 
     def _conditions(self, y: jax.Array | None) -> tuple[tuple[jax.Array, jax.Array], ...]:
-        """What is added to either stack, by layer."""
+        """The conditioning terms of both stacks, by layer."""
         return tuple(zip(self.vertical_condition(y), self.horizontal_condition(y), strict=True))
 
     def _vertical(
         self, layer: int, seen: jax.Array, conditions: tuple[jax.Array, jax.Array]
     ) -> tuple[jax.Array, jax.Array]:
-        """The vertical stack's next input, and what the horizontal one is told."""
+        """The next input of the vertical stack, and the link to the horizontal stack."""
         return _gate(seen + conditions[0]), self.link[layer](seen) + conditions[1]
 
     def _horizontal(self, layer: int, before: jax.Array, seen: jax.Array, link: jax.Array) -> jax.Array:
-        """The horizontal stack's next input: all but the first layer are residual."""
+        """The next input of the horizontal stack; all but the first layer are residual."""
         out = self.out[layer](_gate(seen + link))
         return out if layer == 0 else before + out
 
@@ -133,6 +134,6 @@ class GatedPixelCNN(nn.Module):
 
 
 def _gate(x: jax.Array) -> jax.Array:
-    """Tanh of one half times the logistic sigmoid of the other (eq. 2), which are neighbours, so of the same colour."""
+    """tanh(a) sigmoid(b) (eq. 2), where neighbouring features a, b belong to the same colour."""
     pairs = x.reshape(*x.shape[:-1], -1, 2)
     return jnp.tanh(pairs[..., 0]) * nn.sigmoid(pairs[..., 1])

@@ -1,4 +1,4 @@
-"""A VAE with several stochastic layers, z_1 above x up to z_L (Rezende et al. 2014; Burda et al. 2016, section 3)."""
+"""A VAE with several stochastic layers z_1 ... z_L (Rezende et al. 2014; Burda et al. 2016, section 3)."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,8 @@ from jaxgen.models.autoencoder import Gaussian
 class HierarchicalVAE(nn.Module):
     """q(z_1 | x) prod q(z_l | z_{l-1}) and p(z_L) prod p(z_{l-1} | z_l) p(x | z_1).
 
-    `encoders` are the L modules of q from x upwards, `priors` the L - 1 of p from the top downwards, each of them
-    [B, ...] -> Gaussian; the decoder is [B, Z_1] -> [B, ...].
+    `encoders` are the L modules of q, from x upwards, and `priors` the L - 1 modules of p, from the top downwards, each
+    [B, ...] -> Gaussian; the decoder maps [B, Z_1] -> [B, ...].
     """
 
     encoders: Sequence[nn.Module]
@@ -20,7 +20,7 @@ class HierarchicalVAE(nn.Module):
     decoder: nn.Module
 
     def setup(self) -> None:
-        """Refuse a hierarchy whose parts do not fit each other."""
+        """Check that the sizes of encoders and priors match."""
         sizes = [encoder.latent_dim for encoder in self.encoders[-2::-1]]
         if [prior.latent_dim for prior in self.priors] != sizes:
             raise ValueError(
@@ -29,15 +29,15 @@ class HierarchicalVAE(nn.Module):
 
     @property
     def latent_dims(self) -> tuple[int, ...]:
-        """Z_1 ... Z_L."""
+        """Latent sizes Z_1 ... Z_L."""
         return tuple(encoder.latent_dim for encoder in self.encoders)
 
     def infer(self, below: jax.Array, layer: int) -> Gaussian:
-        """q(z_{layer + 1} | what is below it), x for layer 0: [B, ...] -> Gaussian of [B, Z]."""
+        """q(z_{layer + 1} | z_layer), with z_0 = x: [B, ...] -> Gaussian of [B, Z]."""
         return self.encoders[layer](below)
 
     def generate(self, above: jax.Array, layer: int) -> Gaussian:
-        """p(z_{layer + 1} | z_{layer + 2}), for layers under the top one: [B, Z] -> Gaussian of [B, Z]."""
+        """p(z_{layer + 1} | z_{layer + 2}), for layers below the top: [B, Z] -> Gaussian of [B, Z]."""
         return self.priors[len(self.encoders) - 2 - layer](above)
 
     def decode(self, z: jax.Array) -> jax.Array:

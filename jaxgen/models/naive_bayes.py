@@ -1,4 +1,4 @@
-"""What naive Bayes learns: how often each class came, and the moments of each feature within it, streamed."""
+"""Streamed class counts and per-class moments of the features, the sufficient statistics of naive Bayes."""
 
 from typing import NamedTuple
 
@@ -7,9 +7,9 @@ import jax.numpy as jnp
 
 
 class ClassMoments(NamedTuple):
-    """Counts and moments of each class."""
+    """Counts and moments of the classes."""
 
-    #: Examples of each class, [K].
+    #: Number of examples, [K].
     counts: jax.Array
     #: Means [K, D].
     mean: jax.Array
@@ -18,9 +18,9 @@ class ClassMoments(NamedTuple):
 
 
 def class_moments(x: jax.Array, y: jax.Array, num_classes: int, *, axis_name: str | None = None) -> ClassMoments:
-    """The moments of a batch, of all devices under `axis_name`: [B, D], integers [B] -> ClassMoments.
+    """Moments of a batch over all devices of `axis_name`: [B, D], integers [B] -> ClassMoments.
 
-    In two passes, so that nothing is lost to E[x^2] - E[x]^2. A class that did not come has zeros.
+    Computed in two passes, to avoid the cancellation of E[x^2] - E[x]^2. Classes without examples have zeros.
     """
     x = x.astype(jnp.float32)
 
@@ -34,16 +34,16 @@ def class_moments(x: jax.Array, y: jax.Array, num_classes: int, *, axis_name: st
 
 
 def merge(first: ClassMoments, second: ClassMoments) -> ClassMoments:
-    """The moments of two disjoint sets of examples together. Chan, Golub & LeVeque 1979, eq. 2.1."""
+    """Moments of the union of two disjoint sets (Chan, Golub & LeVeque 1979, eq. 2.1)."""
     counts = first.counts + second.counts
     share = (second.counts / jnp.maximum(counts, 1))[:, None]
-    apart = second.mean - first.mean
-    squares = first.squares + second.squares + jnp.square(apart) * first.counts[:, None] * share
-    return ClassMoments(counts, first.mean + apart * share, squares)
+    difference = second.mean - first.mean
+    squares = first.squares + second.squares + jnp.square(difference) * first.counts[:, None] * share
+    return ClassMoments(counts, first.mean + difference * share, squares)
 
 
 def total_variance(moments: ClassMoments) -> jax.Array:
-    """The variance of each feature over all classes: ClassMoments -> [D]."""
+    """Variance of each feature over all classes: ClassMoments -> [D]."""
     num = jnp.maximum(jnp.sum(moments.counts), 1)
     weights = moments.counts[:, None] / num
     mean = jnp.sum(weights * moments.mean, axis=0, keepdims=True)

@@ -1,4 +1,4 @@
-"""PixelCNN (van den Oord et al. 2016a, "Pixel Recurrent Neural Networks"): images pixel by pixel."""
+"""PixelCNN (van den Oord et al. 2016a, "Pixel Recurrent Neural Networks")."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,11 +9,11 @@ from flax import linen as nn
 
 from jaxgen.models.layers.condition import Condition
 from jaxgen.models.layers.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets
-from jaxgen.models.layers.row_cache import empty_rows, of_colour, pixel_at, window, write, write_value
+from jaxgen.models.layers.row_cache import empty_rows, pixel_at, select_colour, window, write, write_value
 
 
 class _Cache(NamedTuple):
-    """The latest rows of the image and of what each block's convolution sees, and what the condition adds to each."""
+    """Cached rows of the image and of the inputs of the masked convolutions, and the conditioning terms."""
 
     image: jax.Array
     blocks: tuple[jax.Array, ...]
@@ -21,13 +21,14 @@ class _Cache(NamedTuple):
 
 
 class PixelCNN(nn.Module):
-    """A 7 x 7 layer with mask A, residual blocks with mask B, and a head of two layers (table 1 and figure 5).
+    """PixelCNN: a 7 x 7 layer with mask A, residual blocks with mask B, a head of two layers (table 1 and figure 5).
 
-    `channels` is the paper's h: the stream between blocks has 2 h. A value has logits of the shape `parameters`: () for
-    a Bernoulli's, (256,) for grey levels. `condition_dim` is the number of classes, or of a condition's numbers.
+    `channels` is h in the paper: the residual stream has 2 h channels. The logits of a value have the shape
+    `parameters`: () for a Bernoulli, (256,) for grey levels. `condition_dim` is the number of classes, or the size of a
+    condition vector.
 
     `__call__` computes all logits at once, `column` those of one value from the cached activations before it: see
-    `sampling.raster_scan`. Of B images the cache holds B (blocks 2 h (W + 2) + 4 C (W + 6)) numbers, whatever H is.
+    `sampling.raster_scan`. The cache of B images holds B (blocks 2 h (W + 2) + 4 C (W + 6)) numbers, for any H.
     """
 
     shape: tuple[int, int, int]
@@ -57,7 +58,7 @@ class PixelCNN(nn.Module):
         return logits.reshape(*x.shape, *self.parameters)
 
     def start(self, num: int, y: jax.Array | None = None) -> _Cache:
-        """The cache of `num` images of which nothing is known yet."""
+        """The empty cache of `num` images."""
         width, colours = self.shape[1:]
         return _Cache(
             empty_rows(num, width, colours, raster_offsets(FIRST_SIZE, centre=True)),
@@ -66,7 +67,7 @@ class PixelCNN(nn.Module):
         )
 
     def column(self, cache: _Cache, previous_pixel: jax.Array, position: jax.Array) -> tuple[_Cache, jax.Array]:
-        """Logits `[B, *parameters]` of the value at `position`, given the one before it [B] and the cache."""
+        """Logits `[B, *parameters]` of the value at `position`, given the previous value [B] and the cache."""
         colour = position % self.shape[2]
         row, column = pixel_at(position, self.shape)
         image = write_value(cache.image, previous_pixel, position - 1, self.shape)
@@ -74,17 +75,17 @@ class PixelCNN(nn.Module):
 
         def see(block: int, inner: jax.Array) -> jax.Array:
             blocks[block] = write(blocks[block], inner, self.seen, row, column)
-            return self.masked[block].of_windows(window(blocks[block], self.seen, row, column))
+            return self.masked[block].apply_to_windows(window(blocks[block], self.seen, row, column))
 
         conditions = [added[:, None] for added in cache.conditions]
-        first = self.first.of_windows(window(image, self.seen_first, row, column))
+        first = self.first.apply_to_windows(window(image, self.seen_first, row, column))
         logits = self._network(first, see, conditions).reshape(-1, self.shape[2], *self.parameters)
-        return _Cache(image, tuple(blocks), cache.conditions), of_colour(logits, colour)
+        return _Cache(image, tuple(blocks), cache.conditions), select_colour(logits, colour)
 
     def _network(
         self, first: jax.Array, see: Callable[[int, jax.Array], jax.Array], conditions: Sequence[jax.Array]
     ) -> jax.Array:
-        """From the first layer to the logits, wherever the windows come from."""
+        """From the first layer to the logits; `see` applies the masked convolution of a block."""
         stream = first + conditions[0]
         for block in range(self.blocks):
             inner = nn.relu(self.narrow[block](nn.relu(stream)))

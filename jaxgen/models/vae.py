@@ -8,21 +8,21 @@ from jaxgen.models.layers.condition import with_class
 
 
 class VAE(nn.Module):
-    """An encoder [B, ...] -> Gaussian and a decoder [B, Z] -> [B, ...]; both see y where it is conditional."""
+    """An encoder [B, ...] -> Gaussian and a decoder [B, Z] -> [B, ...]; a conditional VAE gives y to both."""
 
     encoder: nn.Module
     decoder: nn.Module
-    num_classes: int | None = None  # None: not conditional, y is ignored
+    num_classes: int | None = None  # None: unconditional, y is ignored
 
     @property
     def latent_dim(self) -> int:
-        """Z."""
+        """Latent size Z."""
         return self.encoder.latent_dim
 
     def encode(self, x: jax.Array, y: jax.Array | None = None) -> Gaussian:
         """q(z | x), or q(z | x, y): [B, ...], [B] -> Gaussian of [B, Z]."""
         if self.num_classes is not None and not getattr(self.encoder, "channels", ()):
-            x = x.reshape(len(x), -1)  # so that the class is K more numbers, and not K more channels
+            x = x.reshape(len(x), -1)  # so that the class adds K numbers instead of K channels
         return self.encoder(self._with_class(x, y))
 
     def decode(self, z: jax.Array, y: jax.Array | None = None) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Families of generative models: losses, networks and an optimizer wired into a `Recipe`, one family a file."""
+"""Model families: losses, networks and an optimizer wired into a `Recipe`, one family a file."""
 
 from jaxgen.recipes.autoencoder import (
     autoencoder,

@@ -1,6 +1,6 @@
-"""Deterministic autoencoders: codes without a prior, so that what is to be sampled from is fitted to them afterwards.
+"""Deterministic autoencoders: plain (Hinton & Salakhutdinov 2006) and regularised (Ghosh et al. 2020).
 
-The plain one (Hinton & Salakhutdinov 2006) and the regularised one (Ghosh et al. 2020).
+They have no prior; to sample from them, a density is fitted to the training codes afterwards.
 """
 
 import jax
@@ -17,7 +17,7 @@ from jaxgen.recipe import PyTree, Recipe, State
 def autoencoder(
     network: Autoencoder, optimizer: optax.GradientTransformation, *, likelihood: Likelihood = bernoulli
 ) -> Recipe:
-    """Minimise the reconstruction's negative log-likelihood: squared error / 2 + constant under `fixed_gaussian()`."""
+    """Minimise the NLL of the reconstruction, for `fixed_gaussian()` half the squared error plus a constant."""
     return rae(network, optimizer, code_weight=0.0, likelihood=likelihood)
 
 
@@ -28,9 +28,9 @@ def rae(
     code_weight: float,
     likelihood: Likelihood = bernoulli,
 ) -> Recipe:
-    """Add `code_weight` (beta) times ||z||^2 / 2, so that codes stay together (Ghosh et al. 2020, section 3).
+    """Add a penalty `code_weight` (beta) times ||z||^2 / 2 on the codes (Ghosh et al. 2020, section 3).
 
-    Their decoder is held smooth as well; by a penalty on its weights (RAE-L2) where the optimizer decays them.
+    The paper also regularises the decoder; RAE-L2, a penalty on its weights, is an optimizer with weight decay.
     """
 
     def init(key: jax.Array, batch: dict) -> State:

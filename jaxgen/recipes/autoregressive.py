@@ -1,4 +1,4 @@
-"""Autoregressive models: log p(x) = sum of log p(x_i | x_1 .. x_i-1), exactly (van den Oord et al. 2016a, eq. 1)."""
+"""Autoregressive models: exact log p(x) = sum_i log p(x_i | x_1 ... x_{i-1}) (van den Oord et al. 2016a, eq. 1)."""
 
 import functools
 import math
@@ -17,25 +17,25 @@ from jaxgen.optimize import Losses, largest_divisor, minimize, minimize_in_parts
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import raster_scan
 
-_MEASURED_AT_ONCE = 25  # examples, whose activations and logits are in memory
-_DRAWN_AT_ONCE = 25  # examples, each under a mask of its own
+_MEASURED_AT_ONCE = 25  # examples whose activations and logits are held in memory
+_DRAWN_AT_ONCE = 25  # examples, each under its own mask
 
 
 class Model(NamedTuple):
-    """What readers of a trained model need."""
+    """The model: all that evaluation and sampling read."""
 
     #: The network's variables.
     params: PyTree
-    #: Labels counted in training, integers [K], the prior of y; None where y is not a class.
+    #: Label counts of training, integers [K], the prior of y; None if y is not a class.
     label_counts: jax.Array | None
 
 
 class Train(NamedTuple):
-    """What only a step reads."""
+    """Training state, which only `step` reads."""
 
     #: The optimizer's state.
     opt_state: PyTree
-    #: Steps so far [], by which a step takes the next mask of the cycle.
+    #: Steps so far, [], which select the next mask of the cycle.
     steps_taken: jax.Array
 
 
@@ -46,10 +46,10 @@ def autoregressive(
     likelihood: Likelihood = bernoulli,
     part_size: int = 8,
 ) -> Recipe:
-    """Minimise -log p(x), or -log p(x | y) where the network is conditional: y is a class [B], or vectors [B, F].
+    """Minimise -log p(x), or -log p(x | y) if the network is conditional; y are classes [B] or vectors [B, F].
 
-    Each value has a `likelihood` whose parameters are those of the network. On a CPU the gradient of a batch is
-    computed `part_size` examples at a time, whose activations stay in the cache; the result is the same.
+    `likelihood`, of each value, must have the parameters of the network. On a CPU gradients are accumulated over
+    microbatches of `part_size` examples, whose activations fit into the cache; the result is the same.
     """
     order = getattr(network, "order", None)
 
@@ -72,15 +72,15 @@ def autoregressive(
         return State(Model(params, _count(label_counts, batch, axis_name)), opt_state), metrics
 
     def nll_where(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None) -> jax.Array:
-        """The same, of the values where the mask is true."""
+        """NLL of the values where the mask is true, all values without a mask: nats [B]."""
         if mask is None:
             return nll(params, x, y)
         output = network.apply(params, x, y)
-        of_values = likelihood.nll(output.reshape(x.size, 1, *likelihood.parameters), x.reshape(x.size, 1))
-        return jnp.sum(of_values.reshape(len(x), -1), axis=1, where=mask.reshape(len(x), -1))
+        per_value = likelihood.nll(output.reshape(x.size, 1, *likelihood.parameters), x.reshape(x.size, 1))
+        return jnp.sum(per_value.reshape(len(x), -1), axis=1, where=mask.reshape(len(x), -1))
 
     def nll_in_parts(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None = None) -> jax.Array:
-        """The same, in memory that does not grow with B."""
+        """The same, in memory independent of B."""
         size = largest_divisor(len(x), _MEASURED_AT_ONCE)
         mask = None if mask is None else jnp.broadcast_to(mask, x.shape)
         parts = jax.tree.map(lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), (x, y, mask))
@@ -110,12 +110,12 @@ def autoregressive(
     def complete(
         key: jax.Array, model: Model, x: jax.Array, mask: jax.Array, *, y: jax.Array | None = None
     ) -> jax.Array:
-        """X where mask is true, else drawn given what comes before: the exact conditional where the rest comes last."""
+        """Keep x where mask is true and draw the rest, from its exact conditional if the kept values come first."""
         return scan(key, model.params, len(x), y, x, mask)
 
     recipe = _family(network, likelihood, init, step, nll_in_parts, scan)
-    log_prob_of_all = recipe.log_prob
-    assert log_prob_of_all is not None
+    joint_log_prob = recipe.log_prob
+    assert joint_log_prob is not None
 
     def log_prob(
         key: jax.Array,
@@ -126,14 +126,14 @@ def autoregressive(
         num_samples: int = 1,
         mask: jax.Array | None = None,
     ) -> jax.Array:
-        """Log p(x | y); of a class-conditional model without y log p(x), the sum over all classes.
+        """log p(x | y), or for a class-conditional model without y log p(x), marginalised over classes.
 
         With a mask, booleans that broadcast to x, the sum over the values where it is true, each given y and all values
-        before it: where these come first their log p, where they come last their log p given the rest. Raises
-        ValueError for a mask without y where the model is conditional on a class: values then tell of the class.
+        before it: the log-probability of these values if they come first, and given the rest if they come last. Raises
+        ValueError for a mask without y if the model is conditional on a class, since earlier values inform about it.
         """
         if mask is None:
-            return log_prob_of_all(key, model, x, y=y, num_samples=num_samples)
+            return joint_log_prob(key, model, x, y=y, num_samples=num_samples)
         if y is None and model.label_counts is not None:
             raise ValueError("this model is conditional: y must be given with a mask")
         return -nll_in_parts(model.params, x, y, mask)
@@ -149,25 +149,25 @@ def made(
     fresh_masks: bool = False,
     ensemble_size: int | None = None,
 ) -> Recipe:
-    """Minimise -log p(x), or -log p(x | y), under a new mask at each step: connectivity and, if random, the order.
+    """MADE with order-agnostic and connectivity-agnostic training: minimise -log p(x | y) under a new mask each step.
 
-    Germain et al. 2015, section 4.2. A step takes the next of the network's cycle of `num_masks` or, with
-    `fresh_masks`, draws one. What is evaluated and sampled is the ensemble of `ensemble_size` masks of the cycle's
-    seed, of the cycle where it is None: log p(x) is the log of the mean of the p(x) under each. It completes nothing:
-    under several orders no value comes before all others.
+    Germain et al. 2015, section 4.2. A step uses the next mask of the network's cycle of `num_masks` or, with
+    `fresh_masks`, a new random one. Evaluation and sampling use the ensemble of `ensemble_size` masks from the seed of
+    the cycle, by default the cycle itself: log p(x) is the log of the mean of p(x) over masks. There is no `complete`,
+    since masks with several orders share no first value.
     """
 
     def nll(params: PyTree, x: jax.Array, y: jax.Array | None, masks: Masks) -> jax.Array:
         return likelihood.nll(network.apply(params, x, y, masks), x)
 
     def init(key: jax.Array, batch: dict) -> State:
-        model = _init(key, network, batch, _one_of(network.cycle(), 0))
+        model = _init(key, network, batch, _select_mask(network.cycle(), 0))
         return State(model, Train(optimizer.init(model.params), jnp.int32(0)))
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         (params, label_counts), (opt_state, steps_taken) = state
         index = 0 if fresh_masks else steps_taken % network.num_masks
-        masks = _one_of(network.draw_masks(key, 1) if fresh_masks else network.cycle(), index)
+        masks = _select_mask(network.draw_masks(key, 1) if fresh_masks else network.cycle(), index)
 
         def loss(params: PyTree) -> Losses:
             return nll(params, batch["x"], batch.get("y"), masks), {}, None
@@ -178,18 +178,18 @@ def made(
 
     def ensemble_nll(params: PyTree, x: jax.Array, y: jax.Array | None) -> jax.Array:
         ensemble = network.cycle(ensemble_size)
-        of_masks = jax.lax.map(lambda masks: nll(params, x, y, masks), ensemble)
-        return math.log(len(of_masks)) - jax.nn.logsumexp(-of_masks, axis=0)
+        per_mask = jax.lax.map(lambda masks: nll(params, x, y, masks), ensemble)
+        return math.log(len(per_mask)) - jax.nn.logsumexp(-per_mask, axis=0)
 
     def draw(key: jax.Array, params: PyTree, num: int, y: jax.Array | None) -> jax.Array:
-        """Each example under a mask of its own: a draw from the mean of the p(x)."""
+        """Draw each example under a random mask: a draw from the mean of p(x) over masks."""
         ensemble = network.cycle(ensemble_size)
         key_masks, key_values = jax.random.split(key)
         index = jax.random.randint(key_masks, (num,), 0, len(ensemble.order))
 
         def one(example: tuple) -> jax.Array:
             number, index, y = example
-            masks, y = _one_of(ensemble, index), None if y is None else y[None]
+            masks, y = _select_mask(ensemble, index), None if y is None else y[None]
             return raster_scan(
                 jax.random.fold_in(key_values, number),
                 functools.partial(network.apply, params, masks=masks, method="column"),
@@ -215,7 +215,7 @@ def _count(label_counts: jax.Array | None, batch: dict, axis_name: str | None) -
     return None if label_counts is None else labels.count(label_counts, batch["y"], axis_name)
 
 
-def _one_of(masks: Masks, index: int | jax.Array) -> Masks:
+def _select_mask(masks: Masks, index: int | jax.Array) -> Masks:
     return jax.tree.map(lambda leaf: leaf[index], masks)
 
 
@@ -238,9 +238,9 @@ def _family(
         return draw(key_values, model.params, num, y)
 
     def class_likelihoods(model: Model, x: jax.Array) -> jax.Array:
-        """Log p(x | y) of every class, nats [B, K]."""
-        of_class = lambda y: -nll(model.params, x, jnp.full(len(x), y))  # noqa: E731
-        return jax.lax.map(of_class, jnp.arange(network.condition_dim)).T
+        """log p(x | y) for every class, nats [B, K]."""
+        given_class = lambda y: -nll(model.params, x, jnp.full(len(x), y))  # noqa: E731
+        return jax.lax.map(given_class, jnp.arange(network.condition_dim)).T
 
     def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:
         del key
@@ -249,7 +249,7 @@ def _family(
     def log_prob(
         key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
     ) -> jax.Array:
-        """Log p(x | y); of a class-conditional model without y log p(x), the sum over all classes."""
+        """log p(x | y), or for a class-conditional model without y log p(x), marginalised over classes."""
         del key, num_samples
         if y is None and model.label_counts is not None:
             return jax.nn.logsumexp(class_likelihoods(model, x) + log_prior(model)[None], axis=1)

@@ -1,4 +1,4 @@
-"""Discriminative classifiers p(y | x): the other half of the generative pair (Ng & Jordan 2002, section 2)."""
+"""Discriminative classifiers p(y | x), the counterpart of naive Bayes (Ng & Jordan 2002, section 2)."""
 
 from collections.abc import Callable
 
@@ -13,12 +13,12 @@ from jaxgen.recipe import PyTree, Recipe, State
 
 
 def multinomial_classifier(network: Classifier, optimizer: optax.GradientTransformation) -> Recipe:
-    """One distribution over all classes, softmax(logits): with a linear network, multinomial logistic regression."""
+    """Softmax classifier; with a linear network, multinomial logistic regression."""
     return _family(network, optimizer, losses.categorical_nll, jax.nn.log_softmax)
 
 
 def one_vs_rest_classifier(network: Classifier, optimizer: optax.GradientTransformation) -> Recipe:
-    """A binary classifier for each class against all others; their probabilities are normalised to classify."""
+    """One-vs-rest classifier: a binary classifier for each class, whose probabilities are normalised to classify."""
 
     def nll(logits: jax.Array, y: jax.Array) -> jax.Array:
         return losses.bernoulli_nll(logits, jax.nn.one_hot(y, network.num_classes, dtype=jnp.float32))

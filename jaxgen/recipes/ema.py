@@ -1,25 +1,25 @@
-"""Polyak averaging of whatever a recipe learns (Polyak & Juditsky 1992; as in Karras et al. 2018 for generators)."""
+"""Exponential moving averages of the weights (Polyak & Juditsky 1992; for generators Karras et al. 2018)."""
 
 import jax
 import jax.numpy as jnp
 
 from jaxgen.recipe import PyTree, Recipe, State
 
-_ROUNDING = 2**31 - 1  # folded into a step's key for the averages; the recipe's own draws are what they are without
+_ROUNDING = 2**31 - 1  # folded into a step's key, so that the recipe's own draws are unchanged
 
 
 def with_ema(recipe: Recipe, decay: float) -> Recipe:
-    """The recipe, with every reader of `State.model` given the running average of the trained model.
+    """Evaluate and sample with an exponential moving average of the trained model.
 
-    average <- average + (1 - decay) (model - average) after each step, from the initial model on, which after t steps
-    still weighs decay^t: a decay is for runs of many times 1 / (1 - decay) steps. Floating leaves are averaged, in
-    float32 at least and with stochastic rounding, others copied. Raises ValueError unless 0 <= decay < 1.
+    After each step average <- average + (1 - decay) (model - average), starting at the initial model, whose weight
+    after t steps is decay^t: train for many times 1 / (1 - decay) steps. Floating-point leaves are averaged, at least
+    in float32 and with stochastic rounding, others copied. Raises ValueError unless 0 <= decay < 1.
     """
     if not 0 <= decay < 1:
         raise ValueError(f"decay must be in [0, 1), got {decay}")
 
     def copy(leaf: jax.Array) -> jax.Array:
-        # Two copies: a caller may donate the state, whose buffers must then be apart.
+        # A copy, since a caller may donate the state, whose leaves must not share buffers.
         is_short = jnp.issubdtype(leaf.dtype, jnp.floating) and jnp.finfo(leaf.dtype).bits < 32
         return leaf.astype(jnp.float32) if is_short else jnp.copy(leaf)
 
@@ -35,8 +35,8 @@ def with_ema(recipe: Recipe, decay: float) -> Recipe:
         def average(old: jax.Array, new: jax.Array) -> jax.Array:
             if not jnp.issubdtype(new.dtype, jnp.floating):
                 return new
-            # To nearest, a step below half of the last bit is lost: at decay 0.9999 the average stops 5,000 of them
-            # away. The nearest after a shift of up to half a bit is right in the mean.
+            # Rounding to nearest loses updates below half of the last bit: at decay 0.9999 the average would stop
+            # 5,000 last bits away. Rounding after a random shift of up to half a bit is unbiased.
             last_bit = jnp.nextafter(jnp.abs(old), jnp.inf) - jnp.abs(old)
             return old + ((1 - decay) * (new.astype(old.dtype) - old) + shift.astype(old.dtype) * last_bit)
 

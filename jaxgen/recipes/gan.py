@@ -1,4 +1,4 @@
-"""Generative adversarial networks: two players, one round of play a step (Goodfellow et al. 2014, algorithm 1)."""
+"""Generative adversarial networks (Goodfellow et al. 2014, algorithm 1)."""
 
 from typing import NamedTuple
 
@@ -26,22 +26,22 @@ from jaxgen.sampling import standard_normal
 
 
 class Model(NamedTuple):
-    """Both players, and the labels counted in training."""
+    """Both players and the label counts of training."""
 
-    #: G, from z to x.
+    #: G, z -> x.
     generator: Player
-    #: D, from x to logits.
+    #: D, x -> logits.
     discriminator: Player
-    #: Integers [K]; None where y is not used.
+    #: Integers [K]; None if y is not used.
     label_counts: jax.Array | None
 
 
 class Train(NamedTuple):
-    """The state of either player's optimizer."""
+    """The optimizer states of both players."""
 
-    #: The generator's.
+    #: Optimizer state of the generator.
     generator: PyTree
-    #: The discriminator's.
+    #: Optimizer state of the discriminator.
     discriminator: PyTree
 
 
@@ -61,16 +61,16 @@ def gan(
     simultaneous: bool = False,
     num_classes: int | None = None,
 ) -> Recipe:
-    """Let a generator z -> x and a discriminator x -> logits play a game, z from N(0, I).
+    """Train a generator z -> x, z ~ N(0, I), against a discriminator x -> logits.
 
-    Both networks are called with `train=...` and have a field `axis_name`, as those of `jaxgen.models`. The
-    discriminator takes `critic_steps` steps, each on fresh data, to the generator's one. `label_smoothing` is of real
-    examples alone (Salimans et al. 2016), in the games of log D. `gradient_penalty` weighs WGAN-GP's, between real and
-    generated points (Gulrajani et al. 2017), `zero_centered_penalty` R1's, at real ones (Mescheder et al. 2018); either
-    is of one judgement alone, and of x, not y. With `packing` m the discriminator judges m consecutive examples at once
-    (Lin et al. 2018), B / m packs of a batch. `simultaneous` players step at once, the generator against the
-    discriminator as it was before the round, as in PacGAN's code. With `num_classes` both see y (Mirza & Osindero
-    2014).
+    Both networks are called with `train=...` and have a field `axis_name`, like those of `jaxgen.models`. The
+    discriminator takes `critic_steps` steps, each on new data, per generator step. `label_smoothing` is one-sided
+    (Salimans et al. 2016), for the minimax and non-saturating games. `gradient_penalty` is the weight of the WGAN-GP
+    penalty between real and generated points (Gulrajani et al. 2017), `zero_centered_penalty` that of the R1 penalty at
+    real points (Mescheder et al. 2018); both penalise the gradient in x, not in y. With `packing` m the discriminator
+    sees packs of m consecutive examples (PacGAN, Lin et al. 2018), B / m packs per batch. With `simultaneous` the
+    generator steps against the discriminator before its update, as in PacGAN's code. With `num_classes` both networks
+    see y (Mirza & Osindero 2014).
 
     Raises ValueError for a `game` that is not in `jaxgen.adversarial.GAMES`, for counts that are not positive, for
     smoothing in another game, and for a penalty on a discriminator with batch norm or minibatch standard deviation; in
@@ -79,15 +79,15 @@ def gan(
     rules = choose_game(game, label_smoothing)
     if critic_steps < 1 or packing < 1:
         raise ValueError(f"critic_steps and packing must be positive, got {critic_steps} and {packing}")
-    of_the_batch = getattr(discriminator, "norm", None) == "batch" or getattr(discriminator, "minibatch_std", False)
-    if (gradient_penalty or zero_centered_penalty) and of_the_batch:
+    couples_examples = getattr(discriminator, "norm", None) == "batch" or getattr(discriminator, "minibatch_std", False)
+    if (gradient_penalty or zero_centered_penalty) and couples_examples:
         raise ValueError(
             "a gradient penalty is of one example alone: it needs a discriminator whose norm is spectral or none, and "
             "without minibatch_std"
         )
 
     def with_class(inputs: jax.Array, y: jax.Array | None) -> jax.Array:
-        """What a network sees: inputs, codes or packs of examples, with their classes where the game has them."""
+        """Network inputs, codes or packs of examples, with their classes if the GAN is conditional."""
         if num_classes is None:
             return inputs
         if y is None:
@@ -115,7 +115,7 @@ def gan(
             z = standard_normal(key, len(x), (latent_dim,), axis_name=axis_name)
             return apply_train(generator, g, with_class(z, y), axis_name=axis_name)
 
-        def judge(d: Player, packs: jax.Array, y: jax.Array | None) -> tuple[jax.Array, Player]:
+        def discriminate(d: Player, packs: jax.Array, y: jax.Array | None) -> tuple[jax.Array, Player]:
             return apply_train(discriminator, d, with_class(packs, y), axis_name=axis_name)
 
         def update_discriminator(side: tuple[Player, PyTree], now: tuple[jax.Array, dict]) -> tuple[tuple, dict]:
@@ -127,8 +127,8 @@ def gan(
             mixed = mix(key_mixing, real, fake, axis_name=axis_name)
 
             def loss(d: Player) -> tuple:
-                values, metrics, after = tell_apart(rules, lambda d, packs: judge(d, packs, y), d, real, fake)
-                critic, penalty = lambda packs: judge(d, packs, y)[0], jnp.float32(0)
+                values, metrics, after = tell_apart(rules, lambda d, packs: discriminate(d, packs, y), d, real, fake)
+                critic, penalty = lambda packs: discriminate(d, packs, y)[0], jnp.float32(0)
                 if gradient_penalty:
                     penalty += gradient_penalty * jnp.mean(losses.gradient_penalty(critic, mixed))
                 if zero_centered_penalty:
@@ -139,12 +139,12 @@ def gan(
             return (d, opt_state), metrics
 
         turns, before = (jnp.arange(critic_steps), batches), d
-        (d, d_opt_state), told = jax.lax.scan(update_discriminator, (d, d_opt_state), turns)
-        told, last = jax.tree.map(lambda leaf: leaf[-1], (told, batches))
+        (d, d_opt_state), d_metrics = jax.lax.scan(update_discriminator, (d, d_opt_state), turns)
+        d_metrics, last = jax.tree.map(lambda leaf: leaf[-1], (d_metrics, batches))
 
         def loss(g: Player) -> tuple:
             fake, after = generate(key_generator, g, last["x"], last.get("y"))
-            logits, _ = judge(before if simultaneous else d, models.pack(fake, packing), last.get("y"))
+            logits, _ = discriminate(before if simultaneous else d, models.pack(fake, packing), last.get("y"))
             return rules.generator_loss(logits), {}, (after, fake)
 
         g, g_opt_state, metrics, fake = half_step(
@@ -154,18 +154,18 @@ def gan(
         if label_counts is not None:
             label_counts = labels.count(label_counts, batches["y"].reshape(-1), axis_name)
         state = State(Model(g, d, label_counts), Train(g_opt_state, d_opt_state))
-        return state, {**told, **metrics, **learning_rate(g_opt_state)}
+        return state, {**d_metrics, **metrics, **learning_rate(g_opt_state)}
 
     def evaluate(key: jax.Array, model: Model, batch: dict) -> dict[str, jax.Array]:
-        """What the discriminator says of each example, and of as many generated ones.
+        """Discriminator logits of the examples and of as many generated ones.
 
-        It says so under its running statistics; in play, batch norm takes those of the real or of the fake batch.
+        In evaluation mode, with running statistics; in training batch norm uses those of the real or the fake batch.
         """
         x, y = batch["x"], batch.get("y")
         fake = decode(model, standard_normal(key, len(x), (latent_dim,)), y=y)
 
         def logits(x: jax.Array) -> jax.Array:
-            rows = jnp.minimum(jnp.arange(-(-len(x) // packing) * packing), len(x) - 1)  # filled up to whole packs
+            rows = jnp.minimum(jnp.arange(-(-len(x) // packing) * packing), len(x) - 1)  # padded to whole packs
             packs = with_class(models.pack(x[rows], packing), None if y is None else y[rows])
             return jnp.repeat(apply_eval(discriminator, model.discriminator, packs), packing)[: len(x)]
 

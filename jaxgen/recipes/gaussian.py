@@ -1,7 +1,7 @@
-"""Gaussians with full covariances in closed form: one for all of the data, or one a class.
+"""Gaussians with full covariances, one for all data or one per class, in closed form.
 
-The baseline that flow papers put first in their tables (Papamakarios et al. 2017, table 1). It learns by counting, as
-naive Bayes does: one pass over the data is all of its training, and there is no optimizer.
+The baseline of papers on flows (Papamakarios et al. 2017, table 1). Like naive Bayes it is fitted by accumulating
+moments in one pass over the data, without an optimizer.
 """
 
 import math
@@ -24,18 +24,18 @@ def gaussian(
     prior: Literal["counted", "uniform"] = "counted",
     variance_floor: float = 1e-6,
 ) -> Recipe:
-    """N(mean, covariance) by maximum likelihood, for each of `num_classes` or, where it is None, for all x together.
+    """Maximum-likelihood N(mean, covariance) for each of `num_classes`, or for all x if it is None.
 
-    The `prior` of a class is its share of the training data, or the same for all. `variance_floor`, times the largest
-    variance of a feature in any class, is added to all variances; a covariance that is singular nevertheless is
-    replaced by its diagonal. Raises ValueError unless the floor is positive.
+    The `prior` of a class is its share of the training data, or uniform. `variance_floor`, times the largest
+    variance of a feature in any class, is added to all variances; a covariance that is still singular is replaced
+    by its diagonal. Raises ValueError unless the floor is positive.
     """
     if variance_floor <= 0:
         raise ValueError(f"variance_floor must be positive, got {variance_floor}")
     num_features, num_gaussians = math.prod(shape), num_classes or 1
 
-    def gaussian_of(x: jax.Array, y: jax.Array | None) -> jax.Array:
-        """Which Gaussian each example belongs to, [B]."""
+    def choose_gaussian(x: jax.Array, y: jax.Array | None) -> jax.Array:
+        """The Gaussian of each example, [B]."""
         if num_classes is None:
             return jnp.zeros(len(x), jnp.int32)
         if y is None:
@@ -46,17 +46,17 @@ def gaussian(
         return labels.log_prior(model.counts if prior == "counted" else jnp.ones_like(model.counts))
 
     def class_likelihood(model: GaussianMoments, x: jax.Array) -> jax.Array:
-        """Log p(x | y) under every Gaussian, nats [B, K]."""
+        """log p(x | y) under every Gaussian, nats [B, K]."""
         x = x.reshape(len(x), -1)
 
-        def of_class(moments: tuple[jax.Array, jax.Array]) -> jax.Array:
+        def log_density(moments: tuple[jax.Array, jax.Array]) -> jax.Array:
             mean, factor = moments
             white = jax.scipy.linalg.solve_triangular(factor, (x - mean[None]).T, lower=True)
             log_det = jnp.sum(jnp.log(jnp.diagonal(factor)))
             return -0.5 * (jnp.sum(jnp.square(white), axis=0) + num_features * math.log(2 * math.pi)) - log_det
 
-        # Not a vmap: on the CPU a batch of triangular systems is many times slower than one after the other.
-        return jax.lax.map(of_class, (model.mean, covariance_factor(model, variance_floor))).T
+        # Not vmap: on the CPU a batch of triangular systems is many times slower than a loop.
+        return jax.lax.map(log_density, (model.mean, covariance_factor(model, variance_floor))).T
 
     def given_class(scores: jax.Array, y: jax.Array) -> jax.Array:
         return jnp.take_along_axis(scores, y[:, None], axis=1)[:, 0]
@@ -70,7 +70,7 @@ def gaussian(
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         del key
         x = batch["x"]
-        y = gaussian_of(x, batch.get("y"))
+        y = choose_gaussian(x, batch.get("y"))
         moments = gaussian_moments(x.reshape(len(x), -1), y, num_gaussians, axis_name=axis_name)
         model = merge_gaussian(state.model, moments)
         loss = -jnp.mean(given_class(class_likelihood(model, x) + log_prior(model)[None], y))
@@ -79,7 +79,7 @@ def gaussian(
     def evaluate(key: jax.Array, model: GaussianMoments, batch: dict) -> dict[str, jax.Array]:
         del key
         likelihoods = class_likelihood(model, batch["x"])
-        nll = -given_class(likelihoods, gaussian_of(batch["x"], batch.get("y")))
+        nll = -given_class(likelihoods, choose_gaussian(batch["x"], batch.get("y")))
         if num_classes is None:
             return {"nll": nll}
         joint = likelihoods + log_prior(model)[None]
@@ -110,7 +110,7 @@ def gaussian(
     def log_prob(
         key: jax.Array, model: GaussianMoments, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
     ) -> jax.Array:
-        """Log p(x | y), or without y log p(x), the sum over all classes."""
+        """log p(x | y), or without y log p(x), marginalised over classes."""
         del key, num_samples
         likelihoods = class_likelihood(model, x)
         if y is None or num_classes is None:

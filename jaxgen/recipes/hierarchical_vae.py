@@ -21,7 +21,7 @@ def hierarchical_vae(
     num_samples: int = 1,
     likelihood: Likelihood = bernoulli,
 ) -> Recipe:
-    """Maximise the ELBO, averaged over `num_samples` draws of all layers; none of its terms is analytic."""
+    """Maximise the ELBO, a Monte Carlo average over `num_samples` draws of all layers without analytic terms."""
     return _family(network, optimizer, lambda log_weights: -jnp.mean(log_weights, axis=0), likelihood, num_samples)
 
 
@@ -32,7 +32,7 @@ def hierarchical_iwae(
     num_samples: int,
     likelihood: Likelihood = bernoulli,
 ) -> Recipe:
-    """Maximise the importance-weighted bound on log p(x) of `num_samples` draws of all layers."""
+    """Maximise the importance-weighted bound on log p(x) with `num_samples` draws of all layers."""
     return _family(
         network, optimizer, lambda weights: -losses.importance_weighted_bound(weights), likelihood, num_samples
     )
@@ -41,7 +41,7 @@ def hierarchical_iwae(
 def _log_weights(
     network: HierarchicalVAE, likelihood: Likelihood, params: PyTree, x: jax.Array, noise: list[jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
-    """(log p(x, z_1 ... z_L) - log q(z_1 ... z_L | x), -log p(x | z_1)) at draws with noise [K, B, Z_l]: [K, B]."""
+    """(log p(x, z_1 ... z_L) - log q(z_1 ... z_L | x), -log p(x | z_1)) for draws with noise [K, B, Z_l]: [K, B]."""
     num, batch = noise[0].shape[:2]
 
     def rows(array: jax.Array) -> jax.Array:
@@ -51,10 +51,10 @@ def _log_weights(
     log_q = jnp.zeros(num * batch, jnp.float32)
     for layer, draw in enumerate(noise):  # upwards, from x to z_L
         posterior = Gaussian(*network.apply(params, z[-1] if z else x, layer, method="infer"))
-        if not z:  # q(z_1 | x) is computed once an example
+        if not z:  # q(z_1 | x) is computed once per example
             posterior = Gaussian(rows(posterior.mean), rows(posterior.log_var))
         z.append(losses.reparameterize(posterior.mean, posterior.log_var, draw.reshape(num * batch, -1)))
-        # By change of variables from the noise: where q is narrow, z - mean has lost it.
+        # By change of variables from the noise: for a narrow q, z - mean loses its digits.
         log_q -= _standard_nll(draw.reshape(num * batch, -1)) + 0.5 * jnp.sum(posterior.log_var, axis=-1)
     log_p = -_standard_nll(z[-1])
     for layer in reversed(range(len(z) - 1)):  # downwards, from the prior to p(x | z_1)
@@ -72,7 +72,7 @@ def _standard_nll(z: jax.Array) -> jax.Array:
 def _family(
     network: HierarchicalVAE,
     optimizer: optax.GradientTransformation,
-    objective: Callable[[jax.Array], jax.Array],  # log weights [K, B] -> what is minimised [B]
+    objective: Callable[[jax.Array], jax.Array],  # log weights [K, B] -> loss [B]
     likelihood: Likelihood,
     num_samples: int,
 ) -> Recipe:
@@ -104,11 +104,11 @@ def _family(
     def evaluate(key: jax.Array, model: PyTree, batch: dict) -> dict[str, jax.Array]:
         x = batch["x"]
         log_weights, reconstruction = _log_weights(network, likelihood, model, x, draw_noise(key, len(x), 1))
-        kl = -log_weights[0] - reconstruction[0]  # at one draw: unlike the analytic one it may be negative
+        kl = -log_weights[0] - reconstruction[0]  # from one draw: unlike the analytic KL it may be negative
         return {"negative_elbo": -log_weights[0], "reconstruction": reconstruction[0], "kl": kl}
 
     def descend(model: PyTree, z: jax.Array, noise: list[jax.Array] | None) -> jax.Array:
-        """From z_L down to what the likelihood reads; through the means where there is no noise."""
+        """From z_L down to the likelihood parameters, through draws or, without noise, through means."""
         for layer in reversed(range(len(latent_dims) - 1)):
             mean, log_var = network.apply(model, z, layer, method="generate")
             z = mean if noise is None else losses.reparameterize(mean, log_var, noise[layer])
@@ -122,7 +122,7 @@ def _family(
         return likelihood.mean(output)
 
     def encode(model: PyTree, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
-        """The top layer's mean, through the means of those below."""
+        """The mean of the top layer, through the means of the layers below."""
         del y
         z = x
         for layer in range(len(latent_dims)):
@@ -130,7 +130,7 @@ def _family(
         return z
 
     def draw_code(key: jax.Array, model: PyTree, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
-        """Of the top layer, through draws of those below."""
+        """A draw of the top layer, through draws of the layers below."""
         del y
         z = x
         for layer, noise in enumerate(draw_noise(key, len(x), 1)):

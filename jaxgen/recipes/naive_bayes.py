@@ -1,7 +1,6 @@
-"""Naive Bayes, the simplest generative classifier: p(x, y) = p(y) prod_d p(x_d | y) (Ng & Jordan 2002, section 2).
+"""Naive Bayes, a generative classifier: p(x, y) = p(y) prod_d p(x_d | y) (Ng & Jordan 2002, section 2).
 
-It learns by counting: a step adds a batch to the counts, one pass over the data is all of its training, and there is no
-optimizer.
+It is fitted by accumulating counts and moments in one pass over the data, without an optimizer.
 """
 
 import math
@@ -19,17 +18,17 @@ from jaxgen.sampling import standard_normal
 
 # (model, x [B, D]) -> log p(x | y) of every class, nats [B, K]
 ClassLikelihood = Callable[[ClassMoments, jax.Array], jax.Array]
-Prior = Literal["counted", "uniform"]  # of a class: its share of the training data, or the same for all
+Prior = Literal["counted", "uniform"]  # of the classes: their shares of the training data, or uniform
 
 
 def gaussian_naive_bayes(
     shape: tuple[int, ...], num_classes: int, *, variance_floor: float = 1e-9, prior: Prior = "counted"
 ) -> Recipe:
-    """Each feature a Gaussian within each class. x has `shape`, y is in 0..num_classes - 1.
+    """Naive Bayes with Gaussian features; x has `shape`, y is in 0..num_classes - 1.
 
-    `variance_floor`, times the largest variance of a feature over all classes, is added to every variance, as
-    scikit-learn does. Features that never vary within a class make this the knob that decides on images. The `prior` of
-    a class is its share of the training data, or the same for all. Raises ValueError unless the floor is positive.
+    `variance_floor`, times the largest variance of a feature over all classes, is added to every variance, as in
+    scikit-learn. On images, with features that are constant within a class, it decides the accuracy. The `prior` of a
+    class is its share of the training data, or uniform. Raises ValueError unless the floor is positive.
     """
     if variance_floor <= 0:
         raise ValueError(f"variance_floor must be positive, got {variance_floor}")
@@ -39,10 +38,10 @@ def gaussian_naive_bayes(
         return jnp.log(model.squares / jnp.maximum(model.counts, 1)[:, None] + floor + jnp.finfo(jnp.float32).tiny)
 
     def class_likelihood(model: ClassMoments, x: jax.Array) -> jax.Array:
-        def of_class(mean: jax.Array, log_var: jax.Array) -> jax.Array:
+        def log_likelihood(mean: jax.Array, log_var: jax.Array) -> jax.Array:
             return -losses.gaussian_nll(jnp.broadcast_to(mean, x.shape), jnp.broadcast_to(log_var, x.shape), x)
 
-        return jax.vmap(of_class, out_axes=1)(model.mean, log_variance(model))
+        return jax.vmap(log_likelihood, out_axes=1)(model.mean, log_variance(model))
 
     def draw(key: jax.Array, model: ClassMoments, y: jax.Array) -> jax.Array:
         noise = standard_normal(key, len(y), model.mean.shape[1:])
@@ -54,10 +53,10 @@ def gaussian_naive_bayes(
 def bernoulli_naive_bayes(
     shape: tuple[int, ...], num_classes: int, *, smoothing: float = 1.0, prior: Prior = "counted"
 ) -> Recipe:
-    """Each feature 0 or 1 within each class, with `smoothing` imagined examples of either value (Laplace's is 1).
+    """Naive Bayes with binary features and `smoothing` pseudo-counts of each value (1 is Laplace smoothing).
 
-    The `prior` of a class is its share of the training data, or the same for all. Raises ValueError unless `smoothing`
-    is positive: a value that a class never had would be impossible.
+    The `prior` of a class is its share of the training data, or uniform. Raises ValueError unless `smoothing` is
+    positive: a value unseen in a class would have probability 0.
     """
     if smoothing <= 0:
         raise ValueError(f"smoothing must be positive, got {smoothing}")
@@ -68,10 +67,10 @@ def bernoulli_naive_bayes(
         return jnp.log(ones) - jnp.log(zeros)
 
     def class_likelihood(model: ClassMoments, x: jax.Array) -> jax.Array:
-        def of_class(logits: jax.Array) -> jax.Array:
+        def log_likelihood(logits: jax.Array) -> jax.Array:
             return -losses.bernoulli_nll(jnp.broadcast_to(logits, x.shape), x)
 
-        return jax.vmap(of_class, out_axes=1)(logits(model))
+        return jax.vmap(log_likelihood, out_axes=1)(logits(model))
 
     def draw(key: jax.Array, model: ClassMoments, y: jax.Array) -> jax.Array:
         return jax.random.bernoulli(key, jax.nn.sigmoid(logits(model)[y])).astype(jnp.float32)
@@ -94,7 +93,7 @@ def _family(
         return labels.log_prior(model.counts if prior == "counted" else jnp.ones_like(model.counts))
 
     def joint(model: ClassMoments, x: jax.Array) -> jax.Array:
-        """Log p(x, y) of every class, nats [B, K]."""
+        """log p(x, y) for every class, nats [B, K]."""
         return log_prior(model)[None] + class_likelihood(model, x.reshape(len(x), -1))
 
     def chosen(scores: jax.Array, y: jax.Array) -> jax.Array:
@@ -131,7 +130,7 @@ def _family(
     def log_prob(
         key: jax.Array, model: ClassMoments, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
     ) -> jax.Array:
-        """Log p(x | y), or without y log p(x), the sum over all classes."""
+        """log p(x | y), or without y log p(x), marginalised over classes."""
         del key, num_samples
         if y is None:
             return jax.nn.logsumexp(joint(model, x), axis=1)

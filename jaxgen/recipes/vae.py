@@ -1,4 +1,4 @@
-"""The variational autoencoder (Kingma & Welling 2014) and the importance-weighted one (Burda et al. 2016)."""
+"""The variational autoencoder (Kingma & Welling 2014) and the importance-weighted autoencoder (Burda et al. 2016)."""
 
 import functools
 from collections.abc import Callable
@@ -16,28 +16,28 @@ from jaxgen.optimize import Losses, minimize
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import from_prior, standard_normal
 
-_CLASSIFY_SAMPLES = 32  # of z, for each example and class
+_CLASSIFY_SAMPLES = 32  # of z, per example and class
 
 
 class Model(NamedTuple):
-    """What readers of a trained model need."""
+    """The model: all that evaluation and sampling read."""
 
     #: The network's variables.
     params: PyTree
-    #: Labels counted in training, integers [K], the prior of y; None where y is not used.
+    #: Label counts of training, integers [K], the prior of y; None if y is not used.
     label_counts: jax.Array | None
 
 
 class Train(NamedTuple):
-    """What only a step reads."""
+    """Training state, which only `step` reads."""
 
     #: The optimizer's state.
     opt_state: PyTree
-    #: Steps so far [], which KL warm-up reads.
+    #: Steps so far, [], for KL warm-up.
     steps_taken: jax.Array
 
 
-# (params, x, y, noise [K, B, Z], steps_taken) -> (what is minimised [B], metrics of [B])
+# (params, x, y, noise [K, B, Z], steps_taken) -> (loss [B], metrics of [B])
 Objective = Callable[[PyTree, jax.Array, jax.Array | None, jax.Array, jax.Array], tuple[jax.Array, dict]]
 
 
@@ -51,10 +51,10 @@ def vae(
     warmup_steps: int = 0,
     num_samples: int = 1,
 ) -> Recipe:
-    """Minimise the negative ELBO, its reconstruction averaged over `num_samples` draws of z.
+    """Minimise the negative ELBO, with the reconstruction term averaged over `num_samples` draws of z.
 
-    `beta` weighs the KL (Higgins et al. 2017) and rises to that value linearly over `warmup_steps` (Sonderby et al.
-    2016); `minimum_kl` is the free bits of each latent dimension, in nats.
+    `beta` is the weight of the KL (Higgins et al. 2017), increased linearly over `warmup_steps` (Sonderby et al. 2016);
+    `minimum_kl` is the free bits of each latent dimension, in nats.
     """
 
     def objective(params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array, steps_taken: jax.Array) -> tuple:
@@ -73,7 +73,7 @@ def vae(
 def iwae(
     network: VAE, optimizer: optax.GradientTransformation, *, num_samples: int, likelihood: Likelihood = bernoulli
 ) -> Recipe:
-    """Maximise the importance-weighted bound on log p(x) of `num_samples` draws of z."""
+    """Maximise the importance-weighted bound on log p(x) with `num_samples` draws of z."""
 
     def objective(params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array, steps_taken: jax.Array) -> tuple:
         del steps_taken
@@ -85,12 +85,12 @@ def iwae(
 def _log_weights(
     network: VAE, likelihood: Likelihood, params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array
 ) -> jax.Array:
-    """Log p(x | z) + log p(z) - log q(z | x) at z drawn with noise [K, B, Z]: -> nats [K, B]."""
+    """log p(x | z) + log p(z) - log q(z | x) for z drawn with noise [K, B, Z]: -> nats [K, B]."""
     mean, log_var = network.apply(params, x, y, method="encode")
     zeros = jnp.zeros_like(mean)
     z = jax.vmap(losses.reparameterize, in_axes=(None, None, 0))(mean, log_var, noise)
     standard_nll = jax.vmap(functools.partial(losses.gaussian_nll, zeros, zeros))
-    # By change of variables from the noise: where q is narrow, z - mean has lost it.
+    # By change of variables from the noise: for a narrow q, z - mean loses its digits.
     posterior_nll = standard_nll(noise) + 0.5 * jnp.sum(log_var, axis=-1)[None]
     return posterior_nll - standard_nll(z) - _reconstruction(network, likelihood, params, x, y, z)
 
@@ -98,7 +98,7 @@ def _log_weights(
 def _reconstruction(
     network: VAE, likelihood: Likelihood, params: PyTree, x: jax.Array, y: jax.Array | None, z: jax.Array
 ) -> jax.Array:
-    """-log p(x | z) for several z of each example, [K, B, Z]: -> nats [K, B]."""
+    """-log p(x | z) for several z per example, [K, B, Z]: -> nats [K, B]."""
 
     def rows(array: jax.Array) -> jax.Array:
         return jnp.broadcast_to(array, (len(z), *array.shape)).reshape(-1, *array.shape[1:])
@@ -183,14 +183,14 @@ def _family(
         return log_marginal(key, log_weights, num_samples)
 
     def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:
-        """Log p(y | x) from lower bounds on log p(x | y), each of a few samples: what decides is how they differ."""
+        """log p(y | x) from importance-weighted lower bounds on log p(x | y), whose differences decide."""
         assert model.label_counts is not None
 
-        def of_class(y: jax.Array) -> jax.Array:
+        def log_likelihood(y: jax.Array) -> jax.Array:
             key_class = jax.random.fold_in(key, y)
             return log_prob(key_class, model, x, y=jnp.full(len(x), y), num_samples=_CLASSIFY_SAMPLES)
 
-        log_likelihoods = jax.lax.map(of_class, jnp.arange(num_classes)).T
+        log_likelihoods = jax.lax.map(log_likelihood, jnp.arange(num_classes)).T
         return bayes_posterior(log_likelihoods, labels.log_prior(model.label_counts))
 
     return Recipe(

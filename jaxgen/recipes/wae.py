@@ -17,24 +17,24 @@ from jaxgen.optimize import Losses, minimize, reset_when
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import from_prior, standard_normal
 
-#: What c(x, G(z)) may be, by name.
+#: The costs c(x, G(z)) by name.
 COSTS = {
-    # That of N(output, 1/2), less a constant.
+    # The NLL of N(output, 1/2) without its constant.
     "squared": fixed_gaussian(math.sqrt(0.5))._replace(nll=losses.squared_error),
     "bernoulli": bernoulli,
 }
 
 
 class Train(NamedTuple):
-    """What only a step reads."""
+    """Training state, which only `step` reads."""
 
-    #: Taken so far, [].
+    #: Steps so far, [].
     steps: jax.Array
-    #: Of the autoencoder's optimizer.
+    #: State of the autoencoder's optimizer.
     opt_state: PyTree
-    #: WAE-GAN's variables of the discriminator; None in WAE-MMD, as is what follows.
+    #: Variables of the discriminator in WAE-GAN; None in WAE-MMD, like the next field.
     discriminator: PyTree = None
-    #: Of the discriminator's optimizer.
+    #: State of the discriminator's optimizer.
     discriminator_opt_state: PyTree = None
 
 
@@ -52,11 +52,12 @@ def wae_mmd(
     """WAE-MMD: minimise the cost plus `weight` (lambda) times MMD^2 between codes and N(0, I) (algorithm 2).
 
     An `Autoencoder` encodes deterministically, a `VAE` draws z from its Gaussian encoder. The MMD is the unbiased
-    estimate on the whole batch, of all devices; its kernel, by default, the authors' sum of inverse multiquadrics.
+    estimate on the whole batch, over all devices; the default kernel is the authors' sum of inverse multiquadrics.
 
-    In their code too: the squared error is weighed 0.05, `cost_weight`; what is encoded in training has Gaussian noise
-    of standard deviation 0.01, `input_noise`; and for the first `pretrain_steps`, at most 200, the loss is only how far
-    the codes' mean and covariance are from the prior's. Raises ValueError for a `cost` that is not in `COSTS`.
+    Three options come from the authors' code: `cost_weight`, 0.05 for the squared error; `input_noise`, the standard
+    deviation of Gaussian noise added to the encoder's input in training, 0.01; and `pretrain_steps`, at most 200 first
+    steps whose loss only matches mean and covariance of the codes to the prior's. Raises ValueError for a `cost` that
+    is not in `COSTS`.
     """
     chosen, latent_dim = _cost(cost), network.latent_dim
     kernel = kernel or losses.latent_kernel(latent_dim)
@@ -73,8 +74,8 @@ def wae_mmd(
         def loss(params: PyTree) -> Losses:
             z = _code(network, params, seen, noise)
             costs = cost_weight * chosen.nll(network.apply(params, z, method="decode"), x)
-            every_z = _gathered(z, axis_name)
-            mmd = losses.mmd_unbiased(every_z, _gathered(prior, axis_name), kernel)
+            every_z = _gather(z, axis_name)
+            mmd = losses.mmd_unbiased(every_z, _gather(prior, axis_name), kernel)
             objective = costs + weight * mmd
             if pretrain_steps:
                 objective = jnp.where(steps < pretrain_steps, _moment_distance(every_z), objective)
@@ -98,10 +99,10 @@ def wae_gan(
     input_noise: float = 0.0,
     pretrain_steps: int = 0,
 ) -> Recipe:
-    """WAE-GAN: a discriminator z -> logits tells N(0, I) from codes, and the encoder fools it (algorithm 1).
+    """WAE-GAN: a discriminator z -> logits separates codes from N(0, I), and the encoder fools it (algorithm 1).
 
-    As in the authors' code `weight` (lambda) multiplies the discriminator's loss as well as the encoder's, which is the
-    non-saturating one. While the encoder is pre-trained the discriminator waits. Everything else as in `wae_mmd`.
+    As in the authors' code, `weight` (lambda) multiplies both the discriminator's loss and the encoder's non-saturating
+    loss. The discriminator is not trained while the encoder is pre-trained. Everything else is as in `wae_mmd`.
     """
     chosen, latent_dim = _cost(cost), network.latent_dim
 
@@ -111,39 +112,44 @@ def wae_gan(
     def init(key: jax.Array, batch: dict) -> State:
         key_network, key_discriminator = jax.random.split(key)
         params = network.init(key_network, batch["x"])
-        judge = discriminator.init(key_discriminator, jnp.zeros((1, latent_dim), jnp.float32), train=True)
-        train = Train(jnp.int32(0), optimizer.init(params), judge, discriminator_optimizer.init(judge))
+        d_params = discriminator.init(key_discriminator, jnp.zeros((1, latent_dim), jnp.float32), train=True)
+        train = Train(jnp.int32(0), optimizer.init(params), d_params, discriminator_optimizer.init(d_params))
         return State(params, train)
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
-        x, (steps, opt_state, judge, judge_opt_state) = batch["x"], state.train
+        x, (steps, opt_state, d_params, d_opt_state) = batch["x"], state.train
         opt_state = reset_when(steps == pretrain_steps, optimizer, state.model, opt_state)
-        judge_opt_state = reset_when(steps == pretrain_steps, discriminator_optimizer, judge, judge_opt_state)
+        d_opt_state = reset_when(steps == pretrain_steps, discriminator_optimizer, d_params, d_opt_state)
         prior, seen, noise = _draws(key, x, latent_dim, input_noise, axis_name)
         codes = _code(network, state.model, seen, noise)
         pretraining = steps < pretrain_steps
 
-        def judge_loss(judge: Player) -> tuple:
-            told = losses.minimax_discriminator_loss(logits(judge.params, prior), logits(judge.params, codes))
-            return jnp.where(pretraining, 0, weight * told), {"discriminator_loss": told}, (judge, None)
+        def discriminator_loss(d: Player) -> tuple:
+            values = losses.minimax_discriminator_loss(logits(d.params, prior), logits(d.params, codes))
+            return jnp.where(pretraining, 0, weight * values), {"discriminator_loss": values}, (d, None)
 
-        (judge, _), judge_opt_state, judged, _ = half_step(
-            discriminator_optimizer, judge_loss, Player(judge, {}), judge_opt_state, axis_name, name="discriminator"
+        (d_params, _), d_opt_state, d_metrics, _ = half_step(
+            discriminator_optimizer,
+            discriminator_loss,
+            Player(d_params, {}),
+            d_opt_state,
+            axis_name,
+            name="discriminator",
         )
 
         def loss(params: PyTree) -> Losses:
             z = _code(network, params, seen, noise)
             costs = cost_weight * chosen.nll(network.apply(params, z, method="decode"), x)
-            fooling = losses.non_saturating_generator_loss(logits(judge, z))
-            objective = costs + weight * fooling
+            encoder_loss = losses.non_saturating_generator_loss(logits(d_params, z))
+            objective = costs + weight * encoder_loss
             if pretrain_steps:
-                objective = jnp.where(pretraining, _moment_distance(_gathered(z, axis_name)), objective)
-            return objective, {"cost": costs, "encoder_loss": fooling}, None
+                objective = jnp.where(pretraining, _moment_distance(_gather(z, axis_name)), objective)
+            return objective, {"cost": costs, "encoder_loss": encoder_loss}, None
 
         params, opt_state, metrics, _ = minimize(optimizer, loss, state.model, opt_state, axis_name)
-        return State(params, Train(steps + 1, opt_state, judge, judge_opt_state)), {
+        return State(params, Train(steps + 1, opt_state, d_params, d_opt_state)), {
             **metrics,
-            "discriminator_loss": judged["discriminator_loss"],
+            "discriminator_loss": d_metrics["discriminator_loss"],
         }
 
     return _family(network, init, step, chosen, cost_weight)
@@ -155,13 +161,13 @@ def _cost(name: str) -> Likelihood:
     return COSTS[name]
 
 
-def _gathered(z: jax.Array, axis_name: str | None) -> jax.Array:
-    """The rows of all devices: what a row adds to a loss of a set depends on every other."""
+def _gather(z: jax.Array, axis_name: str | None) -> jax.Array:
+    """Gather the rows of all devices, since a loss of a set is not a mean over rows."""
     return z if axis_name is None else jax.lax.all_gather(z, axis_name, tiled=True)
 
 
 def _moment_distance(z: jax.Array) -> jax.Array:
-    """Mean squares of what the mean and the covariance of codes [B, Z] lack of the prior's, as in the authors' code."""
+    """Mean squared deviation of the codes' moments from the prior's, as in the authors' code: [B, Z] -> []."""
     mean, covariance = jnp.mean(z, axis=0), jnp.cov(z, rowvar=False)
     return jnp.mean(jnp.square(mean)) + jnp.mean(jnp.square(covariance - jnp.eye(z.shape[1], dtype=z.dtype)))
 
@@ -169,7 +175,7 @@ def _moment_distance(z: jax.Array) -> jax.Array:
 def _draws(
     key: jax.Array, x: jax.Array, latent_dim: int, input_noise: float, axis_name: str | None
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Of a step: codes of the prior [B, Z], x with noise [B, ...], and the noise of a Gaussian encoder [B, Z]."""
+    """The random draws of a step: prior codes [B, Z], x with input noise [B, ...], and encoder noise [B, Z]."""
     key_code, key_prior, key_input = jax.random.split(key, 3)
     prior, noise = (standard_normal(k, len(x), (latent_dim,), axis_name=axis_name) for k in (key_prior, key_code))
     if input_noise:
@@ -178,7 +184,7 @@ def _draws(
 
 
 def _code(network: Autoencoder | VAE, params: PyTree, x: jax.Array, noise: jax.Array) -> jax.Array:
-    """Z of each example [B, Z], drawn with `noise` where the encoder is Gaussian."""
+    """Codes of examples, drawn with `noise` if the encoder is Gaussian: [B, ...] -> [B, Z]."""
     code = network.apply(params, x, method="encode")
     return losses.reparameterize(code.mean, code.log_var, noise) if isinstance(network, VAE) else code
 
@@ -190,7 +196,7 @@ def _family(
     cost: Likelihood,
     cost_weight: float,
 ) -> Recipe:
-    """What readers do with parameters, however they were learnt."""
+    """Evaluation and sampling, which both variants share."""
 
     def evaluate(key: jax.Array, model: PyTree, batch: dict) -> dict[str, jax.Array]:
         x = batch["x"]

@@ -1,12 +1,18 @@
-"""Whether a run tells the examples of another data set from its own, by what it says of them.
+"""Out-of-distribution detection with a trained model.
 
-    python -m train detect RUN --against fashion_mnist [--background RUN] [--classifier RUN] [--false-alarm 0.05]
+    python -m train detect RUN --against fashion_mnist [--background RUN] [--classifier RUN]
+                           [--false-positive-rate 0.05]
 
-Test examples of the run's data are inliers, those of the other set outliers, and a score is the higher the less an
-example belongs: -log p(x); that in bits, less the bits of x as a PNG (Serra et al. 2020); with --background, a run on
-mutated pixels of the same data, the likelihood ratio (Ren et al. 2019); with --classifier how unsure that is of its
-class (Hendrycks & Gimpel 2017). Writes outliers.json and outliers.png into a folder of the run, `outliers/` and a name
-made of the options. Of several seeds the first one's model is asked.
+Test examples of the run's data are in-distribution, those of the other data set out-of-distribution. Scores, higher
+for examples that look less like the training data:
+
+- -log p(x);
+- -log2 p(x) minus the size of x as a PNG in bits (Serra et al. 2020);
+- with --background, a run trained on mutated pixels of the same data, the likelihood ratio (Ren et al. 2019);
+- with --classifier, 1 - the largest class probability (Hendrycks & Gimpel 2017).
+
+Writes detection.json and detection.png into a subfolder of the run, `detect/NAME`, named after the options. With
+several seeds the first seed's model is used.
 """
 
 import dataclasses
@@ -26,7 +32,15 @@ from train.engine.compile import prepare_batch
 from train.errors import InputError, first_line, warn
 from train.evaluation import estimates
 from train.evaluation.evaluators.likelihood import measure_nll
-from train.evaluation.out_of_distribution import Opened, Score, Verdict, confidence, judge, measure_largest, score_all
+from train.evaluation.out_of_distribution import (
+    Detection,
+    Opened,
+    Score,
+    confidence,
+    evaluate_score,
+    max_log_probability,
+    score_all,
+)
 from train.experiment import Share, Size
 from train.report import charts, html
 from train.runs import Run
@@ -34,24 +48,24 @@ from train.runs import Run
 
 @dataclasses.dataclass(kw_only=True)
 class Options(runs.Reading):
-    """Which run, what it is held against, and who else is asked."""
+    """Which run, the other data set, and further models for further scores."""
 
     against: str
-    """Data set whose test examples are the outliers, of the same shape."""
+    """Data set whose test examples are out-of-distribution; of the same shape."""
     background: str | None = None
-    """Run on mutated pixels of the same data (--mutation), for the likelihood ratio."""
+    """Run trained on mutated pixels of the same data (--mutation), for the likelihood ratio."""
     classifier: str | None = None
-    """Run of a classifier of examples of this shape, for how sure it is of what it never saw."""
-    false_alarm: Share = 0.05
-    """Share of inliers that may be rejected."""
+    """Run of a classifier of examples of this shape, for the largest class probability."""
+    false_positive_rate: Share = 0.05
+    """Largest share of in-distribution examples that may be rejected."""
     num: Size = 2000
-    """Examples of either set, at most."""
+    """Maximum number of examples of each set."""
     num_samples: Size = 500
-    """Importance samples for each example, where log p(x) is bounded from below."""
+    """Importance samples per example, for models with a lower bound on log p(x)."""
 
 
 def open_all(options: Options) -> Opened:
-    """Open what the options name; InputError for what cannot be held against the run."""
+    """Open the runs and the data that the options name; InputError unless they fit together."""
     run = runs.open_run(options)
     shape = run.dataset.spec.shape
     if run.recipe.log_prob is None:
@@ -64,7 +78,7 @@ def open_all(options: Options) -> Opened:
         raise InputError(f"--against {options.against}: expected examples of shape {shape}, not {against.spec.shape}")
     if run.recipe.levels is not None and not against.spec.unit_interval:
         raise InputError(f"--against {options.against}: expected values in [0, 1]")
-    check_takes(options.run, run, measure_nll(run.recipe, options.num_samples), against)
+    check_accepts(options.run, run, measure_nll(run.recipe, options.num_samples), against)
 
     background = classifier = None
     if options.background is not None:
@@ -72,9 +86,9 @@ def open_all(options: Options) -> Opened:
         given = f"--background {options.background}"
         if background.recipe.log_prob is None:
             raise InputError(f"{given}: expected a run of a family whose recipe has log_prob")
-        if range_of(background) != range_of(run):
-            raise InputError(f"{given}: expected a model of {range_of(run)}, not of {range_of(background)}")
-        check_takes(given, background, measure_nll(background.recipe, options.num_samples), against)
+        if describe_units(background) != describe_units(run):
+            raise InputError(f"{given}: expected a model of {describe_units(run)}, not of {describe_units(background)}")
+        check_accepts(given, background, measure_nll(background.recipe, options.num_samples), against)
         if background.dataset.fingerprint != run.dataset.fingerprint:
             warn(f"{given} was trained on other data than {options.run}")
 
@@ -83,19 +97,19 @@ def open_all(options: Options) -> Opened:
         given = f"--classifier {options.classifier}"
         if classifier.recipe.classify is None:
             raise InputError(f"{given}: expected a run of a family that classifies")
-        check_takes(given, classifier, measure_largest(classifier), against)
+        check_accepts(given, classifier, max_log_probability(classifier), against)
     return Opened(run, against, background, classifier)
 
 
-def range_of(reader: Run) -> str:
-    """The values that log p(x) is of: two of them compare where these are the same."""
+def describe_units(reader: Run) -> str:
+    """Describe the units of log p(x); likelihoods of two models are comparable where this is the same."""
     black, white = reader.prepare.to_unit(jnp.array([0.0, 1.0]))
     levels = f"{reader.recipe.levels} values" if reader.recipe.levels else "a density"
     return f"{levels} in units whose 0 is the grey value {black:g} and whose 1 is {white:g}"
 
 
-def check_takes(given: str, reader: Run, function: Callable, against: Dataset) -> None:
-    """InputError unless a model can be asked about outliers as its run prepares them, of whatever class they are."""
+def check_accepts(given: str, reader: Run, function: Callable, against: Dataset) -> None:
+    """InputError unless a model takes the other data set, prepared as in its run and without labels."""
 
     def on_few(key: jax.Array, model: PyTree, x: jax.Array) -> jax.Array:
         return function(key, model, prepare_batch(reader.prepare, key, {"x": x}, None))
@@ -103,23 +117,25 @@ def check_takes(given: str, reader: Run, function: Callable, against: Dataset) -
     try:
         jax.eval_shape(on_few, reader.keys[0].validate, reader.models[0], against.test["x"][:2])
     except (ValueError, TypeError, AssertionError) as error:
-        raise InputError(f"{given} cannot be asked about --against {against.source}: {first_line(error)}") from error
+        raise InputError(f"{given} cannot score --against {against.source}: {first_line(error)}") from error
 
 
-def line(name: str, found: Verdict) -> str:
-    """`name (meaning): auroc ...`, and what lies above the threshold."""
-    shares = f"{100 * found.inliers_rejected:.2f} % of inliers and {100 * found.outliers_rejected:.2f} % of outliers"
-    return f"{name} ({found.meaning}): {estimates.line('auroc', found.auroc)}; above {found.threshold:.6g} are {shares}"
+def line(name: str, found: Detection) -> str:
+    """`name (meaning): auroc ...`, the threshold and both rates."""
+    rates = f"false positives {100 * found.false_positive_rate:.2f} %, "
+    rates += f"true positives {100 * found.true_positive_rate:.2f} %"
+    auroc = estimates.line("auroc", found.auroc)
+    return f"{name} ({found.meaning}): {auroc}; at threshold {found.threshold:.6g} {rates}"
 
 
-def folder_of(options: Options, run: Run) -> pathlib.Path:
-    """Another folder for other options; a source or a run may be a path, of any length."""
-    named = ("against", "background", "classifier", "false_alarm", "num", "num_samples")
+def output_folder(options: Options, run: Run) -> pathlib.Path:
+    """A folder for each choice of options, which may contain paths of any length."""
+    named = ("against", "background", "classifier", "false_positive_rate", "num", "num_samples")
     described = "_".join(str(getattr(options, name)) for name in named)
     name = re.sub(r"[^\w.-]+", "_", described)
     if name != described or len(name) > 100:
         name = f"{name[:80]}_{zlib.crc32(described.encode()):08x}"
-    return run.path / "outliers" / name
+    return run.path / "detect" / name
 
 
 def write(
@@ -127,46 +143,47 @@ def write(
     arguments: list[str],
     opened: Opened,
     scores: Mapping[str, Score],
-    verdicts: Mapping[str, Verdict],
+    found: Mapping[str, Detection],
 ) -> list[str]:
-    """Write outliers.json and outliers.png, and renew the report where there is one: the files."""
-    run, against, *beside = opened
-    folder = folder_of(options, run)
+    """Write detection.json and detection.png and update the report if there is one; returns the files."""
+    run, against, *others = opened
+    folder = output_folder(options, run)
     folder.mkdir(parents=True, exist_ok=True)
-    numbers, picture = folder / "outliers.json", folder / "outliers.png"
-    asked = {
+    numbers, picture = folder / "detection.json", folder / "detection.png"
+    models = {
         name: reader and {key: reader.record[key] for key in ("config", "values", "data_fingerprint")}
-        for name, reader in zip(("run", "background", "classifier"), (run, *beside), strict=True)
+        for name, reader in zip(("run", "background", "classifier"), (run, *others), strict=True)
     }
     result = {
-        **asked,
+        **models,
         "against": {"data": against.source, "data_fingerprint": against.fingerprint},
-        "false_alarm": options.false_alarm,
+        "false_positive_rate": options.false_positive_rate,
         "num_samples": options.num_samples,
-        "scores": {name: {**found._asdict(), "auroc": found.auroc._asdict()} for name, found in verdicts.items()},
+        "scores": {name: {**each._asdict(), "auroc": each.auroc._asdict()} for name, each in found.items()},
         "confidence": confidence(scores["classifier"]) if "classifier" in scores else None,
         "provenance": provenance.origin(["detect", *arguments], jax.local_devices()),
     }
     run_directory.write_json(numbers, result)
     panels = [
-        (f"{name}: AUROC {found.auroc.value:.3f}", found.meaning, *scores[name][1:], found.threshold)
-        for name, found in verdicts.items()
+        (f"{name}: AUROC {each.auroc.value:.3f}", each.meaning, *scores[name][1:], each.threshold)
+        for name, each in found.items()
     ]
     charts.save_histograms(picture, panels)
-    sets = f"{run.dataset.source} (inliers) and of {against.source} (outliers)"
-    caption = f"Scores of test examples of {sets}: the higher, the less an example belongs."
-    caption += f" At most {100 * options.false_alarm:g} % of inliers lie above the threshold."
-    reported = html.add(run, f"Outliers: {options.against}", picture, caption)
+    caption = f"Scores of the test examples of {run.dataset.source} (in-distribution) and of {against.source} "
+    caption += "(out-of-distribution); higher means less like the training data. "
+    caption += f"The false positive rate at the threshold is at most {100 * options.false_positive_rate:g} %."
+    reported = html.add(run, f"Out-of-distribution detection: {options.against}", picture, caption)
     return [str(path) for path in (picture, numbers, *reported)]
 
 
 def main(arguments: list[str]) -> None:
-    """The command line."""
+    """Run the command line."""
     options = runs.bind(Options, arguments, prog="python -m train detect", description=__doc__)
     opened = open_all(options)
     scores = score_all(opened, options.num, options.num_samples)
-    verdicts = {name: judge(score, options.false_alarm) for name, score in scores.items()}
-    print(*(line(name, found) for name, found in verdicts.items()), sep="\n")
-    for side, sure in confidence(scores["classifier"]).items() if "classifier" in scores else ():
-        print(f"largest class probability of {side}: mean {sure['mean']:.4f}, median {sure['median']:.4f}")
-    print(*write(options, arguments, opened, scores, verdicts), sep="\n")
+    found = {name: evaluate_score(score, options.false_positive_rate) for name, score in scores.items()}
+    print(*(line(name, each) for name, each in found.items()), sep="\n")
+    for side, largest in confidence(scores["classifier"]).items() if "classifier" in scores else ():
+        name = side.replace("_", "-")
+        print(f"largest class probability, {name}: mean {largest['mean']:.4f}, median {largest['median']:.4f}")
+    print(*write(options, arguments, opened, scores, found), sep="\n")

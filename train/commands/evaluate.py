@@ -1,8 +1,8 @@
-"""Evaluate a run on its test set again, and renew its report.
+"""Evaluate a run on its test set again, and update its report.
 
     python -m train evaluate RUN [--num-samples 500] [--features RUN]
 
-Per example first, then averaged once over exactly the examples there are; an interval stands beside each mean.
+Metrics are computed per example, then averaged once over the whole set; each mean has a 95 % interval.
 """
 
 import dataclasses
@@ -15,13 +15,13 @@ from train.report import html
 
 @dataclasses.dataclass(kw_only=True)
 class Options(runs.Reading):
-    """Which run, and how thoroughly."""
+    """Which run, and how to evaluate it."""
 
     num_samples: Size = 500
-    """Importance samples for each test example."""
+    """Importance samples per test example."""
     features: str | None = None
-    """Run of a classifier in whose features samples are compared with data, "x" for x itself, or "none" not to compare
-    them; None: a classifier of images with labels, trained once for a data set."""
+    """Features in which samples are compared with data: the run of a classifier, "x" for raw values, or "none" for no
+    comparison; None: for images with labels, a classifier that is trained once per data set."""
 
 
 def main(arguments: list[str]) -> None:

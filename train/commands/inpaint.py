@@ -1,14 +1,13 @@
-"""Test images of which the upper rows are kept and the rest is drawn anew, by a model that completes.
+"""Inpaint the lower part of test images with an autoregressive model.
 
     python -m train inpaint RUN [--rows 14] [--completions 4] [--num 12] [--measured 1000]
 
-Rows are kept from the top, since a model that draws values in raster order then draws the rest from its exact
-conditional; of a part kept elsewhere, it would not see what comes later. Writes completions.png and completions.npz
-into the run, and prints what the model knows of the hidden part given the kept one, with intervals: the nats
--log p(hidden | kept), and the share of hidden pixels that one completion of each image gets wrong. Where pixels are
-binary two plain baselines stand beside them: independent pixels, each 1 as often as in training, and the hidden part of
-the training image that is nearest in the kept part. A completion is a draw, and so is wrong up to twice as often as a
-best guess would be. The first seed's model completes.
+The upper rows are kept, so that a model that draws values in raster order draws the rest from its exact conditional;
+kept pixels further down would not be taken into account. Writes completions.png and completions.npz into the run.
+Prints, with intervals, -log p(hidden | kept) in nats and, for binary pixels, the share of hidden pixels that one
+completion of each image gets wrong, beside two baselines: independent pixels, each 1 as often as in training, and the
+hidden part of the training image nearest in the kept part. A completion is a random draw, and so is wrong up to twice
+as often as the best guess. With several seeds the first seed's model is used.
 """
 
 import dataclasses
@@ -39,22 +38,22 @@ _GREY = 0.5
 
 @dataclasses.dataclass(kw_only=True)
 class Options(runs.Reading):
-    """Which run, and how much of an image is kept."""
+    """Which run, and how much of each image to keep."""
 
     rows: Size | None = None
-    """Upper rows that are kept; None: half of them."""
+    """Upper rows to keep; None: half of the image."""
     completions: Size = 4
-    """Of each image that is shown."""
+    """Completions of each image in the picture."""
     num: Size = 12
-    """Test images to show."""
+    """Test images in the picture."""
     measured: Size = 1000
-    """Test images to measure, from all over the set."""
+    """Test images to measure, spread over the set."""
     seed: Seed = 0
-    """Other seeds give other completions."""
+    """Seed of the completions."""
 
 
 def check(options: Options, run: Run) -> int:
-    """How many rows are kept; InputError for a run or options that cannot be, before anything is written."""
+    """The number of rows to keep; InputError for a run or options that cannot be used, before anything is written."""
     shape = run.dataset.spec.shape
     if run.recipe.complete is None or run.recipe.log_prob is None or run.recipe.log_prob_is != "exact":
         raise InputError(f"{options.run} is of a family that does not complete; expected an autoregressive model")
@@ -67,7 +66,7 @@ def check(options: Options, run: Run) -> int:
 
 
 def complete(run: Run, key: jax.Array, examples: Mapping[str, np.ndarray], mask: np.ndarray) -> np.ndarray:
-    """One completion of each prepared example, x where the mask [1, H, W, C] is true: [N, H, W, C]."""
+    """One completion of each prepared example, keeping x where the mask [1, H, W, C] is true: [N, H, W, C]."""
     function = run.recipe.complete
     assert function is not None
 
@@ -78,7 +77,7 @@ def complete(run: Run, key: jax.Array, examples: Mapping[str, np.ndarray], mask:
 
 
 def hidden_nll(run: Run, examples: Mapping[str, np.ndarray], mask: np.ndarray) -> np.ndarray:
-    """-log p(hidden | kept) of each prepared example, and where the model is conditional given y: nats [N]."""
+    """-log p(hidden | kept) of each prepared example, given y if the model is conditional: nats [N]."""
     log_prob = run.recipe.log_prob
     assert log_prob is not None
 
@@ -88,26 +87,26 @@ def hidden_nll(run: Run, examples: Mapping[str, np.ndarray], mask: np.ndarray) -
     return over_examples(on_batch, batch_size=_BATCH_SIZE)(run.keys[0].validate, run.models[0], examples)
 
 
-def independent_nll(hidden: np.ndarray, of_training: np.ndarray) -> np.ndarray:
-    """Nats of binary hidden pixels [N, D] that are independent, each 1 as often as in training [M, D]: [N].
+def independent_nll(hidden: np.ndarray, training: np.ndarray) -> np.ndarray:
+    """-log p of binary hidden pixels under independence, with the training frequencies: [N, D], [M, D] -> nats [N].
 
-    Laplace's rule of succession, (ones + 1) / (M + 2), so that a pixel that was never 1 has a finite likelihood.
+    Frequencies are (ones + 1) / (M + 2), Laplace's rule of succession, so that every likelihood is finite.
     """
-    ones, num = of_training.sum(axis=0, dtype=np.float64), len(of_training)
+    ones, num = training.sum(axis=0, dtype=np.float64), len(training)
     logits = np.log(ones + 1) - np.log(num - ones + 1)
     return np.asarray(losses.bernoulli_nll(jnp.broadcast_to(jnp.float32(logits), hidden.shape), jnp.asarray(hidden)))
 
 
-def nearest(kept: np.ndarray, of_training: np.ndarray) -> np.ndarray:
-    """Which training image differs in the fewest kept pixels, the first of several: binary [N, D], [M, D] -> [N]."""
-    ones = of_training.sum(axis=1)
-    # Of 0 and 1, sum |a - b| = sum a + sum b - 2 a b, and the sum over the test image is the same for all others.
+def nearest(kept: np.ndarray, training: np.ndarray) -> np.ndarray:
+    """The training image that differs in the fewest kept pixels, the first if several: binary [N, D], [M, D] -> [N]."""
+    ones = training.sum(axis=1)
+    # For binary values sum |a - b| = sum a + sum b - 2 a b; sum a, of the test image, does not change the order.
     blocks = (kept[first : first + _COMPARED_AT_ONCE] for first in range(0, len(kept), _COMPARED_AT_ONCE))
-    return np.concatenate([(ones - 2 * block @ of_training.T).argmin(axis=1) for block in blocks])
+    return np.concatenate([(ones - 2 * block @ training.T).argmin(axis=1) for block in blocks])
 
 
 def measure(run: Run, key: jax.Array, examples: Mapping[str, np.ndarray], mask: np.ndarray) -> dict[str, np.ndarray]:
-    """What is printed of each prepared example, by name: [N] each."""
+    """All metrics of each prepared example, by name: [N] each."""
     found = {"hidden_nll": hidden_nll(run, examples, mask)}
     x = examples["x"]
     if run.recipe.levels != 2 or not np.isin(x, (0, 1)).all():
@@ -128,16 +127,16 @@ def measure(run: Run, key: jax.Array, examples: Mapping[str, np.ndarray], mask: 
 
 
 def estimate(measured: Mapping[str, np.ndarray], rows: int) -> dict[str, Estimate]:
-    """Means with bootstrap intervals, each under its name."""
-    of = f"the part below the {rows} kept rows"
-    units = {name: f"nats, {of}" if "nll" in name else f"of 1, pixels of {of}" for name in measured}
+    """Means with bootstrap intervals, by name."""
+    hidden = f"the part below the {rows} kept rows"
+    units = {name: f"nats, {hidden}" if "nll" in name else f"of 1, pixels of {hidden}" for name in measured}
     return {name: estimates.estimate(units[name], [values]) for name, values in measured.items()}
 
 
-def show(
+def draw_completions(
     run: Run, key: jax.Array, test: Mapping[str, np.ndarray], mask: np.ndarray, options: Options
 ) -> dict[str, Any]:
-    """The images to show: rows of the test set [R], originals x [R, H, W, C], completions [R, completions, H, W, C]."""
+    """Images of the picture: test rows [R], originals x [R, H, W, C], completions [R, completions, H, W, C]."""
     chosen = spread(len(test["x"]), options.num)
     repeated = {name: np.repeat(array[chosen], options.completions, axis=0) for name, array in test.items()}
     x = test["x"][chosen]
@@ -146,27 +145,27 @@ def show(
 
 
 def main(arguments: list[str]) -> None:
-    """The command line."""
+    """Run the command line."""
     options = runs.bind(Options, arguments, prog="python -m train inpaint", description=__doc__)
     run = runs.open_run(options)
     rows = check(options, run)
     mask = (np.arange(run.dataset.spec.shape[0]) < rows)[None, :, None, None]
-    # The examples that were evaluated, as the model saw them then.
+    # The examples of the evaluation, with the same noise.
     test = examples_of(run.keys[0].evaluate, run.prepare, run.dataset.test).prepared
-    key_shown, key_measured = jax.random.split(jax.random.fold_in(run.keys[0].sample, options.seed))
-    shown = show(run, key_shown, test, mask, options)
+    key_picture, key_measured = jax.random.split(jax.random.fold_in(run.keys[0].sample, options.seed))
+    drawn = draw_completions(run, key_picture, test, mask, options)
     measured_rows = spread(len(test["x"]), options.measured)
     examples = {name: array[measured_rows] for name, array in test.items()}
     measured = measure(run, key_measured, examples, mask)
     lines = [estimates.line(name, found) for name, found in estimate(measured, rows).items()]
 
     picture, numbers = run.path / "completions.png", run.path / "completions.npz"
-    np.savez_compressed(numbers, kept_rows=rows, measured_rows=measured_rows, **{**shown, **measured})
-    kept = np.where(mask, runs.in_unit_interval(run, shown["x"]), _GREY)[:, None]
-    shown_images = runs.in_unit_interval(run, np.concatenate([shown["completions"], shown["x"][:, None]], axis=1))
-    shown_images = np.concatenate([kept, shown_images], axis=1)
+    np.savez_compressed(numbers, kept_rows=rows, measured_rows=measured_rows, **{**drawn, **measured})
+    kept = np.where(mask, runs.in_unit_interval(run, drawn["x"]), _GREY)[:, None]
+    panels = runs.in_unit_interval(run, np.concatenate([drawn["completions"], drawn["x"][:, None]], axis=1))
+    panels = np.concatenate([kept, panels], axis=1)
     written = [numbers]
-    if images.save_examples(picture, shown_images.reshape(-1, *shown_images.shape[2:]), shown_images.shape[1]):
-        caption = f"Test images of which {rows} rows are kept, {options.completions} completions, and the original."
+    if images.save_examples(picture, panels.reshape(-1, *panels.shape[2:]), panels.shape[1]):
+        caption = f"Test images with {rows} rows kept, {options.completions} completions of each, and the original."
         written = [picture, numbers, *html.add(run, "Completions", picture, " ".join([caption, *lines]))]
     print(*written, *lines, sep="\n")

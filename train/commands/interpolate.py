@@ -1,10 +1,10 @@
-"""Walks through the latent space of a trained run.
+"""Interpolate and walk in the latent space of a trained run.
 
     python -m train interpolate RUN
     python -m train interpolate RUN --source 6 --target 0 --start 7 --center median --alphas -5 5 20
 
-Without a direction, every pair of classes (a, b) on one canvas: z_b + alpha (z_a - z_b), from b at alpha 0 to a at 1.
-With one, a walk start + alpha (target - source). Centers are those of the codes of the test set.
+Without a direction, draw every pair of classes (a, b) on one canvas: z_b + alpha (z_a - z_b), from b at alpha 0 to a
+at 1. With a direction, draw the walk start + alpha (target - source). Class centers are computed on the test set.
 """
 
 import pathlib
@@ -26,7 +26,7 @@ from train.runs import Run
 
 
 def pairs(run: Run, z: np.ndarray, y: np.ndarray | None, alphas: jax.Array) -> tuple[str, dict]:
-    """Every pair of classes, decoded in one compiled call: (name of the files, arrays)."""
+    """Interpolate every pair of classes, decoded in one compiled call: (name of the files, arrays)."""
     if y is None:
         raise InputError(f"{run.path}: this data has no labels; expected --source-rows and --target-rows, for a walk")
     centroids = latent.class_centroids(jnp.asarray(z), jnp.asarray(y), int(run.dataset.spec.num_classes or 0))
@@ -42,7 +42,7 @@ def pairs(run: Run, z: np.ndarray, y: np.ndarray | None, alphas: jax.Array) -> t
 
 
 def decode(run: Run, z: jax.Array, y: np.ndarray | None) -> np.ndarray:
-    """All codes [N, Z] in one compiled call: x [N, ...]."""
+    """Decode all codes in one compiled call: [N, Z] -> x [N, ...]."""
     assert run.recipe.decode is not None
     try:
         return np.asarray(jax.jit(run.recipe.decode)(run.models[0], z, y=y))
@@ -51,12 +51,12 @@ def decode(run: Run, z: jax.Array, y: np.ndarray | None) -> np.ndarray:
 
 
 def open_classifier(options: Options, run: Run) -> Run | None:
-    """The run whose `classify` judges a walk, trained now where none is given; None where the data has no labels."""
+    """The classifier for a walk, trained now if none is given; None where the data has no labels."""
     if options.classifier is not None:
-        judge = runs.load_beside("--classifier", options.classifier, options.data_dir, run.dataset.spec.shape)
-        if judge.recipe.classify is None or judge.dataset.fingerprint != run.dataset.fingerprint:
+        classifier = runs.load_beside("--classifier", options.classifier, options.data_dir, run.dataset.spec.shape)
+        if classifier.recipe.classify is None or classifier.dataset.fingerprint != run.dataset.fingerprint:
             raise InputError(f"--classifier {options.classifier}: expected a classifier of the data of {run.path}")
-        return judge
+        return classifier
     if run.dataset.spec.num_classes is None:
         return None
     config = configs.load("configs/logistic_regression_mnist.py")
@@ -64,7 +64,7 @@ def open_classifier(options: Options, run: Run) -> Run | None:
 
 
 def save(run: Run, name: str, arrays: dict, alphas: jax.Array, caption: str) -> list[pathlib.Path]:
-    """Write the picture and the numbers, and renew the report where there is one."""
+    """Write the picture and the arrays, and update the report if there is one; returns the files."""
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
     picture, numbers = folder / f"interpolate_{name}.png", folder / f"interpolate_{name}.npz"
@@ -83,31 +83,33 @@ def save(run: Run, name: str, arrays: dict, alphas: jax.Array, caption: str) -> 
 
 
 def interpolate(options: Options, run: Run) -> list[pathlib.Path]:
-    """Walk, decode, judge and write: the files."""
+    """Walk, decode, classify and write; returns the files."""
     is_walk = check_options(options)
     if run.recipe.encode is None or run.recipe.decode is None:
-        raise InputError(f"{options.run} is of a family without a latent space that decodes")
+        raise InputError(f"{options.run} is of a family without a latent space; expected one with encode and decode")
     test: Examples = examples_of(run.keys[0].evaluate, run.prepare, run.dataset.test)
     z, y = pictures.codes(run, test.prepared), test.prepared.get("y")
     alphas = jnp.linspace(*(options.alphas or ((-3.0, 3.0, 20) if is_walk else (0.0, 1.0, 20))))
     if not is_walk:
         name, arrays = pairs(run, z, y, alphas)
-        caption = "Between the mean codes of every pair of classes: from the one at alpha 0 to the other at alpha 1."
+        caption = (
+            "Interpolations between the mean codes of every pair of classes, one at alpha 0, the other at alpha 1."
+        )
         return save(run, name, arrays, alphas, caption)
     walk = plan_walk(options, z, y)
     path = latent.walk(walk.start[None], walk.direction, alphas)[:, 0]
     arrays = {"z": path, "x": decode(run, path, None if walk.y is None else np.full(len(path), walk.y))}
-    judge = open_classifier(options, run)
+    classifier = open_classifier(options, run)
     caption = f"{walk.title}: start + alpha (target - source)"
-    if judge is not None:
-        assert judge.recipe.classify is not None
-        log_probabilities = judge.recipe.classify(judge.keys[0].sample, judge.models[0], arrays["x"])
+    if classifier is not None:
+        assert classifier.recipe.classify is not None
+        log_probabilities = classifier.recipe.classify(classifier.keys[0].sample, classifier.models[0], arrays["x"])
         arrays["probabilities"] = np.exp(log_probabilities)
-        caption += f", and what {judge.record['config']} makes of it"
+        caption += f", with the class probabilities of {classifier.record['config']}"
     return save(run, walk.name, arrays, alphas, caption + ".")
 
 
 def main(arguments: list[str]) -> None:
-    """The command line."""
+    """Run the command line."""
     options = runs.bind(Options, arguments, prog="python -m train interpolate", description=__doc__)
     print(*interpolate(options, runs.open_run(options)), sep="\n")

@@ -1,9 +1,9 @@
-"""Rate and distortion of several runs, such as a sweep of beta: a table, and a picture.
+"""Tabulate and plot rate and distortion of several runs, such as a sweep of beta.
 
     python -m train rate_distortion RUN RUN ... [--label beta] [--picture rate_distortion.png]
 
-The rate is the KL, nats that the code costs, the distortion the reconstruction's nats; together they are the negative
-ELBO (Alemi et al. 2018, "Fixing a broken ELBO", section 2).
+The rate is the KL term, the distortion the reconstruction term, both in nats; their sum is the negative ELBO (Alemi et
+al. 2018, "Fixing a broken ELBO", section 2).
 """
 
 import dataclasses
@@ -20,14 +20,14 @@ from train.report import charts
 
 @dataclasses.dataclass(kw_only=True)
 class Options:
-    """Which runs, named by what."""
+    """Which runs, and the hyper-parameter that labels them."""
 
     runs: tyro.conf.Positional[tuple[str, ...]]
-    """Directories of runs that were evaluated."""
+    """Directories of evaluated runs."""
     label: str = "beta"
-    """The hyper-parameter that tells the runs apart."""
+    """Hyper-parameter that distinguishes the runs."""
     picture: str = "rate_distortion.png"
-    """File of the picture."""
+    """File of the plot."""
 
 
 def read_point(path: str, label: str) -> tuple[str, float, float]:
@@ -48,11 +48,11 @@ def read_point(path: str, label: str) -> tuple[str, float, float]:
 
 
 def main(arguments: list[str]) -> None:
-    """The command line."""
+    """Run the command line."""
     options = runs.bind(Options, arguments, prog="python -m train rate_distortion", description=__doc__)
     picture = pathlib.Path(options.picture)
     if picture.suffix != ".png" or not picture.parent.is_dir():
-        raise InputError(f"--picture {picture}: expected a file ending in .png in a directory that is there")
+        raise InputError(f"--picture {picture}: expected a file ending in .png in an existing directory")
     points = sorted((read_point(run, options.label) for run in options.runs), key=lambda point: point[1])
     if not points:
         raise InputError("expected at least one run")

@@ -1,4 +1,4 @@
-"""Samples of a trained run, as a picture and as numbers.
+"""Sample from a trained run, as a picture and as arrays.
 
 python -m train sample RUN [--num 64] [--y 3] [--prior gmm]
 """
@@ -19,21 +19,21 @@ from train.runs import Run
 
 @dataclasses.dataclass(kw_only=True)
 class Options(runs.Reading):
-    """Which run, and how many samples."""
+    """Which run, how many samples, and from which prior or classes."""
 
     num: Size = 64
     """Number of samples."""
     seed: Seed = 0
-    """Other seeds give other samples."""
+    """Seed of the samples."""
     prior: Literal["normal", "gaussian", "gmm"] = "normal"
-    """Where codes come from: the model's own prior, or a Gaussian or a 10-component mixture fitted to those of the
-    training data."""
+    """Distribution of the latent codes: the model's prior, or a Gaussian or a 10-component Gaussian mixture fitted to
+    the training codes."""
     y: tuple[Count, ...] = ()
-    """Classes to sample in equal shares, one after the other, of a conditional model; none: as often as in training."""
+    """Classes to sample from a conditional model, in equal shares and in this order; none: training frequencies."""
 
 
-def classes_of(options: Options, run: Run) -> np.ndarray:
-    """The class of each sample, in equal shares up to one; InputError for a class that the data does not have."""
+def choose_classes(options: Options, run: Run) -> np.ndarray:
+    """Classes of the samples in equal shares, up to one: [num]; InputError for a class that the data does not have."""
     num_classes = run.dataset.spec.num_classes or 0
     for y in options.y:
         if y >= num_classes:
@@ -47,9 +47,9 @@ def classes_of(options: Options, run: Run) -> np.ndarray:
 
 
 def draw(run: Run, options: Options) -> np.ndarray:
-    """Samples [num, ...], images in [0, 1]."""
+    """Draw samples [num, ...], images in [0, 1]."""
     key = jax.random.fold_in(run.keys[0].sample, options.seed)
-    y = classes_of(options, run)
+    y = choose_classes(options, run)
     if options.prior == "normal":
         if run.recipe.sample is None:
             instead = "" if run.recipe.decode is None else "; expected --prior gaussian or gmm"
@@ -58,13 +58,13 @@ def draw(run: Run, options: Options) -> np.ndarray:
         return runs.in_unit_interval(run, np.asarray(x))
     if run.recipe.encode is None or run.recipe.decode is None:
         raise InputError(f"--prior {options.prior}: expected a run of a family that encodes and decodes")
-    codes = code_density.of_training_data(run, run.models[0], key)
+    codes = code_density.encode_training_data(run, run.models[0], key)
     z, labels = code_density.fit(options.prior, codes)(options.num, options.seed)
     return code_density.decode(run, run.models[0], z, y if options.y else labels)
 
 
 def main(arguments: list[str]) -> None:
-    """The command line."""
+    """Run the command line."""
     options = runs.bind(Options, arguments, prog="python -m train sample", description=__doc__)
     run = runs.open_run(options)
     x = draw(run, options)

@@ -1,4 +1,4 @@
-"""A study: `minmax`, the adversarial game on a line; `crossing`, naive Bayes against logistic regression.
+"""Run a study: `minmax`, GAN training on a line; `crossing`, naive Bayes against logistic regression.
 
 python -m train study minmax|crossing [OPTIONS]
 """
@@ -10,7 +10,7 @@ _STUDIES = {"minmax": minmax, "crossing": crossing}
 
 
 def main(arguments: list[str]) -> None:
-    """Run the study that is named first, with the options behind it."""
+    """Run the study named by the first argument, with the remaining ones as its options."""
     name, *options = arguments or [""]
     if name in ("-h", "--help"):
         print(__doc__)

@@ -1,4 +1,4 @@
-"""Train, evaluate and report an experiment; the same command again resumes or completes it.
+"""Train, evaluate and report an experiment; repeat the command to resume it.
 
 python -m train CONFIG [OPTIONS]
 """
@@ -18,14 +18,14 @@ from train.run import train
 
 
 def main(arguments: list[str], started: float) -> None:
-    """Run the command line, whose process started at `started` by `time.perf_counter`."""
+    """Run the command line; `started` is the start of the process by `time.perf_counter`."""
     path, *options = arguments
     config = configs.load(path)
     complete(config, configs.bind(config, options), started)
 
 
 def complete(config: Config, bound: Bound, started: float) -> None:
-    """Do what is left to do of a run, and print what it reached."""
+    """Do whatever remains of training, evaluation and report, and print the estimates."""
     options = bound.options
     path = pathlib.Path(options.run_dir or configs.default_run_dir(config))
     job = preflight.validate(config, bound, path)
@@ -34,7 +34,7 @@ def complete(config: Config, bound: Bound, started: float) -> None:
         directory.claim(job.record, job.defaults)
         if is_complete(path, job.experiment.steps):
             console.print(
-                f"{path} is complete: {job.experiment.steps} steps; `python -m train evaluate {path}` measures it anew"
+                f"{path} is complete: {job.experiment.steps} steps; to re-evaluate: `python -m train evaluate {path}`"
             )
         else:
             if not train(job, path, options.data_dir, started):

@@ -1,16 +1,16 @@
-"""Data sets by name, and the order in which training visits them."""
+"""Data sets by name, and the order of examples in training."""
 
 from train.data.dataset import Dataset, are_images, from_arrays, spread, with_validation_rows
 from train.data.order import batch_rows, steps_per_epoch
 from train.data.sources import directory_of, open_data
-from train.data.synthetic import MIXTURES, digits_of_stacked
+from train.data.synthetic import MIXTURES, split_stacked
 
 __all__ = [
     "MIXTURES",
     "Dataset",
     "are_images",
     "batch_rows",
-    "digits_of_stacked",
+    "split_stacked",
     "directory_of",
     "from_arrays",
     "open_data",

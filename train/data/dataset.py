@@ -1,4 +1,4 @@
-"""A data set in memory: what arrays it may be made of, and how they become train, validation and test."""
+"""Data sets in memory: which arrays are valid, and how they are split into train, validation and test."""
 
 import hashlib
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ class Dataset(NamedTuple):
     train: Arrays
     valid: Arrays
     test: Arrays
-    valid_is: str  # "x_valid", or which rows of the training data it is
-    fingerprint: str  # sha256 of the content before it is split; the source's name and the file's packing are not in it
+    valid_is: str  # "x_valid", or the rows of the training data used for validation
+    fingerprint: str  # sha256 of the content before the split, whatever the name and the format of the source
 
     @property
     def spec(self) -> DataSpec:
-        """What a model may be built from. A class may have come to lie in the validation part alone."""
+        """What a config may build a model from. Classes are counted over all parts: one may lie in validation alone."""
         parts = (self.train, self.valid, self.test)
         x = self.train["x"]
         mean = x.mean(axis=0, dtype=np.float64) / (255 if x.dtype == np.uint8 else 1)
@@ -42,20 +42,20 @@ class Dataset(NamedTuple):
 
 
 def spread(num_rows: int, num: int) -> np.ndarray:
-    """At most `num` rows from all over a set, which may be sorted by class: [min(num, num_rows)], ascending."""
+    """At most `num` evenly spaced rows of a set, which may be sorted by class: [min(num, num_rows)], ascending."""
     return np.linspace(0, num_rows - 1, min(num, num_rows)).astype(int)
 
 
 def are_images(x: np.ndarray) -> bool:
-    """Whether x is [N, H, W, C] of one colour or three."""
+    """True if x is [N, H, W, C] with C 1 or 3."""
     return x.ndim == 4 and x.shape[-1] in (1, 3)
 
 
 def with_validation_rows(dataset: Dataset, first: int, last: int) -> Dataset:
-    """Let rows first ... last - 1 of the training data validate, and train on all others.
+    """Use rows first ... last - 1 of the training data for validation, and train on all others.
 
-    A data set with a validation part of its own keeps that, and so does one without so many rows: the rows are a
-    convention about one data set, and its config may be given another.
+    A data set with a validation part of its own, or with fewer rows, is returned unchanged: the rows are a convention
+    of one data set, and its config may be run on another.
     """
     num = len(dataset.train["x"]) + len(dataset.valid["x"])
     if dataset.valid_is == "x_valid" or last > num:
@@ -74,16 +74,16 @@ def from_arrays(source: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
     """Check the arrays of a data set and split it.
 
     Args:
-        source: The file or name that the arrays came from; messages begin with it.
-        arrays: `x_train` and `x_test`, and where there are any `x_valid`, `y_train`, `y_valid` and `y_test`. Images are
-            uint8 or floats in [0, 1], `[N, H, W]` or `[N, H, W, C]`; vectors are finite floats `[N, D]`. Labels are
-            integers 0 ... K - 1, `[N]`, used where train and test both have them. Further arrays are ignored.
+        source: The file or name of the arrays, with which messages begin.
+        arrays: `x_train` and `x_test`, optionally `x_valid`, `y_train`, `y_valid` and `y_test`. Images are uint8 or
+            floats in [0, 1], `[N, H, W]` or `[N, H, W, C]`; vectors are finite floats `[N, D]`. Labels are integers
+            0 ... K - 1, `[N]`, used if both train and test have them. Other arrays are ignored.
 
     Returns:
         The data set; its validation part is `x_valid`, else the last tenth of the training data, never the test data.
 
     Raises:
-        InputError: Names the source, the array and what was expected of it.
+        InputError: An array is missing or invalid; names the source, the array and what was expected.
     """
     for name in ("x_train", "x_test"):
         if name not in arrays:
@@ -110,7 +110,7 @@ def from_arrays(source: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
         if num_valid == 0:
             raise InputError(
                 f"{source}: x_train has {len(train['x'])} examples; "
-                "expected at least 10, as the last tenth of them validates, or an array x_valid"
+                "expected at least 10, since the last tenth is used for validation, or an array x_valid"
             )
         valid = {name: array[-num_valid:] for name, array in train.items()}
         train = {name: array[:-num_valid] for name, array in train.items()}
@@ -136,7 +136,7 @@ def _examples(source: str, name: str, given: np.ndarray) -> np.ndarray:
             f"{source}: {name} holds 0 and 1 as uint8, nearly black; expected 0 ... 255, or floats in [0, 1]"
         )
     if is_float:
-        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which is refused next
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which is rejected next
             array = array.astype(np.float32)
         if not np.isfinite(array).all():
             raise InputError(f"{source}: {name} holds NaN or infinity; expected finite float32 numbers")

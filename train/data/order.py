@@ -7,22 +7,22 @@ import numpy as np
 from train.errors import InputError
 
 
-# One entry for each seed that is trained at once, and one more where a call crosses into the next epoch.
+# One entry per seed trained at once, and one more where a call crosses into the next epoch.
 @functools.lru_cache(maxsize=32)
 def epoch_order(seed: int, epoch: int, num_examples: int) -> np.ndarray:
     """The order in which an epoch visits the examples: a permutation, int32 `[num_examples]`, read-only."""
-    # NumPy promises the stream of a bit generator for ever (NEP 19), but not what Generator.permutation makes of it.
+    # NumPy guarantees the stream of a bit generator (NEP 19), but not that of Generator.permutation.
     random_bits = np.random.PCG64(np.random.SeedSequence([seed, epoch])).random_raw(num_examples)
     order = np.argsort(random_bits, kind="stable").astype(np.int32)
-    order.flags.writeable = False  # the cache hands the same array to every caller
+    order.flags.writeable = False  # the cache returns the same array to every caller
     return order
 
 
 def steps_per_epoch(num_examples: int, batch_size: int, draws: int) -> int:
-    """How many steps of `draws` batches fit into one epoch.
+    """The number of steps of `draws` batches in one epoch.
 
     Raises:
-        InputError: Not even one step fits.
+        InputError: An epoch is shorter than one step.
     """
     steps = num_examples // (draws * batch_size)
     if steps == 0:
@@ -37,16 +37,16 @@ def steps_per_epoch(num_examples: int, batch_size: int, draws: int) -> int:
 def batch_rows(
     seed: int, num_examples: int, batch_size: int, draws: int, first_step: int, num_steps: int
 ) -> np.ndarray:
-    """The rows of the training data that a run of steps takes.
+    """The rows of the training data for consecutive steps.
 
-    Step i takes the i-th block of `draws * batch_size` rows of its epoch's order; what is left at the end of an epoch
-    is dropped.
+    Step i takes the i-th block of `draws * batch_size` rows in the order of its epoch; the last partial block of an
+    epoch is dropped.
 
     Returns:
         int32 `[num_steps, batch_size]`, or `[num_steps, draws, batch_size]` where a step draws several batches.
 
     Raises:
-        InputError: Not even one step fits into an epoch.
+        InputError: An epoch is shorter than one step.
     """
     steps = steps_per_epoch(num_examples, batch_size, draws)
     block = draws * batch_size

@@ -1,4 +1,4 @@
-"""Data sets as their authors published them: files known by their sums, read into arrays."""
+"""Original files of published data sets, verified by their checksums and read into arrays."""
 
 import gzip
 import hashlib
@@ -13,10 +13,10 @@ from train.errors import InputError, first_line
 
 
 class Original(NamedTuple):
-    """A file that may also lie there compressed by gzip."""
+    """A published file, plain or compressed by gzip."""
 
     name: str
-    sum: str  # of the uncompressed content
+    sum: str  # checksum of the uncompressed content
 
 
 ORIGINALS = {
@@ -47,7 +47,7 @@ ORIGINALS = {
 
 
 def read_originals(name: str, source: Path) -> Arrays:
-    """The arrays of a data set from a directory of its original files; the pixels of amat files are 0 and 1.
+    """Read the arrays of a data set from a directory of its original files; pixels of amat files are 0 and 1.
 
     Raises:
         InputError: A file is missing, damaged or not the published one.
@@ -59,7 +59,7 @@ def read_originals(name: str, source: Path) -> Arrays:
 
 
 def _find(name: str, source: Path, file: str) -> Path:
-    spellings = dict.fromkeys((file, file.replace("-idx", ".idx")))  # archives that unpack on Windows write a dot
+    spellings = dict.fromkeys((file, file.replace("-idx", ".idx")))  # some archives write a dot
     candidates = [source / f"{spelling}{ending}" for spelling in spellings for ending in ("", ".gz")]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:

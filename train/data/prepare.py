@@ -1,4 +1,4 @@
-"""Original files become a data set of TensorFlow Datasets (TFDS), without TensorFlow and without a network."""
+"""Convert original files into TensorFlow Datasets (TFDS), without TensorFlow or a network."""
 
 import contextlib
 import io
@@ -15,7 +15,7 @@ from train.data.originals import read_originals
 from train.data.prepared import quiet_absl
 from train.errors import InputError, RunFailedError, first_line
 
-# What follows is as TFDS registers these data sets, so that every program which names one finds it.
+# Versions, splits and labels are those that TFDS registers, so that every program finds these data sets by name.
 VERSIONS = {"mnist": "3.0.1", "fashion_mnist": "3.0.1", "binarized_mnist": "1.0.0"}
 _SPLITS = {"train": "train", "valid": "validation", "test": "test"}
 _LABELS: dict[str, dict[str, Any]] = {
@@ -29,7 +29,7 @@ _LABELS: dict[str, dict[str, Any]] = {
 
 
 def tfds_data_dir() -> str:
-    """The directory where TensorFlow Datasets reads by default."""
+    """The default directory of TensorFlow Datasets."""
     from tensorflow_datasets.core.constants import DATA_DIR
 
     return DATA_DIR
@@ -39,10 +39,10 @@ def prepare(name: str, source: Path, data_dir: Path) -> bool:
     """Write the data set `name` below `data_dir`, in the order of its original files.
 
     Returns:
-        False where it was prepared before, and nothing was done.
+        False if it was already prepared, and nothing was written.
 
     Raises:
-        InputError: The source has not the published files, or something else lies where they would be written.
+        InputError: The source lacks the published files, or the destination holds something else.
     """
     path = data_dir / name / VERSIONS[name]
     if path.exists():
@@ -59,16 +59,16 @@ def _check_prepared(path: Path) -> None:
     try:
         with quiet_absl():
             for split in builder_from_directory(path).as_data_source().values():
-                split[len(split) - 1]  # of a file that was cut short
-    except Exception as error:  # other formats, missing and damaged files: errors of many libraries
+                split[len(split) - 1]  # fails if the file is truncated
+    except Exception as error:  # other formats, missing and damaged files raise errors of many libraries
         raise InputError(
             f"{path}: is there and cannot be read ({first_line(error)}); "
-            "expected nothing there, or what this command wrote"
+            "expected nothing there, or the output of this command"
         ) from error
 
 
 def _builder(name: str, arrays: Arrays, data_dir: Path) -> Any:
-    """What TFDS asks for the features and the examples of a data set."""
+    """The TFDS builder of a data set: its features and examples."""
     import tensorflow_datasets as tfds
 
     features = {"image": tfds.features.Image(shape=(28, 28, 1))}
@@ -77,15 +77,15 @@ def _builder(name: str, arrays: Arrays, data_dir: Path) -> Any:
 
     class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
         VERSION = tfds.core.Version(VERSIONS[name])
-        url_infos = None  # sums of downloads, which TFDS would look for by a package that it does not install
+        url_infos = None  # checksums of downloads, which TFDS would look up with a package that it does not install
 
         def _info(self) -> Any:
             return tfds.core.DatasetInfo(
                 builder=self,
-                description="The original files in their order, which a preparation by TFDS itself shuffles.",
+                description="The original files in their order, which TFDS's own preparation shuffles.",
                 features=tfds.features.FeaturesDict(features),
                 supervised_keys=("image", "label") if name in _LABELS else None,
-                disable_shuffling=True,  # rows count: by convention the last 10,000 training images of MNIST validate
+                disable_shuffling=True,  # by convention the last 10,000 training images of MNIST are for validation
             )
 
         def _split_generators(self, dl_manager: Any) -> dict[str, Iterator]:
@@ -103,7 +103,7 @@ def _builder(name: str, arrays: Arrays, data_dir: Path) -> Any:
 
 
 def _png(image: np.ndarray) -> bytes:
-    # Given as bytes, an image is stored as it is; given as an array, TFDS would have TensorFlow encode it.
+    # TFDS stores bytes as they are, but encodes an array with TensorFlow.
     from PIL import Image
 
     stream = io.BytesIO()
@@ -112,7 +112,7 @@ def _png(image: np.ndarray) -> bytes:
 
 
 def _write(builder: Any, data_dir: Path) -> None:
-    """Let TFDS write to a directory aside, which gets its name once it is complete."""
+    """Let TFDS write to a temporary directory, which is renamed once it is complete."""
     import tensorflow_datasets as tfds
 
     if not sys.stderr.isatty():
@@ -125,5 +125,5 @@ def _write(builder: Any, data_dir: Path) -> None:
         raise InputError(
             f"--data-dir {data_dir}: expected a directory that can be written: {error.strerror}"
         ) from error
-    except RuntimeError as error:  # a full disk, as array_record says it
+    except RuntimeError as error:  # array_record reports a full disk so
         raise RunFailedError(f"{builder.data_path} is not written: {first_line(error)}") from error

@@ -1,4 +1,4 @@
-"""Data sets that TensorFlow Datasets (TFDS) has prepared, read without TensorFlow and without a network."""
+"""Read data sets prepared by TensorFlow Datasets (TFDS), without TensorFlow or a network."""
 
 import contextlib
 import logging
@@ -11,23 +11,23 @@ from train.data.dataset import Arrays
 from train.data.originals import ORIGINALS
 from train.errors import InputError, first_line
 
-# TFDS stores the bits of these as 0 and 1; like every uint8 image here they are black and white, 0 and 255.
+# TFDS stores these binary images as 0 and 1; every uint8 image here is 0 (black) to 255 (white).
 _BITS = ("binarized_mnist",)
 
 
 def read_prepared(name: str, data_dir: str | None) -> Arrays:
-    """Decode what TensorFlow Datasets has prepared, once, into arrays."""
+    """Decode a prepared data set into arrays."""
     import tensorflow_datasets
     from tensorflow_datasets.core.read_only_builder import builder_from_files
 
     looked = f"tfds:{name}: looked in {data_dir or tensorflow_datasets.core.constants.DATA_DIR}"
-    makes = f"what {_maker(name, data_dir)} makes"
+    makes = f"the output of {_maker(name, data_dir)}"
     parts = {"train": "train", "validation": "valid", "test": "test"}
     features = {"image": "x", "label": "y"}
     arrays = {}
     with quiet_absl():
         try:
-            # Files alone: tensorflow_datasets.data_source runs builders, and that of huggingface:NAME asks the network.
+            # Reads files only: tensorflow_datasets.data_source runs builders, and some of them use the network.
             builder = builder_from_files(name, data_dir=data_dir)
         except ValueError as error:
             raise InputError(f"{looked}, where it is not prepared; expected {makes}, or npz:PATH") from error
@@ -38,7 +38,9 @@ def read_prepared(name: str, data_dir: str | None) -> Arrays:
                     values = np.stack([example[feature] for example in examples])
                     is_bits = builder.name in _BITS and feature == "image" and values.max() <= 1
                     arrays[f"{features[feature]}_{parts[split]}"] = values * np.uint8(255) if is_bits else values
-        except Exception as error:  # other formats, damaged files, images of several shapes: errors of many libraries
+        except (
+            Exception
+        ) as error:  # other formats, damaged files, images of several shapes raise errors of many libraries
             raise InputError(
                 f"{looked}, which cannot be read ({first_line(error)}); expected images of one shape, as in {makes}"
             ) from error
@@ -61,7 +63,7 @@ def _maker(name: str, data_dir: str | None) -> str:
 
 @contextlib.contextmanager
 def quiet_absl() -> Iterator[None]:
-    """Let TFDS not advise on stderr, such as to install OpenCV."""
+    """Silence the advice of TFDS on stderr, such as to install OpenCV."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Data sets by name: embedded, in an .npz file, in a directory of such files, or prepared by TensorFlow Datasets."""
+"""Data sets by name: embedded, in .npz files, or prepared by TensorFlow Datasets."""
 
 import difflib
 import os
@@ -16,24 +16,24 @@ from train.errors import InputError, first_line
 
 
 def open_data(source: str, data_dir: str | None) -> Dataset:
-    """Open a data set; nothing is ever downloaded.
+    """Open a data set by name; nothing is ever downloaded.
 
     Args:
         source: `digits` (8 x 8 digits, embedded in scikit-learn), `blobs`, `ring`, `grid` (points in the plane),
-            `stacked_mnist` (three digits of `mnist` as the colours of an image), `skewed_mnist` (classes at 50 : 1),
-            `mnist_0_to_8` (without the nines), `mnist_9` (the nines, without labels), `uci_dna`, `uci_mushrooms`,
-            `uci_nips`, `uci_adult`, `uci_ocr_letters` (binary tables of uci_binary.npz), `npz:PATH`, `tfds:NAME`
-            (prepared as array_record), or the NAME of a file NAME.npz in the data directory.
-        data_dir: The data directory; None stands for the environment variable JAXGEN_DATA, and for tfds:NAME for the
-            directory that TensorFlow Datasets takes by default.
+            `stacked_mnist` (three digits of `mnist` as colour channels), `skewed_mnist` (class imbalance 50 : 1),
+            `mnist_0_to_8` (without the nines), `mnist_9` (the nines, without labels), `uci_adult`, `uci_dna`,
+            `uci_mushrooms`, `uci_nips`, `uci_ocr_letters` (binary tables of uci_binary.npz), `npz:PATH`, `tfds:NAME`
+            (prepared as array_record), or NAME for a file NAME.npz in the data directory.
+        data_dir: The data directory; None: the environment variable JAXGEN_DATA, or for tfds:NAME the default
+            directory of TensorFlow Datasets.
 
     Raises:
-        InputError: Nothing of that name was found, or what was found is not a data set.
+        InputError: No data set of that name was found, or the file is not a data set.
     """
     if source in EMBEDDED:
         return from_arrays(source, EMBEDDED[source]())
-    if source in _MADE_OF_MNIST:
-        return from_arrays(source, _MADE_OF_MNIST[source](_labelled(_find("mnist", data_dir))))
+    if source in _DERIVED_FROM_MNIST:
+        return from_arrays(source, _DERIVED_FROM_MNIST[source](_read_with_labels(_find("mnist", data_dir))))
     scheme, colon, rest = source.partition(":")
     if not colon:
         path = _find(CONVENTIONS[source].file if source in CONVENTIONS else source, data_dir)
@@ -44,12 +44,12 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
         return from_arrays(source, read_prepared(rest, data_dir))
     raise InputError(
         f"data {source!r}: no such scheme {scheme!r}; "
-        f"expected npz:PATH, tfds:NAME, {', '.join([*EMBEDDED, *_MADE_OF_MNIST])} or a bare NAME"
+        f"expected npz:PATH, tfds:NAME, {', '.join([*EMBEDDED, *_DERIVED_FROM_MNIST])} or a bare NAME"
     )
 
 
 def directory_of(source: str, data_dir: str | None) -> str | None:
-    """The data directory that options and environment name for a source; None: they leave it to a default."""
+    """The data directory of a source from the option or the environment; None for the default."""
     given = data_dir or os.environ.get("TFDS_DATA_DIR" if source.startswith("tfds:") else "JAXGEN_DATA")
     return os.path.expanduser(given) if given else None
 
@@ -58,24 +58,24 @@ def _digits() -> Arrays:
     from sklearn.datasets import load_digits
 
     images, labels = load_digits(return_X_y=True)
-    # The order of the file is that of its collection; one drawn once and for all makes train and test alike.
+    # The file is in order of collection; a fixed permutation makes train and test alike.
     order = np.random.default_rng(0).permutation(1797)
     x = np.round(images[order].reshape(-1, 8, 8) / 16 * 255).astype(np.uint8)
     y = labels[order]
     return {"x_train": x[:1437], "y_train": y[:1437], "x_test": x[1437:], "y_test": y[1437:]}
 
 
-_MADE_OF_MNIST: dict[str, Callable[[Arrays], Arrays]] = {
+_DERIVED_FROM_MNIST: dict[str, Callable[[Arrays], Arrays]] = {
     "stacked_mnist": lambda arrays: synthetic.stack_digits(arrays),
     "skewed_mnist": lambda arrays: synthetic.skew_classes(arrays),
-    "mnist_0_to_8": lambda arrays: synthetic.without_class(arrays, 9),
-    "mnist_9": lambda arrays: synthetic.class_alone(arrays, 9),
+    "mnist_0_to_8": lambda arrays: synthetic.drop_class(arrays, 9),
+    "mnist_9": lambda arrays: synthetic.keep_class(arrays, 9),
 }
 EMBEDDED = {"digits": _digits, **synthetic.SOURCES}
 
 
 def _find(name: str, data_dir: str | None) -> Path:
-    """The file NAME.npz of the data directory."""
+    """Find NAME.npz in the data directory."""
     if name.endswith(".npz"):
         raise InputError(f"data {name!r}: is no bare name; expected npz:{name} for that file")
     given_by = "--data-dir" if data_dir else "JAXGEN_DATA"
@@ -89,7 +89,7 @@ def _find(name: str, data_dir: str | None) -> Path:
         looked = f"no {name}.npz in {directory} ({given_by})"
     else:
         looked = f"{directory} ({given_by}) is not a directory"
-    made = _MADE_OF_MNIST if "mnist" in files else ()  # which are no help to whom it is missing
+    made = _DERIVED_FROM_MNIST if "mnist" in files else ()  # not suggested where mnist itself is missing
     close = difflib.get_close_matches(name, [*EMBEDDED, *made, *CONVENTIONS, *files])
     suggestion = f", did you mean {' or '.join(close)}?" if close else ""
     raise InputError(
@@ -99,7 +99,7 @@ def _find(name: str, data_dir: str | None) -> Path:
 
 
 def _read(path: Path, names: Iterable[str]) -> Arrays:
-    """Those of the named arrays that an .npz file has; the others of the file are not looked at."""
+    """Read the named arrays that an .npz file has; its other arrays are ignored."""
     expected = "expected an .npz file of plain arrays, as numpy.savez writes it"
     try:
         with path.open("rb") as file:
@@ -112,11 +112,11 @@ def _read(path: Path, names: Iterable[str]) -> Arrays:
         raise
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; {expected}") from error
-    except Exception as error:  # zipfile, zlib and numpy each have errors of their own for a damaged file
+    except Exception as error:  # zipfile, zlib and numpy raise different errors for damaged files
         raise InputError(f"{path}: cannot be read ({first_line(error)}); {expected}") from error
 
 
-def _labelled(path: Path) -> Arrays:
+def _read_with_labels(path: Path) -> Arrays:
     arrays = _read_named(path)
     for name in ("x_train", "y_train", "x_test", "y_test"):
         if name not in arrays:

@@ -1,4 +1,4 @@
-"""Data sets that are made: points from a seed that never changes, and others of digits: stacked, skewed, held out."""
+"""Synthetic data sets: points from a fixed seed, and digits that are stacked, imbalanced or held out."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -9,7 +9,7 @@ Arrays = dict[str, np.ndarray]
 
 
 class Mixture(NamedTuple):
-    """A mixture of Gaussians of equal weight, each N(center, std^2 I)."""
+    """A mixture of equally weighted Gaussians N(center, std^2 I)."""
 
     centers: np.ndarray  # [M, 2]
     std: float
@@ -25,7 +25,7 @@ MIXTURES = {
 
 
 def blobs() -> Arrays:
-    """Two Gaussian blobs with axis-aligned ellipses of their own, 1,000 points in each part."""
+    """Two axis-aligned Gaussian blobs of different shapes, 1,000 points in each part."""
     random = np.random.default_rng(0)
     means, stds = np.array([[-1.5, -0.5], [1.5, 0.5]]), np.array([[1.2, 0.6], [0.7, 1.4]])
 
@@ -33,11 +33,11 @@ def blobs() -> Arrays:
         y = random.permutation(np.arange(num) % 2)
         return (means[y] + stds[y] * random.normal(size=(num, 2))).astype(np.float32), y
 
-    return _in_parts(draw, train=1000, valid=1000, test=1000)
+    return _draw_parts(draw, train=1000, valid=1000, test=1000)
 
 
 def mixture(name: str) -> Arrays:
-    """100,000 points of a mixture to train on, 2,500 to validate and to test; the label is the mode."""
+    """Points of a mixture, labelled by mode: 100,000 for training, 2,500 each for validation and test."""
     random = np.random.default_rng(0)
     centers, std = MIXTURES[name]
 
@@ -45,16 +45,16 @@ def mixture(name: str) -> Arrays:
         y = random.integers(len(centers), size=num)
         return (centers[y] + std * random.normal(size=(num, 2))).astype(np.float32), y
 
-    return _in_parts(draw, train=100_000, valid=2500, test=2500)
+    return _draw_parts(draw, train=100_000, valid=2500, test=2500)
 
 
 _STACKED = {"train": 128_000, "test": 26_000}
 
 
 def stack_digits(arrays: Arrays, sizes: Mapping[str, int] = _STACKED) -> Arrays:
-    """Three random digits as the colours of an image, labelled 0 ... 999: [N, 28, 28] of MNIST -> [M, 28, 28, 3].
+    """Stack three random digits as colour channels, labelled 0 ... 999: [N, 28, 28] of MNIST -> [M, 28, 28, 3].
 
-    128,000 for training and validation and 26,000 to test, as in Lin et al. 2018 (PacGAN), section 4.2, each from the
+    128,000 images for training and validation and 26,000 for test (Lin et al. 2018, PacGAN, section 4.2), each from the
     same part of MNIST.
     """
     random = np.random.default_rng(0)
@@ -68,7 +68,7 @@ def stack_digits(arrays: Arrays, sizes: Mapping[str, int] = _STACKED) -> Arrays:
 
 
 def skew_classes(arrays: Arrays, ratio: float = 50.0) -> Arrays:
-    """Class k of the training part thinned out to the share ratio^(-k / (K - 1)); the test part as it is."""
+    """Subsample class k of the training part to a share of ratio^(-k / (K - 1)); the test part is unchanged."""
     y = arrays["y_train"]
     num_classes = int(y.max()) + 1
     smallest = min(np.bincount(y).tolist())
@@ -86,17 +86,17 @@ def skew_classes(arrays: Arrays, ratio: float = 50.0) -> Arrays:
     }
 
 
-def without_class(arrays: Arrays, label: int) -> Arrays:
-    """All examples but those of the last class, in their order, so that the labels left are 0 ... label - 1."""
-    return _of_rows(arrays, lambda y: y != label)
+def drop_class(arrays: Arrays, label: int) -> Arrays:
+    """Drop the last class, so that the remaining labels are 0 ... label - 1."""
+    return _select(arrays, lambda y: y != label)
 
 
-def class_alone(arrays: Arrays, label: int) -> Arrays:
-    """The examples of one class, in their order and without labels: where there is one class, there is none to tell."""
-    return {name: array for name, array in _of_rows(arrays, lambda y: y == label).items() if name[0] == "x"}
+def keep_class(arrays: Arrays, label: int) -> Arrays:
+    """Keep the examples of one class, without labels."""
+    return {name: array for name, array in _select(arrays, lambda y: y == label).items() if name[0] == "x"}
 
 
-def _of_rows(arrays: Arrays, chosen: Callable[[np.ndarray], np.ndarray]) -> Arrays:
+def _select(arrays: Arrays, chosen: Callable[[np.ndarray], np.ndarray]) -> Arrays:
     return {
         f"{leaf}_{part}": arrays[f"{leaf}_{part}"][chosen(arrays[f"y_{part}"])]
         for part in ("train", "test")
@@ -104,12 +104,12 @@ def _of_rows(arrays: Arrays, chosen: Callable[[np.ndarray], np.ndarray]) -> Arra
     }
 
 
-def digits_of_stacked(x: np.ndarray) -> list[np.ndarray]:
-    """The images of hundreds, tens and ones: [N, H, W, 3] -> three of [N, H, W, 1]."""
+def split_stacked(x: np.ndarray) -> list[np.ndarray]:
+    """Split stacked digits into hundreds, tens and ones: [N, H, W, 3] -> three of [N, H, W, 1]."""
     return np.split(x, 3, axis=-1)
 
 
-def _in_parts(draw: Callable[[int], tuple[np.ndarray, np.ndarray]], **sizes: int) -> Arrays:
+def _draw_parts(draw: Callable[[int], tuple[np.ndarray, np.ndarray]], **sizes: int) -> Arrays:
     arrays = {}
     for part, num in sizes.items():
         arrays[f"x_{part}"], arrays[f"y_{part}"] = draw(num)

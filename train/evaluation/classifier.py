@@ -1,4 +1,4 @@
-"""The classifier of a data set that compares samples with data: trained once, kept in the user's cache directory."""
+"""The classifier in whose features samples are compared with data, trained once per data set and cached."""
 
 import hashlib
 import json
@@ -21,8 +21,8 @@ from train.runs import Run
 _CONFIG = "configs/classifier_mnist.py"
 
 
-def of_data(data: str, run: Run) -> Run:
-    """The classifier of this data in the user's cache, trained now where there is none."""
+def load_or_train(data: str, run: Run) -> Run:
+    """Load the classifier of a data set from the user's cache directory, or train it."""
     config = configs.load(_CONFIG)
     dataset = runs.open_data(data, run.data_dir)
     identity = json.dumps([dataset.fingerprint, config.path.read_text(), jaxgen.__version__, jax.__version__])
@@ -32,10 +32,10 @@ def of_data(data: str, run: Run) -> Run:
             kept.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
-                f"{kept.parent} cannot be made ({error.strerror}); expected --features RUN or x"
+                f"{kept.parent} cannot be created ({error.strerror}); expected --features RUN or x"
             ) from error
         with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-            console.print(f"training {config.name} on {data}, once: samples are compared with data in its features")
+            console.print(f"training {config.name} on {data}, once: its features compare samples with data")
             train_beside(run, config, pathlib.Path(folder) / "run", data)
             run_directory.publish(pathlib.Path(folder) / "run", kept)
     return runs.load(str(kept), run.data_dir)

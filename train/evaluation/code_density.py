@@ -1,4 +1,4 @@
-"""A density fitted to the codes of the training data afterwards, so that any model that encodes can be sampled from."""
+"""Densities fitted to training codes, which turn any encoder-decoder model into a generative one."""
 
 from collections.abc import Callable
 
@@ -12,29 +12,31 @@ from train.engine.compile import over_examples, prepare_examples
 from train.runs import Run
 
 COMPONENTS = {"gaussian": 1, "gmm": 10}  # Ghosh et al. 2020, section 4
-_MOST = 10_000  # training examples whose codes are fitted
+_MOST = 10_000  # training examples to fit
 _BATCH_SIZE = 500
 
 Codes = tuple[np.ndarray, np.ndarray | None]  # z [N, Z], y [N] where the data has labels
 
 
 def encode(run: Run, model: PyTree, key: jax.Array, x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
-    """Posterior means of stored examples, or of images in [0, 1], prepared under `key`: [N, ...] -> [N, Z]."""
+    """Posterior means of stored examples or images in [0, 1], prepared under `key`: [N, ...] -> [N, Z]."""
     assert run.recipe.encode is not None
     mean = run.recipe.encode
-    return _of_prepared(run, lambda key, model, batch: mean(model, batch["x"], y=batch.get("y")), model, key, x, y)
+    return _encode_prepared(run, lambda key, model, batch: mean(model, batch["x"], y=batch.get("y")), model, key, x, y)
 
 
 def draw_codes(run: Run, model: PyTree, key: jax.Array, x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
-    """A draw from q(z | x) of each stored example, its code where the encoder is deterministic: [N, ...] -> [N, Z]."""
+    """Draws from q(z | x), or the codes of a deterministic encoder, of stored examples: [N, ...] -> [N, Z]."""
     draw = run.recipe.draw_code
     if draw is None:
         return encode(run, model, key, x, y)
-    return _of_prepared(run, lambda key, model, batch: draw(key, model, batch["x"], y=batch.get("y")), model, key, x, y)
+    return _encode_prepared(
+        run, lambda key, model, batch: draw(key, model, batch["x"], y=batch.get("y")), model, key, x, y
+    )
 
 
 def decode(run: Run, model: PyTree, z: np.ndarray, y: np.ndarray | None) -> np.ndarray:
-    """Examples of codes, images in [0, 1]: [N, Z] -> [N, ...]."""
+    """Decode codes, images in [0, 1]: [N, Z] -> [N, ...]."""
     assert run.recipe.decode is not None
     mean = run.recipe.decode
     given = {"x": np.asarray(z, np.float32)} | ({} if y is None else {"y": y})
@@ -42,17 +44,17 @@ def decode(run: Run, model: PyTree, z: np.ndarray, y: np.ndarray | None) -> np.n
     return runs.in_unit_interval(run, on_batch(jax.random.key(0), model, given))
 
 
-def of_training_data(run: Run, model: PyTree, key: jax.Array) -> Codes:
-    """Codes and labels of at most 10,000 training examples from all over the set."""
+def encode_training_data(run: Run, model: PyTree, key: jax.Array) -> Codes:
+    """Codes and labels of at most 10,000 training examples, spread over the set."""
     rows = spread(len(run.dataset.train["x"]), _MOST)
     y = run.dataset.train["y"][rows] if "y" in run.dataset.train else None
     return encode(run, model, key, run.dataset.train["x"][rows], y), y
 
 
 def fit(kind: str, codes: Codes) -> Callable[[int, int], Codes]:
-    """(num, seed) -> draws of a Gaussian or a 10-component mixture with full covariances; labels as often as there.
+    """Fit a Gaussian or a 10-component mixture with full covariances; returns (num, seed) -> draws of codes and labels.
 
-    Labels are drawn apart from codes, as a conditional model has them.
+    Labels are drawn with their frequencies, independently of the codes, as in a conditional model.
     """
     from sklearn.mixture import GaussianMixture
 
@@ -62,13 +64,13 @@ def fit(kind: str, codes: Codes) -> Callable[[int, int], Codes]:
     def draw(num: int, seed: int) -> Codes:
         random = np.random.default_rng(seed)
         mixture.random_state = seed
-        drawn = mixture.sample(num)[0][random.permutation(num)]  # which come sorted by component
+        drawn = mixture.sample(num)[0][random.permutation(num)]  # scikit-learn sorts them by component
         return drawn.astype(np.float32), None if y is None else random.choice(y, num)
 
     return draw
 
 
-def _of_prepared(
+def _encode_prepared(
     run: Run, function: Callable, model: PyTree, key: jax.Array, x: np.ndarray, y: np.ndarray | None
 ) -> np.ndarray:
     key_prepare, key_code = jax.random.split(key)

@@ -1,4 +1,4 @@
-"""Evaluate a run on its test set: every metric that its recipe and data allow, with an interval beside each mean."""
+"""Evaluate a run on its test set with every applicable evaluator, and write evaluation.json."""
 
 import datetime
 
@@ -12,17 +12,17 @@ from train.runs import Run
 
 
 def evaluate_run(run: Run, num_samples: int, given_features: str | None) -> dict[str, Estimate]:
-    """Estimates by name, in the order of printing: of test examples first, then of samples and codes."""
+    """Estimates by name, in the order of printing: metrics of test examples, then of samples and codes."""
     recipe = run.recipe
     generates = recipe.sample is not None or (recipe.encode is not None and recipe.decode is not None)
-    look = features.choose(run, given_features) if generates else None
-    options = Options(num_samples, None if look is None else samples.references(run, look))
+    feature_space = features.choose(run, given_features) if generates else None
+    options = Options(num_samples, None if feature_space is None else samples.references(run, feature_space))
     measured: dict[str, list[Measured]] = {}
     for keys, model in zip(run.keys, run.models, strict=True):
         for name, found in _measure(Subject(run, model, keys, options)).items():
             measured.setdefault(name, []).append(found)
     if recipe.log_prob is not None and recipe.levels == 2 and "bits_per_dim" not in measured:
-        warn("the test data is not binary: a Bernoulli NLL is then a cross-entropy, which compares with no likelihood")
+        warn("the test data is not binary: a Bernoulli NLL is then a cross-entropy, not comparable with a likelihood")
     rank = {name: number for number, name in enumerate(UNITS)}
     ordered = sorted(measured, key=lambda name: rank.get(name, len(rank)))
     return {name: over_seeds(measured[name]) for name in ordered}
@@ -40,7 +40,7 @@ def _measure(subject: Subject) -> dict[str, Measured]:
 
 
 def write(run: Run, num_samples: int, given_features: str | None) -> dict[str, Estimate]:
-    """Evaluate and write evaluation.json, with all that a reader needs to judge the numbers."""
+    """Evaluate and write evaluation.json, with the hyper-parameters and provenance of the numbers."""
     found = evaluate_run(run, num_samples, given_features)
     latest = run_directory.read_sessions(run.path)[-1:]
     result = {

@@ -1,4 +1,4 @@
-"""The features in which samples are compared with data: those of a classifier trained here, else x itself."""
+"""Features in which samples are compared with data: those of a classifier, or raw values."""
 
 import functools
 import pathlib
@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxgen.recipe import PyTree
 from train import runs
-from train.data import Dataset, digits_of_stacked
+from train.data import Dataset, split_stacked
 from train.engine.compile import over_examples, prepare_examples
 from train.errors import InputError
 from train.evaluation import classifier
@@ -20,7 +20,7 @@ _BATCH_SIZE = 500
 
 
 class Features(NamedTuple):
-    """How examples are looked at. `name` stands beside every number that is measured so."""
+    """A feature space; its name is part of the unit of every number measured in it."""
 
     name: str
     embed: Callable[[np.ndarray], np.ndarray]  # x [N, ...], images in [0, 1] -> [N, F]
@@ -28,59 +28,59 @@ class Features(NamedTuple):
 
 
 def check(given: str | None, dataset: Dataset) -> None:
-    """InputError unless `given` is "x", "none", None, or the run of a classifier that can look at this data."""
+    """InputError unless `given` is "x", "none", None, or the run of a classifier that takes this data."""
     if given not in ("x", "none", None):
         _open(given, dataset)
 
 
 def choose(run: Run, given: str | None) -> Features | None:
-    """Features for what the run's model samples; None where `given` is "none".
+    """Features for the samples of a run; None where `given` is "none".
 
-    `given` is the run of a classifier, "x" for x itself, or None: a classifier of images with labels, which is trained
-    once for a data set and kept in the user's cache, and x itself for all other data. InputError where the classifier
-    takes other examples.
+    `given` is the run of a classifier, "x" for raw values, or None: for images with labels a classifier that is trained
+    once per data set and cached, for all other data raw values. InputError where the classifier does not take this
+    data.
     """
     if given == "none":
         return None
-    labelled_images = len(run.dataset.spec.shape) == 3 and run.dataset.spec.num_classes is not None
-    if given == "x" or (given is None and not labelled_images):
+    has_labelled_images = len(run.dataset.spec.shape) == 3 and run.dataset.spec.num_classes is not None
+    if given == "x" or (given is None and not has_labelled_images):
         name = "on pixels" if len(run.dataset.spec.shape) == 3 else "on x"
         return Features(name, lambda x: x.reshape(len(x), -1), None)
     stacked = run.dataset.source == "stacked_mnist"
     if given is None:
-        judge = classifier.of_data("mnist" if stacked else run.experiment.data, run)
+        trained = classifier.load_or_train("mnist" if stacked else run.experiment.data, run)
     else:
-        judge = _open(given, run.dataset)
-    return _of_stacked(judge) if stacked else _of_classifier(judge)
+        trained = _open(given, run.dataset)
+    return _stacked_features(trained) if stacked else _classifier_features(trained)
 
 
-def _of_classifier(judge: Run) -> Features:
-    look = _compiled(judge)
-    return Features(_name(judge), lambda x: look(x)[0], lambda x: look(x)[1])
+def _classifier_features(trained: Run) -> Features:
+    both = _compile(trained)
+    return Features(_name(trained), lambda x: both(x)[0], lambda x: both(x)[1])
 
 
-def _of_stacked(judge: Run) -> Features:
-    """A classifier of digits looks at each colour of an image of three."""
-    look = _compiled(judge)
+def _stacked_features(trained: Run) -> Features:
+    """Features of stacked digits: a classifier of single digits, applied to each colour channel."""
+    both = _compile(trained)
 
     def embed(x: np.ndarray) -> np.ndarray:
-        return np.concatenate([look(colour)[0] for colour in digits_of_stacked(x)], axis=1)
+        return np.concatenate([both(colour)[0] for colour in split_stacked(x)], axis=1)
 
     def classify(x: np.ndarray) -> np.ndarray:
-        hundreds, tens, ones = (look(colour)[1] for colour in digits_of_stacked(x))
+        hundreds, tens, ones = (both(colour)[1] for colour in split_stacked(x))
         return 100 * hundreds + 10 * tens + ones
 
-    return Features(f"{_name(judge)} of each colour", embed, classify)
+    return Features(f"{_name(trained)} of each colour", embed, classify)
 
 
-def _name(judge: Run) -> str:
-    config = pathlib.Path(judge.record["config"]).stem
-    return f"on features of {config} ({judge.dataset.source}, accuracy {classifier.accuracy(judge):.4f})"
+def _name(trained: Run) -> str:
+    config = pathlib.Path(trained.record["config"]).stem
+    return f"on features of {config} ({trained.dataset.source}, accuracy {classifier.accuracy(trained):.4f})"
 
 
-def _compiled(judge: Run) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def _compile(trained: Run) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Images in [0, 1] -> features [N, F] and labels [N]."""
-    features, classify = judge.recipe.features, judge.recipe.classify
+    features, classify = trained.recipe.features, trained.recipe.classify
     assert features is not None
     assert classify is not None
 
@@ -88,20 +88,22 @@ def _compiled(judge: Run) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray
         return features(model, batch["x"]), classify(key, model, batch["x"]).argmax(axis=1)
 
     on_batches = over_examples(both, batch_size=_BATCH_SIZE)
-    prepare = functools.partial(prepare_examples, judge.prepare, jax.random.key(0))
-    return lambda x: on_batches(jax.random.key(0), judge.models[0], prepare({"x": x}))
+    prepare = functools.partial(prepare_examples, trained.prepare, jax.random.key(0))
+    return lambda x: on_batches(jax.random.key(0), trained.models[0], prepare({"x": x}))
 
 
 def _open(given: str, dataset: Dataset) -> Run:
     stacked = dataset.source == "stacked_mnist"
     shape = (*dataset.spec.shape[:-1], 1) if stacked else dataset.spec.shape
-    judge = runs.load_beside("--features", given, None, shape)
-    if judge.recipe.features is None or judge.recipe.classify is None:
+    trained = runs.load_beside("--features", given, None, shape)
+    if trained.recipe.features is None or trained.recipe.classify is None:
         raise InputError(f"--features {given}: expected the run of a classifier")
-    prepare = judge.prepare
+    prepare = trained.prepare
     if prepare.levels is not None or prepare.log_det is not None:
-        raise InputError(f"--features {given}: expected a classifier of images as they are, not binarized ones")
-    classes = judge.dataset.spec.num_classes
+        raise InputError(
+            f"--features {given}: expected a classifier of plain images, neither binarized nor dequantized"
+        )
+    classes = trained.dataset.spec.num_classes
     if dataset.spec.num_classes is not None and classes != (10 if stacked else dataset.spec.num_classes):
         raise InputError(f"--features {given}: expected a classifier of the data's classes, not of {classes}")
-    return judge
+    return trained

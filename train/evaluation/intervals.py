@@ -1,4 +1,4 @@
-"""Confidence intervals: over examples by the bootstrap, over seeds by Student's t."""
+"""Confidence intervals: the bootstrap over examples, Student's t over seeds."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def bootstrap(values: np.ndarray, *, level: float = 0.95, num_resamples: int = 1000) -> tuple[float, float] | None:
-    """Percentile interval of the mean of [N] values (Efron 1979), from the same resamples every time; None of one."""
+    """Percentile bootstrap interval of the mean of [N] values (Efron 1979), with a fixed seed; None for one value."""
     if len(values) < 2:
         return None
     from scipy import stats
@@ -18,7 +18,7 @@ def bootstrap(values: np.ndarray, *, level: float = 0.95, num_resamples: int = 1
     return float(low), float(high)
 
 
-def bootstrap_of_two(
+def bootstrap_two_sets(
     statistic: Callable[[np.ndarray, np.ndarray], float],
     first: np.ndarray,
     second: np.ndarray,
@@ -26,7 +26,7 @@ def bootstrap_of_two(
     level: float = 0.95,
     num_resamples: int = 1000,
 ) -> tuple[float, float] | None:
-    """Percentile interval of a statistic of two sets [N], [M], each resampled by itself; None where one is of one."""
+    """Percentile bootstrap interval of a two-sample statistic of [N], [M], resampled apart; None if N or M is 1."""
     if min(len(first), len(second)) < 2:
         return None
     random = np.random.default_rng(0)
@@ -39,7 +39,7 @@ def bootstrap_of_two(
 
 
 def student_t(values: Sequence[float], *, level: float = 0.95) -> tuple[float, float]:
-    """Interval of the mean over seeds, S - 1 degrees of freedom."""
+    """Student's t interval of the mean over S seeds, with S - 1 degrees of freedom."""
     from scipy import stats
 
     half = stats.t.ppf(0.5 + level / 2, len(values) - 1) * stats.sem(values)

@@ -1,4 +1,4 @@
-"""Samples of a run's model, and the data they are compared with."""
+"""Samples from a run's model, and the reference features of real examples."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from train.data import spread
 from train.evaluation.features import Features
 from train.runs import Run
 
-# Examples on either side; what compares all pairs takes time with their square, and with the number of features.
+# Maximum size of each set: comparing all pairs takes time quadratic in it, and linear in the number of features.
 MOST = 10_000
 _MOST_OF_MANY_FEATURES = 2500
 _MANY_FEATURES = 512
@@ -21,7 +21,7 @@ _PER_CALL = 500
 
 
 def draw(run: Run, model: PyTree, key: jax.Array, num: int) -> np.ndarray:
-    """`num` samples [num, ...], images in [0, 1], drawn some at a time so that any number fits in memory."""
+    """Draw samples [num, ...], images in [0, 1], in chunks so that any number fits in memory."""
     assert run.recipe.sample is not None
     sample = jax.jit(run.recipe.sample, static_argnums=2)
     size = min(_PER_CALL, num)
@@ -29,29 +29,29 @@ def draw(run: Run, model: PyTree, key: jax.Array, num: int) -> np.ndarray:
     return runs.in_unit_interval(run, np.concatenate([np.asarray(part) for part in calls])[:num])
 
 
-def stored(x: np.ndarray) -> np.ndarray:
-    """Examples of a data set as float32, images in [0, 1]."""
+def as_float(x: np.ndarray) -> np.ndarray:
+    """Stored examples as float32, images in [0, 1]."""
     return np.asarray(preprocess.scale(jax.random.key(0), jnp.asarray(x)))
 
 
 class References(NamedTuple):
-    """Features of real examples, computed once for all seeds."""
+    """Features of real examples, computed once for all seeds of a run."""
 
     features: Features
-    real: np.ndarray  # features of test examples [N, F], of all or from all over the set
+    real: np.ndarray  # features of test examples [N, F], all of them or spread over the set
     train: np.ndarray  # features of as many training examples
 
 
 def references(run: Run, features: Features) -> References:
-    """Test and training examples as they were stored: not binarized.
+    """Features of test and training examples, as stored rather than binarized.
 
-    At most 10,000 of either, or 2,500 where there are more than 512 features.
+    At most 10,000 of each set, or 2,500 where there are more than 512 features.
     """
     test, train = run.dataset.test["x"], run.dataset.train["x"]
-    num_features = features.embed(stored(test[:1])).shape[1]
+    num_features = features.embed(as_float(test[:1])).shape[1]
     num = min(len(test), MOST if num_features <= _MANY_FEATURES else _MOST_OF_MANY_FEATURES)
     return References(
         features,
-        features.embed(stored(test[spread(len(test), num)])),
-        features.embed(stored(train[spread(len(train), num)])),
+        features.embed(as_float(test[spread(len(test), num)])),
+        features.embed(as_float(train[spread(len(train), num)])),
     )

@@ -1,4 +1,4 @@
-"""One seed of a run under evaluation: what several evaluators look at is prepared or drawn once."""
+"""The subject of an evaluation, one seed of a run: its test set and samples are computed once for all evaluators."""
 
 import functools
 from typing import NamedTuple
@@ -15,29 +15,29 @@ from train.runs import Run
 
 
 class Options(NamedTuple):
-    """How thoroughly a run is evaluated."""
+    """Options of an evaluation."""
 
-    num_samples: int  # importance samples for each test example
+    num_samples: int  # importance samples per test example
     references: References | None  # None: samples are not compared with data
 
 
 class Subject:
-    """The model of one seed."""
+    """One seed of a run; nothing is computed before an evaluator asks for it."""
 
     def __init__(self, run: Run, model: PyTree, keys: Keys, options: Options) -> None:
-        """Nothing is computed before an evaluator asks for it."""
+        """Keep the model and split its keys."""
         self.run, self.model, self.options = run, model, options
         self._keys = keys
         self._key_samples, self.key_codes = jax.random.split(keys.compare)
 
     @functools.cached_property
     def test(self) -> Examples:
-        """The test set as the model sees it, and the key for measuring on it."""
+        """The prepared test set, and the key for measuring on it."""
         return examples_of(self._keys.evaluate, self.run.prepare, self.run.dataset.test)
 
     @functools.cached_property
-    def evaluated(self) -> dict[str, np.ndarray]:
-        """The recipe's own metrics of each test example, [N] each."""
+    def example_metrics(self) -> dict[str, np.ndarray]:
+        """The recipe's own metrics of the test examples, [N] each."""
         evaluate = over_examples(self.run.recipe.evaluate, batch_size=BATCH_SIZE)
         return evaluate(self.key(0), self.model, self.test.prepared)
 
@@ -47,5 +47,5 @@ class Subject:
         return draw(self.run, self.model, self._key_samples, len(self.run.dataset.test["x"]))
 
     def key(self, number: int) -> jax.Array:
-        """The key of the evaluator of this number, among those that measure test examples."""
+        """The key of an evaluator of test examples, by its number."""
         return jax.random.fold_in(self.test.key, number)

@@ -1,4 +1,4 @@
-"""Charts: numbers over other numbers. Each function writes one PNG and knows nothing of runs or models."""
+"""Line charts and histograms. Each function writes one PNG and knows nothing of runs or models."""
 
 import functools
 import pathlib
@@ -28,24 +28,27 @@ def pyplot() -> ModuleType:
 
 
 def save_curves(path: pathlib.Path, log: Sequence[dict], names: Sequence[str]) -> None:
-    """Metrics over steps, a line for each seed, from the lines of metrics.jsonl."""
+    """Metrics over steps, one line per seed, from the entries of metrics.jsonl."""
     figure, axes = pyplot().subplots(figsize=(7, 4), layout="constrained")
     for number, name in enumerate(names):
         lines = [entry for entry in log if name in entry]
         values = np.array([np.atleast_1d(entry[name]) for entry in lines])
-        steps, marker = [entry["step"] for entry in lines], "." if len(lines) == 1 else ""  # a point alone is no line
+        steps, marker = (
+            [entry["step"] for entry in lines],
+            "." if len(lines) == 1 else "",
+        )  # a single point draws no line
         for seed, curve in enumerate(values.T):
             label = name if seed == 0 else None
             axes.plot(steps, curve, color=f"C{number}", lw=1, marker=marker, label=label)
-    shown = np.concatenate([np.ravel(entry[name]) for name in names for entry in log if name in entry])
-    axes.set_ylim(*_limits(shown))
+    values = np.concatenate([np.ravel(entry[name]) for name in names for entry in log if name in entry])
+    axes.set_ylim(*_limits(values))
     axes.set_xlabel("step")
     axes.legend()
     close(figure, path)
 
 
 def save_rate_distortion(path: pathlib.Path, points: Sequence[tuple[str, float, float]], label: str) -> None:
-    """(value of `label`, rate, distortion) of several runs, and the line of the least negative ELBO among them."""
+    """Points (value of `label`, rate, distortion) of several runs, and the line of their lowest negative ELBO."""
     _, rates, distortions = zip(*points, strict=True)
     figure, axes = pyplot().subplots(figsize=(6.5, 4.5), layout="constrained")
     best = min(rate + distortion for rate, distortion in zip(rates, distortions, strict=True))
@@ -61,7 +64,10 @@ def save_rate_distortion(path: pathlib.Path, points: Sequence[tuple[str, float, 
 
 
 def save_histograms(path: pathlib.Path, panels: Sequence[tuple[str, str, Array, Array, float]]) -> None:
-    """Scores of inliers [N] and of outliers [M], a panel for each (title, label of x, inliers, outliers, threshold)."""
+    """Histograms of in- and out-of-distribution scores, one panel each.
+
+    A panel is (title, x label, in-distribution scores [N], out-of-distribution scores [M], threshold).
+    """
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
     figure, grid = pyplot().subplots(
@@ -69,12 +75,12 @@ def save_histograms(path: pathlib.Path, panels: Sequence[tuple[str, str, Array, 
     )
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
-    for axes, (title, label, inliers, outliers, threshold) in zip(grid.flat, panels, strict=False):
-        # A few scores may be so far out that all others would be one bar: they are counted in the bars at the ends.
-        ends = np.concatenate([np.quantile(scores, [0.005, 0.995]) for scores in (inliers, outliers)])
+    for axes, (title, label, known, novel, threshold) in zip(grid.flat, panels, strict=False):
+        # Extreme scores would squeeze all others into one bar; they are counted in the first and the last bar.
+        ends = np.concatenate([np.quantile(scores, [0.005, 0.995]) for scores in (known, novel)])
         low, high = ends.min(), max(ends.max(), threshold)
         bins = np.linspace(low, high if high > low else low + 1, 51)
-        for name, scores in (("inliers", inliers), ("outliers", outliers)):
+        for name, scores in (("in-distribution", known), ("out-of-distribution", novel)):
             shares = np.full(len(scores), 1 / len(scores))
             axes.hist(np.clip(scores, bins[0], bins[-1]), bins, weights=shares, alpha=0.6, label=name)
         axes.axvline(threshold, color="black", lw=1, ls="--", label="threshold")
@@ -85,12 +91,12 @@ def save_histograms(path: pathlib.Path, panels: Sequence[tuple[str, str, Array, 
 
 
 def save_minmax(path: pathlib.Path, x: Array, optimum: dict, steps: Array, way: dict, bound: dict) -> None:
-    """Densities and D over x [G], gradient norms over steps [P]; arrays begin with an axis of seeds."""
+    """Densities and D over x [G], gradient norms over steps [P]; arrays have a leading axis of seeds."""
     figure, (left, middle, right) = pyplot().subplots(1, 3, figsize=(13, 4), layout="constrained")
     for name, known, found in (("p", "p", "implied_p"), ("D", "optimal_d", "d")):
         color = "C0" if name == "p" else "C1"
         left.plot(x, optimum[found].T, color=color, lw=0.5, alpha=0.6)
-        left.plot(x, optimum[known][0], color=color, ls="--", lw=2, label=f"{name}, known")
+        left.plot(x, optimum[known][0], color=color, ls="--", lw=2, label=f"{name}, optimal")
     left.plot(x, optimum["d_at_the_end"].T, color="C2", lw=0.5, alpha=0.6)
     left.plot([], color="C2", label="D where q = p")
     left.set(xlabel="x", title="D, and q D / (1 - D), at the optimum", xlim=(-4, 4), ylim=(-0.02, 1.02))
@@ -108,17 +114,17 @@ def save_minmax(path: pathlib.Path, x: Array, optimum: dict, steps: Array, way: 
 def save_crossing(
     path: pathlib.Path, sizes: Sequence[int], curves: Mapping[str, Sequence[Estimate]], floor: float | None
 ) -> None:
-    """Errors over numbers of examples: an estimate at each, by name, and the least error there can be, if known."""
+    """Test errors over the number of training examples, by classifier, and the Bayes error if it is known."""
     figure, axes = pyplot().subplots(figsize=(7, 4.5), layout="constrained")
     for number, (name, values) in enumerate(curves.items()):
-        # Without an interval low and high are nan, and no band is drawn.
+        # Without an interval, low and high are nan and no band is drawn.
         mean, low, high = np.array([(found.value, found.low, found.high) for found in values], float).T
         axes.plot(sizes, mean, "o-", ms=4, color=f"C{number}", label=name)
         axes.fill_between(sizes, low, high, color=f"C{number}", alpha=0.25, lw=0)
     if floor is not None:
-        axes.axhline(floor, color="gray", lw=1, ls="--", label=f"least error there can be, {floor:.4f}")
+        axes.axhline(floor, color="gray", lw=1, ls="--", label=f"Bayes error, {floor:.4f}")
     axes.set(xlabel="training examples m", ylabel="test error, mean and 95 % interval", xscale="log", yscale="log")
-    # Plain numbers: an error of 0.2 is read more easily than 2 x 10^-1.
+    # Plain numbers: 0.2 is easier to read than 2 x 10^-1.
     from matplotlib import ticker
 
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
@@ -129,20 +135,20 @@ def save_crossing(
     close(figure, path)
 
 
-def color_of(label: int) -> tuple:
-    """Of a class, the same in every chart."""
+def class_color(label: int) -> tuple:
+    """Color of a class, the same in every chart."""
     return pyplot().get_cmap("tab10" if label < 10 else "tab20b")(label % 20)
 
 
 def close(figure: "Figure", path: pathlib.Path) -> None:
-    """Write a chart, and forget it."""
-    # Axes of equal scale may be laid out larger than the figure; tight is never less than what was drawn.
+    """Write a figure and close it."""
+    # Axes of equal scale may extend beyond the figure; a tight box includes all that was drawn.
     figure.savefig(path, dpi=120, bbox_inches="tight")
     pyplot().close(figure)
 
 
 def _limits(values: Array) -> tuple[float, float]:
-    """A range that holds all but the highest twentieth: the first moments are off the scale of all that follows."""
+    """A range without the highest 5 % of the values: the first steps would otherwise set the scale."""
     low, high = float(values.min()), float(np.quantile(values, 0.95))
     margin = 0.05 * (high - low) or 1.0
     return low - margin, high + margin

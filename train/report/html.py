@@ -1,4 +1,4 @@
-"""report.html: what a run did, in one file that opens from disk and needs no script."""
+"""report.html: metrics, figures, configuration and provenance of a run in one self-contained file."""
 
 import base64
 import html
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from train.engine import run_directory
-from train.evaluation import estimates as of_run
+from train.evaluation import estimates as estimation
 from train.evaluation.estimates import Estimate
 from train.report import pictures
 from train.runs import Run
@@ -38,7 +38,7 @@ $body
 
 
 def write(run: Run, estimates: Mapping[str, Estimate]) -> pathlib.Path:
-    """Draw the run's pictures and write report.html: its path."""
+    """Draw the figures of a run and write report.html; returns its path."""
     body = [_numbers(estimates)]
     body += [_figure(name, path, caption) for name, (path, caption) in pictures.draw(run).items()]
     sessions = run_directory.read_sessions(run.path)
@@ -58,7 +58,7 @@ def write(run: Run, estimates: Mapping[str, Estimate]) -> pathlib.Path:
         body.append(_table(f"Provenance, session {number} of {len(sessions)}", {**facts, **session["machinery"]}))
     name = pathlib.Path(run.record["config"]).stem
     seeds = len(run.models)
-    several = "" if seeds == 1 else " Pictures of examples and codes are of the first seed."
+    several = "" if seeds == 1 else " Figures of examples and codes show the first seed."
     lead = f"{run.step} steps, {seeds} seed{'s' if seeds > 1 else ''}, data {run.dataset.source}.{several}"
     page = _PAGE.substitute(title=html.escape(name), lead=html.escape(lead), body="\n".join(body))
     run_directory.write_text(run.path / "report.html", page)
@@ -66,10 +66,10 @@ def write(run: Run, estimates: Mapping[str, Estimate]) -> pathlib.Path:
 
 
 def add(run: Run, name: str, picture: pathlib.Path, caption: str) -> list[pathlib.Path]:
-    """Let a picture that lies in the run stand in its report, which is written again where there is one: its path."""
+    """Add a picture to the report of a run, and rewrite the report if there is one; returns its path."""
     pictures.add(run, name, str(picture.relative_to(run.path)), caption)
     evaluated = (run.path / "evaluation.json").exists()
-    return [write(run, of_run.read(run.path))] if evaluated else []
+    return [write(run, estimation.read(run.path))] if evaluated else []
 
 
 def _numbers(estimates: Mapping[str, Estimate]) -> str:
@@ -83,24 +83,24 @@ def _numbers(estimates: Mapping[str, Estimate]) -> str:
 
 
 def _breakable(name: str) -> str:
-    """The name, which a narrow page may break between its words."""
+    """The name with line breaks allowed between its words."""
     return html.escape(name).replace("_", "_<wbr>")
 
 
 def _value(found: Estimate) -> str:
-    return "none" if found.value is None else of_run.number(found.value, found.unit)
+    return "none" if found.value is None else estimation.number(found.value, found.unit)
 
 
 def _interval(found: Estimate) -> str:
     if found.low is None or found.high is None:
         return "none"
-    return f"{of_run.number(found.low, found.unit)} to {of_run.number(found.high, found.unit)}"
+    return f"{estimation.number(found.low, found.unit)} to {estimation.number(found.high, found.unit)}"
 
 
 def _table(title: str, values: Mapping[str, Any]) -> str:
     rows = [
-        f"<tr><th>{html.escape(name)}<td>{html.escape(shown)}</tr>"
-        for name, shown in (
+        f"<tr><th>{html.escape(name)}<td>{html.escape(text)}</tr>"
+        for name, text in (
             (name, value if isinstance(value, str) else json.dumps(value)) for name, value in values.items()
         )
     ]

@@ -1,4 +1,4 @@
-"""Pictures of examples, images in [0, 1]. Each function writes one PNG and knows nothing of runs or models."""
+"""Grids of images in [0, 1]. Each function writes one PNG and knows nothing of runs or models."""
 
 import pathlib
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ Array = np.ndarray
 
 
 def tile(images: Array, columns: int, *, gap: int = 1) -> Array:
-    """Images [N, H, W, C] in [0, 1], row by row, as one picture [H', W', C] with white gaps."""
+    """Tile images [N, H, W, C] in [0, 1] row by row into one picture [H', W', C] with white gaps."""
     num, height, width, channels = images.shape
     rows = -(-num // columns)
     canvas = np.ones((rows * (height + gap) + gap, columns * (width + gap) + gap, channels))
@@ -23,7 +23,7 @@ def tile(images: Array, columns: int, *, gap: int = 1) -> Array:
 
 
 def save_examples(path: pathlib.Path, x: Array, columns: int = 16) -> bool:
-    """Images [N, H, W, C] as a grid, or points [N, 2] as a scatter; False, and no file, for anything else."""
+    """Save images [N, H, W, C] as a grid or points [N, 2] as a scatter plot; False, and no file, for anything else."""
     if are_images(x):
         canvas = np.clip(tile(x, columns), 0, 1)
         scale = max(1, round(800 / canvas.shape[1]))
@@ -39,7 +39,7 @@ def save_examples(path: pathlib.Path, x: Array, columns: int = 16) -> bool:
 
 
 def save_pairs(path: pathlib.Path, x: Array, reconstructed: Array, columns: int = 16) -> bool:
-    """Rows of examples, the reconstruction of each below it; False, and no file, unless they are images."""
+    """Save rows of examples with their reconstructions below; False, and no file, unless they are images."""
     if x.ndim != 4:
         return False
     rows = [part[first : first + columns] for first in range(0, len(x), columns) for part in (x, reconstructed)]
@@ -47,7 +47,7 @@ def save_pairs(path: pathlib.Path, x: Array, reconstructed: Array, columns: int 
 
 
 def save_rows(path: pathlib.Path, x: Array, labels: Sequence[str], alphas: Array) -> None:
-    """Images [R, A, H, W, C] as rows named by `labels` under a scale of `alphas` [A]."""
+    """Save images [R, A, H, W, C] as rows labelled by `labels`, with a scale of `alphas` [A]."""
     rows, columns, height, width, channels = x.shape
     canvas = np.clip(tile(x.reshape(-1, *x.shape[2:]), columns), 0, 1)
     figure, axes = charts.pyplot().subplots(
@@ -63,7 +63,7 @@ def save_rows(path: pathlib.Path, x: Array, labels: Sequence[str], alphas: Array
 
 
 def save_walk(path: pathlib.Path, x: Array, alphas: Array, probabilities: Array | None) -> None:
-    """A walk's images [A, H, W, C] and, below them, the probability of each class [A, K] over alpha."""
+    """Save the images of a walk [A, H, W, C] and, below, the class probabilities [A, K] over alpha."""
     if probabilities is None:
         save_rows(path, x[None], [""], alphas)
         return
@@ -74,8 +74,10 @@ def save_walk(path: pathlib.Path, x: Array, alphas: Array, probabilities: Array 
     strip.imshow(canvas.squeeze(-1) if x.shape[-1] == 1 else canvas, cmap="gray", vmin=0, vmax=1, aspect="auto")
     strip.set_axis_off()
     for label, curve in enumerate(probabilities.T):
-        shown = curve.max() > 0.05  # the others are named nowhere, and lie on the axis
-        axes.plot(alphas, curve, "o-", ms=3, color=charts.color_of(label), label=f"P({label})" if shown else None)
+        is_visible = curve.max() > 0.05  # the others lie on the axis and have no label
+        axes.plot(
+            alphas, curve, "o-", ms=3, color=charts.class_color(label), label=f"P({label})" if is_visible else None
+        )
     half = 0.5 * (alphas[-1] - alphas[0]) / max(len(alphas) - 1, 1)
     axes.set(xlabel="alpha", ylabel="probability", ylim=(-0.02, 1.02), xlim=(alphas[0] - half, alphas[-1] + half))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -1,4 +1,4 @@
-"""Which pictures a run can show, drawn into `figures/`. The first seed's model is shown."""
+"""The figures of a run, drawn into `figures/` with the first seed's model."""
 
 import json
 import pathlib
@@ -21,14 +21,14 @@ from train.runs import Run
 Picture = tuple[pathlib.Path, str]  # a file, and its caption
 
 _MOST_SCATTERED = 5000
-_CLOUDS = 12  # examples whose posteriors are shown
+_CLOUDS = 12  # examples whose posteriors are drawn
 
 
 def draw(run: Run) -> dict[str, Picture]:
-    """Every picture that the run's recipe and data allow, and those that were added to the run: by name."""
+    """Draw every figure that the recipe and the data allow; returns them by name, with those added by commands."""
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
-    key = of_seed(run.experiment.seed).evaluate  # so that the examples shown are those that were measured
+    key = of_seed(run.experiment.seed).evaluate  # the same examples, with the same noise, as in the evaluation
     test = examples_of(key, run.prepare, run.dataset.test).prepared
     drawn = _curves(run, folder) | _samples(run, folder) | _reconstructions(run, folder, _spread(test, 32))
     few = _spread(test, _MOST_SCATTERED)
@@ -37,14 +37,14 @@ def draw(run: Run) -> dict[str, Picture]:
 
 
 def add(run: Run, name: str, file: str, caption: str) -> None:
-    """Let the picture `file` of the run stand in its report under this name, until the run has trained further."""
+    """Add the picture `file` to the report under this name, until the run is trained further."""
     (run.path / "figures").mkdir(exist_ok=True)
     added = {"step": run.step, "pictures": _read_added(run) | {name: (file, caption)}}
     run_directory.write_json(run.path / "figures" / "added.json", added)
 
 
 def codes(run: Run, examples: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The codes of prepared examples: [N, Z]."""
+    """Codes of prepared examples: [N, Z]."""
     assert run.recipe.encode is not None
     encode = run.recipe.encode
     on_batch = over_examples(lambda key, model, batch: encode(model, batch["x"], y=batch.get("y")), batch_size=500)
@@ -52,7 +52,7 @@ def codes(run: Run, examples: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def _posterior_draws(run: Run, test: Mapping[str, np.ndarray]) -> np.ndarray:
-    """100 draws from q(z | x) of each example, [N, 100, Z]; none where the encoder is deterministic."""
+    """100 draws from q(z | x) for each example, [N, 100, Z]; N = 0 for a deterministic encoder."""
     draw = run.recipe.draw_code
     if draw is None:
         return np.zeros((0, 100, 1))
@@ -62,7 +62,7 @@ def _posterior_draws(run: Run, test: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def _read_added(run: Run) -> dict[str, tuple[str, str]]:
-    """Pictures of the model as it now is: (file, caption) by name."""
+    """Added pictures of the current model: (file, caption) by name."""
     try:
         added = json.loads((run.path / "figures" / "added.json").read_text())
         return added["pictures"] if added["step"] == run.step else {}
@@ -79,28 +79,33 @@ def _curves(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
     validated = next((f"valid_{name}" for name in UNITS if any(f"valid_{name}" in entry for entry in entries)), "loss")
     names = ["loss"] if validated == "valid_accuracy" else sorted({"loss", validated})
     charts.save_curves(folder / "curves.png", entries, names)
-    return {"Curves": (folder / "curves.png", "Training loss (mean of each compiled call) and validation, by step.")}
+    return {
+        "Curves": (
+            folder / "curves.png",
+            "Training loss (mean over each compiled call) and validation metric over steps.",
+        )
+    }
 
 
 def _game(log: list[dict], folder: pathlib.Path) -> dict[str, Picture]:
-    """Of two players: what either minimises, who wins, and how much each is told."""
+    """Curves of GAN training: losses, balance of the players and gradient norms."""
     balance = {
-        "discriminator_accuracy": "the share of examples that the discriminator tells apart",
-        "diversity": "the variance of generated examples over that of real ones",
+        "discriminator_accuracy": "accuracy of the discriminator",
+        "diversity": "variance of generated over that of real examples",
     }
-    shown = {metric: what for metric, what in balance.items() if metric in log[0]}  # a critic has no accuracy
+    logged = {metric: what for metric, what in balance.items() if metric in log[0]}  # a critic has no accuracy
     pictures = {
-        "losses": (("loss", "discriminator_loss"), "Loss of the generator and of the discriminator"),
-        "balance": (tuple(shown), "Who wins: " + ", and ".join(shown.values())),
+        "losses": (("loss", "discriminator_loss"), "Losses of generator and discriminator"),
+        "balance": (tuple(logged), "Balance: " + ", and ".join(logged.values())),
         "gradients": (
             ("generator_gradient_norm", "discriminator_gradient_norm"),
-            "Norm of the gradient that either player follows",
+            "Gradient norms of both players",
         ),
     }
     drawn = {}
     for name, (metrics, caption) in pictures.items():
         charts.save_curves(folder / f"{name}.png", log, metrics)
-        drawn[name.capitalize()] = (folder / f"{name}.png", f"{caption}, by step.")
+        drawn[name.capitalize()] = (folder / f"{name}.png", f"{caption}, over steps.")
     return drawn
 
 
@@ -112,14 +117,16 @@ def _samples(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
     samples = runs.in_unit_interval(run, np.asarray(run.recipe.sample(run.keys[0].sample, run.models[0], 64)))
     if not images.save_examples(folder / "samples.png", samples):
         return {}
-    return {"Samples": (folder / "samples.png", "64 samples from the model, as drawn: none was left out.")}
+    return {"Samples": (folder / "samples.png", "64 samples from the model, not cherry-picked.")}
 
 
 def _points(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
-    of_seeds = [draw_samples(run, model, keys.sample, 2500) for keys, model in zip(run.keys, run.models, strict=True)]
-    scatter.save_points(folder / "samples.png", run.dataset.test["x"], of_seeds)
-    each = "" if len(of_seeds) == 1 else " of each seed"
-    caption = f"2,500 samples from the model{each}, as drawn, over test data in grey."
+    samples_per_seed = [
+        draw_samples(run, model, keys.sample, 2500) for keys, model in zip(run.keys, run.models, strict=True)
+    ]
+    scatter.save_points(folder / "samples.png", run.dataset.test["x"], samples_per_seed)
+    each = "" if len(samples_per_seed) == 1 else " of each seed"
+    caption = f"2,500 samples from the model{each}, not cherry-picked, over test data in grey."
     return {"Samples": (folder / "samples.png", caption)}
 
 
@@ -130,7 +137,7 @@ def _reconstructions(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarr
     reconstructed = np.asarray(recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y))
     if not images.save_pairs(folder / "reconstructions.png", test["x"], reconstructed):
         return {}
-    caption = "Test examples as the model sees them, and below each its reconstruction from the code, or its mean."
+    caption = "Test examples as the model sees them, each with its reconstruction from the (mean) code below."
     return {"Reconstructions": (folder / "reconstructions.png", caption)}
 
 
@@ -146,14 +153,14 @@ def _latent_space(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]
         projection = PCA(2, svd_solver="full").fit(z)
         project, share = projection.transform, projection.explained_variance_ratio_.sum()
         what = f"the plane of their two principal components, {share:.0%} of their variance"
-    # The projection is orthonormal: of the prior it is N(origin, I) again.
+    # The projection is orthonormal, so the projected prior is N(origin, I).
     prior = None if recipe.sample is None else project(np.zeros_like(z[:1]))[0]
     clouds = [project(cloud) for cloud in _posterior_draws(run, _spread(test, _CLOUDS))]
     name = "component" if z.shape[1] > 2 else "z"
     scatter.save_codes(folder / "latent.png", project(z), y, name, prior, clouds)
     caption = f"Codes of {len(z)} test examples in {what}"
-    caption += "" if prior is None else "; dashed, 1, 2 and 3 standard deviations of the prior"
-    caption += "; in black, draws from the posteriors of some examples" if clouds else ""
+    caption += "" if prior is None else "; dashed: 1, 2 and 3 standard deviations of the prior"
+    caption += "; black: draws from the posteriors of some examples" if clouds else ""
     drawn = {"Latent space": (folder / "latent.png", f"{caption}.")}
     if z.shape[1] != 2 or recipe.decode is None:
         return drawn
@@ -161,12 +168,12 @@ def _latent_space(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]
     grid = np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).reshape(-1, 2)
     decoded = np.asarray(recipe.decode(run.models[0], grid, y=None if y is None else np.repeat(y[:1], len(grid))))
     if images.save_examples(folder / "grid.png", decoded, 20):
-        drawn["Decoded grid"] = (folder / "grid.png", "What the decoder makes of a 20 x 20 grid over [-3, 3] squared.")
+        drawn["Decoded grid"] = (folder / "grid.png", "Decodings of a 20 x 20 grid of codes over [-3, 3] x [-3, 3].")
     return drawn
 
 
 def _plane(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> dict[str, Picture]:
-    """Where x itself is a plane: what a classifier, and a density of each class, make of it."""
+    """Decision boundaries and class densities, for data in the plane."""
     recipe, model, y = run.recipe, run.models[0], test.get("y")
     if recipe.classify is None or y is None or test["x"].shape[1:] != (2,):
         return {}
@@ -175,8 +182,8 @@ def _plane(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> di
 
     def densities(x: np.ndarray) -> np.ndarray:
         assert log_prob is not None
-        of_class = [log_prob(key, model, x, y=np.full(len(x), label)) for label in range(num_classes)]
-        return np.stack(of_class, axis=1)
+        per_class = [log_prob(key, model, x, y=np.full(len(x), label)) for label in range(num_classes)]
+        return np.stack(per_class, axis=1)
 
     scatter.save_plane(
         folder / "plane.png",
@@ -185,11 +192,11 @@ def _plane(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> di
         lambda x: np.asarray(classify(key, model, x)),
         None if log_prob is None else densities,
     )
-    ellipses = "" if log_prob is None else "; in colour, one and two standard deviations of each class's density"
-    return {"Plane": (folder / "plane.png", f"Test points, and in black where the predicted class changes{ellipses}.")}
+    ellipses = "" if log_prob is None else "; in colour: one and two standard deviations of each class density"
+    return {"Plane": (folder / "plane.png", f"Test points, and in black the decision boundaries{ellipses}.")}
 
 
 def _spread(examples: Mapping[str, np.ndarray], num: int) -> dict[str, np.ndarray]:
-    """At most `num` examples from all over the set."""
+    """At most `num` examples, spread over the set."""
     rows = spread(len(examples["x"]), num)
     return {name: array[rows] for name, array in examples.items()}

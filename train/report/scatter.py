@@ -1,4 +1,4 @@
-"""Points in the plane, of data, samples and codes. Each function writes one PNG and knows nothing of runs or models."""
+"""Scatter plots of data, samples and codes. Each function writes one PNG and knows nothing of runs or models."""
 
 import pathlib
 from collections.abc import Callable, Sequence
@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from train.report.charts import Array, close, color_of, pyplot
+from train.report.charts import Array, class_color, close, pyplot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def save_scatter(path: pathlib.Path, points: Array, y: Array | None, name: str) -> None:
-    """Points [N, 2], coloured by class [N] where there is one; the axes are called `name` 1 and 2."""
+    """Save points [N, 2], coloured by class [N] if given; the axes are named `name` 1 and 2."""
     figure, axes = pyplot().subplots(figsize=(6.5, 6), layout="constrained")
     _scatter(axes, points, y)
     axes.set(xlabel=f"{name} 1", ylabel=f"{name} 2", aspect="equal")
@@ -23,7 +23,7 @@ def save_scatter(path: pathlib.Path, points: Array, y: Array | None, name: str) 
 def save_codes(
     path: pathlib.Path, z: Array, y: Array | None, name: str, prior: Array | None, clouds: Sequence[Array]
 ) -> None:
-    """Codes [N, 2], circles of 1, 2 and 3 standard deviations of a prior N(prior, I), and clouds of draws [M, 2]."""
+    """Save codes [N, 2], circles of 1, 2 and 3 standard deviations of N(prior, I), and clouds of draws [M, 2]."""
     figure, axes = pyplot().subplots(figsize=(6.5, 6), layout="constrained")
     _scatter(axes, z, y)
     if prior is not None:
@@ -36,10 +36,10 @@ def save_codes(
     close(figure, path)
 
 
-def save_points(path: pathlib.Path, data: Array, of_seeds: Sequence[Array]) -> None:
-    """Samples [N, 2], a panel for each seed, over data [M, 2] in grey."""
-    columns = min(len(of_seeds), 5)
-    rows = -(-len(of_seeds) // columns)
+def save_points(path: pathlib.Path, data: Array, samples_per_seed: Sequence[Array]) -> None:
+    """Save samples [N, 2], one panel per seed, over data [M, 2] in grey."""
+    columns = min(len(samples_per_seed), 5)
+    rows = -(-len(samples_per_seed) // columns)
     side = 5.0 if columns == 1 else 2.6
     figure, panels = pyplot().subplots(
         rows, columns, figsize=(side * columns, side * rows), squeeze=False, sharex=True, sharey=True,
@@ -47,7 +47,7 @@ def save_points(path: pathlib.Path, data: Array, of_seeds: Sequence[Array]) -> N
     )  # fmt: skip
     low, high = data.min(axis=0), data.max(axis=0)
     margin = 0.15 * (high - low)
-    for axes, samples in zip(panels.flat, of_seeds, strict=False):
+    for axes, samples in zip(panels.flat, samples_per_seed, strict=False):
         axes.scatter(data[:, 0], data[:, 1], s=14, color="0.8", linewidths=0)
         axes.scatter(samples[:, 0], samples[:, 1], s=1, color="C0", linewidths=0)
         axes.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
@@ -58,10 +58,10 @@ def save_points(path: pathlib.Path, data: Array, of_seeds: Sequence[Array]) -> N
 def save_plane(
     path: pathlib.Path, points: Array, y: Array, classify: Callable[[Array], Array], densities: Callable | None
 ) -> None:
-    """Labelled points [N, 2], the borders where the most probable class changes, and the classes' densities.
+    """Save labelled points [N, 2], the decision boundaries, and contours of the class densities.
 
-    `classify` is [M, 2] -> log-probabilities [M, K], and `densities`, where there are any, [M, 2] -> log p(x | y)
-    [M, K]; their contours are those of one and two standard deviations, where they are Gaussian.
+    `classify` maps [M, 2] to log-probabilities [M, K], and `densities`, if given, [M, 2] to log p(x | y) [M, K]; the
+    contours of a Gaussian are those of one and two standard deviations.
     """
     margin = 0.1 * np.ptp(points, axis=0)
     low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
@@ -75,7 +75,7 @@ def save_plane(
     for label, log_density in enumerate([] if densities is None else densities(grid).T):
         levels = log_density.max() - 0.5 * np.array([2.0, 1.0]) ** 2
         axes.contour(
-            first, second, log_density.reshape(first.shape), levels, colors=[color_of(label)], linestyles="solid"
+            first, second, log_density.reshape(first.shape), levels, colors=[class_color(label)], linestyles="solid"
         )
     axes.set(xlabel="x 1", ylabel="x 2")
     close(figure, path)
@@ -87,5 +87,5 @@ def _scatter(axes: "Axes", points: Array, y: Array | None) -> None:
         return
     for label in range(y.max() + 1):
         chosen = points[y == label]
-        axes.scatter(chosen[:, 0], chosen[:, 1], s=4, color=color_of(label), alpha=0.6, label=str(label))
+        axes.scatter(chosen[:, 0], chosen[:, 1], s=4, color=class_color(label), alpha=0.6, label=str(label))
     axes.legend(markerscale=3, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -1,16 +1,16 @@
-"""Naive Bayes against logistic regression over the number of training examples, and where the curves cross.
+"""Naive Bayes against logistic regression over the number of training examples (Ng & Jordan 2002).
 
     python -m train study crossing [--data mnist] [--sizes 10 100 1000] [--repeats 10] [--pixels drawn]
 
-Both are fitted to the same random subsets of the training data, its pixels binarized, so that both are linear
-(train/linear_pair.py). What Ng & Jordan 2002 say of them, with D features:
+Both classifiers are fitted to the same random subsets of the training data, with binarized pixels, so that both are
+linear (train/studies/linear_pair.py). The claims of Ng & Jordan 2002, for D features:
 
-1. In the limit of many examples logistic regression's error is the lower one, or equal (proposition 1).
-2. Naive Bayes is near its own limit after O(log D) examples (corollary 6), logistic regression after O(D) (proposition
-   2). So there may be few examples for which naive Bayes is ahead.
+1. With many examples the error of logistic regression is lower or equal (proposition 1).
+2. Naive Bayes approaches its asymptotic error after O(log D) examples (corollary 6), logistic regression after O(D)
+   (proposition 2). So naive Bayes may be ahead when examples are few.
 
-`--pixels drawn` is the control: each image is drawn anew, given its label, from naive Bayes fitted to the training
-data. There the assumption holds, the best error that anyone can reach is known, and nobody can be ahead in the end.
+`--pixels drawn` is the control: each image is redrawn, given its label, from naive Bayes fitted to the training data.
+Then its assumption holds, the Bayes error is known, and both classifiers approach it.
 """
 
 import dataclasses
@@ -37,50 +37,52 @@ _SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
 
 class Row(NamedTuple):
-    """What was measured at one size."""
+    """Measurements at one number of training examples."""
 
     m: int
     naive_bayes: Estimate  # test error
     logistic_regression: Estimate
-    difference: Estimate  # of the former from the latter on the same subset: above 0 where the regression is ahead
-    steps: list[int]  # of the regression's fits
-    gradient_norm: list[float]  # where they ended, nats
+    difference: (
+        Estimate  # naive Bayes - logistic regression on the same subsets: positive where the regression is ahead
+    )
+    steps: list[int]  # L-BFGS steps of the regression
+    gradient_norm: list[float]  # at the end of each fit, nats
 
 
 @dataclasses.dataclass(kw_only=True)
 class Options:
-    """On which data, how often, and where to."""
+    """Data, sizes and repeats, hyper-parameters and destination."""
 
     data: str = "mnist"
     """Images with labels, or vectors in [0, 1]."""
     data_dir: str | None = None
     """Directory of data sets by name; None: the environment variable JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR."""
     sizes: tuple[Size, ...] = ()
-    """Numbers of training examples; none: 10, 20, 50, 100, ... up to 10,000 or what there is."""
+    """Numbers of training examples; none: 10, 20, 50, 100, ... up to 10,000 or all."""
     repeats: Size = 10
     """Subsets of each size."""
     subsets: Literal["random", "balanced"] = "random"
-    """Whether a subset has of each class as many as come, or equally many."""
+    """Random subsets, or subsets with equally many examples of each class."""
     pixels: Literal["binarized", "drawn"] = "binarized"
-    """The data's own, or drawn anew from naive Bayes, so that its assumption holds."""
+    """Pixels of the data, or redrawn from naive Bayes, so that its assumption holds."""
     smoothing: Rate = 1.0
-    """Imagined examples of either value of a pixel in each class, naive Bayes'; Laplace's is 1."""
+    """Pseudo-count of each value of a pixel in each class, for naive Bayes; 1 is Laplace smoothing."""
     l2: Rate = 1e-4
-    """Penalty of logistic regression: this times half the weights' squared sum, beside the mean NLL in nats."""
+    """L2 penalty of logistic regression: l2 / 2 times the sum of squared weights is added to the mean NLL in nats."""
     seed: Seed = 0
-    """Of the subsets, and of the pixels that are drawn."""
+    """Seed of the subsets and of redrawn pixels."""
     out: str = "runs/crossing"
-    """Directory of the numbers and the picture."""
+    """Directory of the results and the plot."""
 
 
 def binarize(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """A pixel is 1 from half of its range on: by a threshold, so that every repeat sees the same bits."""
+    """Binarize pixels by a threshold at half of their range, the same in every repeat."""
     half = 127.5 if arrays["x"].dtype == np.uint8 else 0.5
     return {"x": (arrays["x"] > half).astype(np.uint8), "y": arrays["y"]}
 
 
 def orders(y: np.ndarray, repeats: int, seed: int, subsets: str) -> np.ndarray:
-    """Rows of the training data [R, N]; a subset is the first m of them, so that a larger one holds the smaller."""
+    """Orders of the training rows [R, N]; a subset is the first m rows of one, so that subsets are nested."""
 
     def balance(order: np.ndarray) -> np.ndarray:
         rank = np.empty(len(order), int)  # first of its class, second, ...
@@ -93,8 +95,8 @@ def orders(y: np.ndarray, repeats: int, seed: int, subsets: str) -> np.ndarray:
 
 
 def crossings(sizes: Sequence[int], generative: Sequence[float], regression: Sequence[float]) -> list[dict]:
-    """Where the lines through either's errors cross, both axes logarithmic as they are drawn, and who is ahead then."""
-    # A mean of no error at all has no logarithm; one far below what a test set can tell serves.
+    """Crossings of the two error curves, interpolated on logarithmic axes as plotted, and who is ahead after each."""
+    # An error of 0 has no logarithm; it is replaced by one far below the resolution of a test set.
     lead = np.log(np.maximum(generative, 1e-9)) - np.log(np.maximum(regression, 1e-9))
     at, found = np.log(sizes), []
     for i in range(len(sizes) - 1):
@@ -109,18 +111,19 @@ def _mean(values: np.ndarray) -> Estimate:
 
 
 def line(row: Row) -> str:
-    """Both errors and their difference, with intervals."""
+    """Format both errors and their difference, with intervals."""
 
-    def shown(found: Estimate, digits: str) -> str:
+    def format_estimate(found: Estimate, digits: str) -> str:
         interval = "" if found.low is None else f" [{found.low:{digits}}, {found.high:{digits}}]"
         return f"{found.value:{digits}}{interval}"
 
-    errors = f"naive Bayes {shown(row.naive_bayes, '.4f')}, logistic regression {shown(row.logistic_regression, '.4f')}"
-    return f"m {row.m}: error of {errors}, difference {shown(row.difference, '+.4f')}"
+    naive_bayes, regression = (format_estimate(part, ".4f") for part in (row.naive_bayes, row.logistic_regression))
+    errors = f"naive Bayes {naive_bayes}, logistic regression {regression}"
+    return f"m {row.m}: error of {errors}, difference {format_estimate(row.difference, '+.4f')}"
 
 
 def run(options: Options, dataset: Dataset, sizes: list[int]) -> tuple[list[Row], float | None]:
-    """Measure every size, a line each; and the least error there can be, where it is known."""
+    """Measure and print every size; returns the rows, and the Bayes error where it is known."""
     spec = dataset.spec
     assert spec.num_classes is not None
     pair = linear_pair.make_pair(spec.shape, spec.num_classes, smoothing=options.smoothing, l2=options.l2)
@@ -143,12 +146,12 @@ def run(options: Options, dataset: Dataset, sizes: list[int]) -> tuple[list[Row]
         table.append(row)
         print(line(row), flush=True)
         if stopped := int(np.sum(~(found["gradient_norm"] <= linear_pair.TOLERANCE))):
-            warn(f"m {size}: {stopped} of {options.repeats} fits ended before the gradient vanished")
+            warn(f"m {size}: {stopped} of {options.repeats} fits stopped before the gradient vanished")
     return table, least
 
 
-def open_checked(options: Options) -> tuple[Dataset, list[int]]:
-    """The data and the sizes; InputError for what cannot be."""
+def open_inputs(options: Options) -> tuple[Dataset, list[int]]:
+    """Open the data and check the sizes; InputError for data or sizes that cannot be used."""
     dataset = open_data(options.data, options.data_dir)
     spec = dataset.spec
     if spec.num_classes is None or not spec.unit_interval:
@@ -160,15 +163,15 @@ def open_checked(options: Options) -> tuple[Dataset, list[int]]:
 
 
 def as_json(row: Row) -> dict:
-    """A row's numbers by name."""
+    """A row as a dictionary for JSON."""
     return {name: part._asdict() if isinstance(part, Estimate) else part for name, part in row._asdict().items()}
 
 
 def main(arguments: list[str]) -> None:
-    """The command line."""
+    """Run the command line."""
     started = time.perf_counter()
     options = runs.bind(Options, arguments, prog="python -m train study crossing", description=__doc__)
-    dataset, sizes = open_checked(options)
+    dataset, sizes = open_inputs(options)
     out = run_directory.made("--out", options.out)
     origin = provenance.origin(["study", "crossing", *arguments], jax.local_devices())
     table, least = run(options, dataset, sizes)

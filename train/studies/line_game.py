@@ -1,13 +1,12 @@
-"""Two players on a line, where the optimum of their game is known: what a discriminator learns, and what it tells.
+"""GAN training on a line, where the optimal discriminator is known.
 
-1. Against a fixed generator the discriminator reaches D* = p / (p + q) (Goodfellow et al. 2014, proposition 1). With a
-   *known* q it then holds the density of the data, q D / (1 - D) (normalised below), which is the sense in which it
-   is a generative model. Where the game ends, q = p, it says 1/2 everywhere, and holds nothing: V = -log 4
-   (theorem 1).
-2. As it gets better, the gradient of log(1 - D(G(z))) vanishes (Arjovsky & Bottou 2017, theorem 2.4) and that of
-   -log D(G(z)) does not (Goodfellow et al. 2014, section 3), but differs from one discriminator to the next (theorem
-   2.6 of the former).
-3. The gradient of a critic that nothing holds explodes; a penalty keeps its norm near 1 (Gulrajani et al. 2017).
+1. Against a fixed generator the optimal discriminator is D* = p / (p + q) (Goodfellow et al. 2014, proposition 1). If q
+   is *known*, the discriminator gives the density of the data, q D / (1 - D), normalised below; in this sense it is a
+   generative model. At the equilibrium q = p it is 1/2 everywhere and carries no information: V = -log 4 (theorem 1).
+2. As the discriminator improves, the gradient of log(1 - D(G(z))) vanishes (Arjovsky & Bottou 2017, theorem 2.4). That
+   of -log D(G(z)) does not (Goodfellow et al. 2014, section 3), but it varies between discriminators (Arjovsky &
+   Bottou 2017, theorem 2.6).
+3. The gradient of an unconstrained critic explodes; a gradient penalty keeps its norm near 1 (Gulrajani et al. 2017).
 """
 
 import functools
@@ -38,28 +37,28 @@ class Gaussian(NamedTuple):
     std: float
 
     def draw(self, key: jax.Array) -> jax.Array:
-        """A batch [B, 1]."""
+        """Draw a batch [B, 1]."""
         return self.mean + self.std * jax.random.normal(key, (_BATCH, 1))
 
     def density(self, x: jax.Array) -> jax.Array:
-        """Of points [...]."""
+        """Density at points [...]."""
         return norm.pdf(x, self.mean, self.std)
 
 
 _DATA, _FAR_OFF = Gaussian(0.0, 0.3), Gaussian(3.0, 0.3)
 
 
-def both(key: jax.Array, *, real: Draw, fake: Draw) -> tuple[jax.Array, jax.Array]:
-    """A batch of the data and one of the generator: [B, 1], [B, 1]."""
+def draw_both(key: jax.Array, *, real: Draw, fake: Draw) -> tuple[jax.Array, jax.Array]:
+    """Draw a batch of data and a batch of the generator: [B, 1], [B, 1]."""
     key_real, key_fake = jax.random.split(key)
     return real(key_real), fake(key_fake)
 
 
-_far_apart = functools.partial(both, real=_DATA.draw, fake=_FAR_OFF.draw)
+_far_apart = functools.partial(draw_both, real=_DATA.draw, fake=_FAR_OFF.draw)
 
 
 def logits(params: PyTree, x: jax.Array) -> jax.Array:
-    """What the discriminator says of points: [N, 1] -> [N]."""
+    """Logits of the discriminator: [N, 1] -> [N]."""
     return _NETWORK.apply(params, x, train=True)
 
 
@@ -70,7 +69,7 @@ def fit(
     probe: Callable[[PyTree], PyTree],
     steps: int,
 ) -> tuple[PyTree, PyTree]:
-    """Train a discriminator against a generator that stands still: its parameters, and 50 probes on the way."""
+    """Train a discriminator against a fixed generator; returns its parameters and 50 probes during training."""
     key_init, key_steps = jax.random.split(key)
     optimizer = optax.adam(optax.cosine_decay_schedule(2e-3, steps))
     params = _NETWORK.init(key_init, jnp.zeros((1, 1)), train=True)
@@ -93,22 +92,22 @@ def fit(
 
 
 def minimax(params: PyTree, key: jax.Array, real: jax.Array, fake: jax.Array) -> jax.Array:
-    """The discriminator's loss."""
+    """Minimax loss of the discriminator."""
     del key
     return losses.minimax_discriminator_loss(logits(params, real), logits(params, fake))
 
 
 def critic(params: PyTree, key: jax.Array, real: jax.Array, fake: jax.Array, *, penalty: float) -> jax.Array:
-    """The critic's loss, its gradient penalised between real and generated points."""
+    """Wasserstein loss of a critic with a gradient penalty between real and generated points."""
     share = jax.random.uniform(key, (len(real), 1))
-    held = losses.gradient_penalty(functools.partial(logits, params), share * real + (1 - share) * fake)
-    return losses.wasserstein_critic_loss(logits(params, real), logits(params, fake)) + penalty * held
+    squared_excess = losses.gradient_penalty(functools.partial(logits, params), share * real + (1 - share) * fake)
+    return losses.wasserstein_critic_loss(logits(params, real), logits(params, fake)) + penalty * squared_excess
 
 
-def at_the_optimum(key: jax.Array, steps: int) -> dict[str, jax.Array]:
-    """D and the density that it implies, on a grid, beside D* and p; the value V beside 2 JSD - log 4.
+def fit_discriminator(key: jax.Array, steps: int) -> dict[str, jax.Array]:
+    """Fit D against a fixed generator; returns D, its implied density and V beside D*, p and 2 JSD - log 4.
 
-    And D where the generator is the data: the mean of |D - 1/2| over them.
+    Also fits D where the generator equals the data, and returns the mean of |D - 1/2| over the data.
     """
     left, right, generator = Gaussian(-1.5, 0.4), Gaussian(1.0, 0.7), Gaussian(0.0, 1.8)
 
@@ -118,10 +117,14 @@ def at_the_optimum(key: jax.Array, steps: int) -> dict[str, jax.Array]:
         return jnp.where(is_left, left.draw(key_left), right.draw(key_right))
 
     key_fixed, key_equal = jax.random.split(key)
-    params, _ = fit(key_fixed, minimax, functools.partial(both, real=data, fake=generator.draw), lambda _: None, steps)
+    params, _ = fit(
+        key_fixed, minimax, functools.partial(draw_both, real=data, fake=generator.draw), lambda _: None, steps
+    )
     found = logits(params, GRID[:, None])
-    at_the_end, _ = fit(key_equal, minimax, functools.partial(both, real=data, fake=data), lambda _: None, steps)
-    d_at_the_end = jax.nn.sigmoid(logits(at_the_end, GRID[:, None]))
+    params_at_equilibrium, _ = fit(
+        key_equal, minimax, functools.partial(draw_both, real=data, fake=data), lambda _: None, steps
+    )
+    d_at_the_end = jax.nn.sigmoid(logits(params_at_equilibrium, GRID[:, None]))
     p, q = 0.5 * (left.density(GRID) + right.density(GRID)), generator.density(GRID)
     implied = q * jnp.exp(found)
     implied = implied / (jnp.sum(implied) * _SPACING)
@@ -143,8 +146,8 @@ def at_the_optimum(key: jax.Array, steps: int) -> dict[str, jax.Array]:
     }
 
 
-def on_the_way(key: jax.Array, steps: int) -> dict[str, jax.Array]:
-    """Norm of the gradient in (mean, std) of a generator that is far off, of either loss: [50] each."""
+def generator_gradients(key: jax.Array, steps: int) -> dict[str, jax.Array]:
+    """Gradient norms of both generator losses in (mean, std), for a generator far from the data: [50] each."""
     key, key_z = jax.random.split(key)
     z = jax.random.normal(key_z, (4096, 1))
 
@@ -161,8 +164,8 @@ def on_the_way(key: jax.Array, steps: int) -> dict[str, jax.Array]:
     return fit(key, minimax, _far_apart, probe, steps)[1]
 
 
-def without_a_bound(key: jax.Array, steps: int) -> dict[str, jax.Array]:
-    """Mean norm of the critic's gradient at generated points, free and under a penalty: [50] each."""
+def critic_gradients(key: jax.Array, steps: int) -> dict[str, jax.Array]:
+    """Mean gradient norm of a critic at generated points, without and with a penalty: [50] each."""
     key, key_points = jax.random.split(key)
     points = _FAR_OFF.draw(key_points)
 

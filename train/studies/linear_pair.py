@@ -1,7 +1,7 @@
-"""The generative-discriminative pair of Ng & Jordan 2002, section 2: two ways to fit one family of linear classifiers.
+"""The generative-discriminative pair of Ng & Jordan 2002, section 2: two fits of one family of linear classifiers.
 
-Bernoulli naive Bayes takes the parameters that make p(x, y) most likely, but for its smoothing, and multinomial
-logistic regression those that make p(y | x) so, but for its penalty. Of binary x either log p(y | x) is linear in x.
+Bernoulli naive Bayes maximises the likelihood p(x, y), apart from smoothing, and multinomial logistic regression the
+conditional likelihood p(y | x), apart from its penalty. For binary x, log p(y | x) is linear in x in both.
 """
 
 from typing import NamedTuple
@@ -13,12 +13,12 @@ import optax
 from jaxgen import losses, models, recipes
 from jaxgen.recipe import PyTree, Recipe, State
 
-TOLERANCE = 1e-4  # norm of the gradient, nats: with curvature l2 the loss is within TOLERANCE^2 / (2 l2) of its minimum
+TOLERANCE = 1e-4  # gradient norm, nats: the loss is l2-strongly convex, so within TOLERANCE^2 / (2 l2) of its minimum
 _MOST_STEPS = 5000
 
 
 class Pair(NamedTuple):
-    """Both, for one kind of data."""
+    """Both classifiers, for data of one shape."""
 
     naive_bayes: Recipe
     regression: Recipe
@@ -28,7 +28,7 @@ class Pair(NamedTuple):
 
 
 def make_pair(shape: tuple[int, ...], num_classes: int, *, smoothing: float, l2: float) -> Pair:
-    """`smoothing` imagined examples of either value of a feature in each class; l2 / 2 |weights|^2 beside the NLL."""
+    """Build the pair: `smoothing` pseudo-counts of each feature value in each class; penalty l2 / 2 |weights|^2."""
     network, optimizer = models.Classifier(num_classes), optax.lbfgs()
     return Pair(
         recipes.bernoulli_naive_bayes(shape, num_classes, smoothing=smoothing),
@@ -40,16 +40,16 @@ def make_pair(shape: tuple[int, ...], num_classes: int, *, smoothing: float, l2:
 
 
 def fit_naive_bayes(pair: Pair, batch: dict) -> PyTree:
-    """The model of one count of all examples."""
+    """Fit naive Bayes in one pass over the batch."""
     key = jax.random.key(0)  # counting draws nothing
     return pair.naive_bayes.step(key, pair.naive_bayes.init(key, batch), batch)[0].model
 
 
 def fit_regression(pair: Pair, key: jax.Array, batch: dict) -> tuple[PyTree, jax.Array, jax.Array]:
-    """The minimum of the mean NLL + l2 / 2 |weights|^2, by L-BFGS: model, steps taken, norm of the gradient there.
+    """Minimise the mean NLL + l2 / 2 |weights|^2 by L-BFGS: model, number of steps, final gradient norm.
 
-    Without the penalty there is no minimum where examples can be separated, as few examples can. The recipe's own step
-    is one of an optimizer that sees gradients alone; this one searches along a line.
+    Without the penalty there is no minimum for separable examples, as few examples are. The recipe's own step does not
+    apply, since L-BFGS needs a line search.
     """
 
     def loss(params: PyTree) -> jax.Array:
@@ -57,7 +57,7 @@ def fit_regression(pair: Pair, key: jax.Array, batch: dict) -> tuple[PyTree, jax
         nll = losses.categorical_nll(pair.network.apply(params, batch["x"]), batch["y"])
         return jnp.mean(nll) + 0.5 * pair.l2 * jnp.sum(jnp.square(weights))
 
-    # The line search has computed value and gradient of the point at which the next step starts.
+    # The line search has already computed value and gradient at the start of the next step.
     value_and_grad = optax.value_and_grad_from_state(loss)
 
     def step(state: State) -> State:
@@ -70,16 +70,16 @@ def fit_regression(pair: Pair, key: jax.Array, batch: dict) -> tuple[PyTree, jax
     def report(state: State) -> tuple[jax.Array, jax.Array]:
         return optax.tree.get(state.train, "count"), optax.tree.norm(optax.tree.get(state.train, "grad"))
 
-    def goes_on(state: State) -> jax.Array:
+    def continues(state: State) -> jax.Array:
         count, norm = report(state)
         return (count == 0) | ((count < _MOST_STEPS) & (norm > TOLERANCE))
 
-    state = jax.lax.while_loop(goes_on, step, pair.regression.init(key, batch))
+    state = jax.lax.while_loop(continues, step, pair.regression.init(key, batch))
     return state.model, *report(state)
 
 
 def measure(pair: Pair, key: jax.Array, train: dict, test: dict, rows: jax.Array) -> dict[str, jax.Array]:
-    """Test errors of both, fitted to the examples at rows [R, m]: [R] each; and how the regression's fit ended."""
+    """Test errors of both, fitted to the examples at rows [R, m], with steps and gradient norms: [R] each."""
     test = as_floats(test)
 
     def error(recipe: Recipe, model: PyTree) -> jax.Array:
@@ -95,13 +95,13 @@ def measure(pair: Pair, key: jax.Array, train: dict, test: dict, rows: jax.Array
             "gradient_norm": norm,
         }
 
-    return jax.lax.map(one, rows)  # one after the other: a matrix product of one repeat fills a CPU
+    return jax.lax.map(one, rows)  # sequentially: one repeat already saturates a CPU
 
 
 def redraw(pair: Pair, key: jax.Array, train: dict, test: dict) -> tuple[dict, dict, float]:
-    """Both parts with the labels they have, each x drawn by naive Bayes fitted to all training data; its test error.
+    """Redraw x of both parts, given y, from naive Bayes fitted to all training data; also returns its test error.
 
-    That error is the least there can be, but for the few test examples on which chance is with another classifier.
+    That is the Bayes error, up to the sampling error of the test set.
     """
     draw = pair.naive_bayes.sample
     assert draw is not None
@@ -116,5 +116,5 @@ def redraw(pair: Pair, key: jax.Array, train: dict, test: dict) -> tuple[dict, d
 
 
 def as_floats(batch: dict) -> dict:
-    """Features as the recipes take them, from the bytes in which they are kept."""
+    """Convert stored bytes to the floats that recipes take."""
     return {"x": jnp.asarray(batch["x"], jnp.float32), "y": jnp.asarray(batch["y"])}

@@ -1,8 +1,8 @@
-"""The game of two players on a line, where its optimum is known: numbers and a picture of what its theory says.
+"""GAN training on a line, where the optimum is known: the theory of GANs in numbers and a plot.
 
     python -m train study minmax [--out runs/minmax]
 
-What is claimed, with its sources, stands in train/line_game.py.
+The claims and their sources are stated in train/studies/line_game.py.
 """
 
 import dataclasses
@@ -20,34 +20,34 @@ from train.report import charts
 from train.studies import line_game
 
 _UNITS = {"optimal_value": "nats", "value": "nats", "kl": "nats", "distance_from_half": "of 1"}
-_PARTS = (line_game.at_the_optimum, line_game.on_the_way, line_game.without_a_bound)
+_PARTS = (line_game.fit_discriminator, line_game.generator_gradients, line_game.critic_gradients)
 
 
 @dataclasses.dataclass(kw_only=True)
 class Options:
-    """How long, how often, and where to."""
+    """Steps, seeds and destination."""
 
     steps: Size = 2000
-    """Steps of the discriminator, a multiple of 50."""
+    """Training steps of the discriminator, a multiple of 50."""
     seeds: Size = 10
-    """Trainings of each, in one compile."""
+    """Seeds, trained with one compilation."""
     out: str = "runs/minmax"
-    """Directory of the numbers and the picture."""
+    """Directory of the results and the plot."""
 
 
 def main(arguments: list[str]) -> None:
-    """The command line."""
+    """Run the command line."""
     options = runs.bind(Options, arguments, prog="python -m train study minmax", description=__doc__)
     if options.steps % line_game.PROBES:
         raise InputError(f"--steps {options.steps}: expected a multiple of {line_game.PROBES}")
     out = run_directory.made("--out", options.out)
     origin = provenance.origin(["study", "minmax", *arguments], jax.local_devices())
     keys = jax.random.split(jax.random.key(0), (len(_PARTS), options.seeds))
-    of_seeds = [
+    per_seed = [
         jax.jit(jax.vmap(functools.partial(part, steps=options.steps)))(key)
         for part, key in zip(_PARTS, keys, strict=True)
     ]
-    optimum, way, bound = (jax.tree.map(np.asarray, part) for part in of_seeds)
+    optimum, way, bound = (jax.tree.map(np.asarray, part) for part in per_seed)
     at = (np.arange(line_game.PROBES) + 1) * (options.steps // line_game.PROBES)
     charts.save_minmax(out / "minmax.png", np.asarray(line_game.GRID), optimum, at, way, bound)
     last = {name: values[:, -1] for name, values in {**way, **bound}.items()}

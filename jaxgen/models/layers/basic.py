@@ -1,4 +1,4 @@
-"""Layers that several models share."""
+"""Dense and convolutional layers shared by several models."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ default_kernel_init = nn.initializers.lecun_normal()  # Flax's own
 
 
 class MLP(nn.Module):
-    """Dense layers, each followed by the activation: [B, ...] -> [B, features[-1]], or [B, D] where there are none."""
+    """Dense layers, each followed by the activation: [B, ...] -> [B, features[-1]], or [B, D] without layers."""
 
     features: Sequence[int]
     activation: Callable[[jax.Array], jax.Array] = nn.relu
@@ -29,7 +29,7 @@ class MLP(nn.Module):
 
 
 class GatedMLP(nn.Module):
-    """Dense layers (W x + b) * sigmoid(V x + c) without another activation: [B, ...] -> [B, features[-1]].
+    """Gated dense layers (W x + b) * sigmoid(V x + c): [B, ...] -> [B, features[-1]].
 
     Dauphin et al. 2017, eq. 1; the layers of the VampPrior's networks (Tomczak & Welling 2018).
     """
@@ -42,7 +42,7 @@ class GatedMLP(nn.Module):
         """Flatten the event axes, then apply the layers."""
         x = x.reshape(len(x), -1)
         for features in self.features:
-            # Both products are one: W are the first columns, V the last.
+            # Both in one product: W are the first columns, V the last.
             linear, gate = jnp.split(nn.Dense(2 * features, kernel_init=self.kernel_init)(x), 2, axis=-1)
             x = linear * nn.sigmoid(gate)
         return x
@@ -55,9 +55,9 @@ def conv(
     padding: Any = "SAME",
     **options: Any,
 ) -> nn.Conv:
-    """Flax's `nn.Conv`, its gradients fast on the CPU inside `lax.scan` too: [B, ..., C] -> [B, ..., features].
+    """Flax's `nn.Conv` with gradients that are fast on the CPU inside `lax.scan`: [B, ..., C] -> [B, ..., features].
 
-    Parameters, values and options (`mask`, `use_bias`, `dtype`, `kernel_init`, `name`, ...) are Flax's.
+    Parameters, values and options (`mask`, `use_bias`, `dtype`, `kernel_init`, `name`, ...) are those of Flax.
 
     Raises:
         ValueError: When called with a dilated kernel or groups of channels.
@@ -74,8 +74,8 @@ def conv_transpose(
 ) -> nn.Conv:
     """Flax's `nn.ConvTranspose` with the gradients of `conv`: [B, ..., C] -> [B, ..., features].
 
-    Parameters and values are Flax's; the options are those of `nn.Conv`, of which it is a case: a convolution over an
-    input with strides - 1 zeros between its pixels.
+    Parameters and values are those of Flax. It is implemented as, and has the options of, an `nn.Conv` over an input
+    with strides - 1 zeros between its pixels.
 
     Raises:
         ValueError: If the padding is a string other than SAME and VALID, or as in `conv`.
@@ -94,14 +94,14 @@ def conv_transpose(
     )
 
 
-# A class by Flax's name, because the parameters of a layer within a model are named after it: ConvTranspose_0.
+# Named like Flax's class, because parameters are named after the class of their layer: ConvTranspose_0.
 _ConvTranspose = type(
     "ConvTranspose", (nn.Conv,), {"__doc__": "A convolution over an input with zeros between its pixels."}
 )
 
 
 def _transposed_padding(kernel_size: int, stride: int, padding: str) -> tuple[int, int]:
-    """The zeros that `lax.conv_transpose` puts around the dilated input, an axis of it."""
+    """The padding that `lax.conv_transpose` applies to an axis of the dilated input."""
     if padding not in ("SAME", "VALID"):
         raise ValueError(f'padding must be "SAME", "VALID" or numbers, got {padding!r}')
     if padding == "VALID":

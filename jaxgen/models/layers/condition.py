@@ -1,4 +1,4 @@
-"""What a conditional model is told of an example: a class, or any vector."""
+"""Conditioning on a class or a vector."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from flax import linen as nn
 
 
 def condition_of(y: jax.Array | None, condition_dim: int | None) -> jax.Array | None:
-    """Classes [B] in 0..condition_dim - 1 as one-hot vectors, vectors as they are: -> [B, condition_dim].
+    """Condition vectors: classes [B] in 0..condition_dim - 1 one-hot, vectors unchanged: -> [B, condition_dim].
 
-    None where the model is not conditional, `condition_dim` None, whatever y is. A class outside the range, which a
-    compiled function cannot refuse, is a vector of zeros. Raises ValueError where y is missing,
-    or is neither integers [B] nor floats of that shape.
+    None for an unconditional model (`condition_dim` None), whatever y is. A class outside the range, which a compiled
+    function cannot reject, becomes a vector of zeros. Raises ValueError where y is missing, or is neither integers [B]
+    nor floats of that shape.
     """
     if condition_dim is None:
         return None
@@ -29,23 +29,23 @@ def condition_of(y: jax.Array | None, condition_dim: int | None) -> jax.Array | 
 
 
 def with_class(x: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
-    """The class of each example as K more channels, one of them 1 everywhere: [B, ..., C], [B] -> [B, ..., C + K].
+    """Append the one-hot class as K constant channels: [B, ..., C], [B] -> [B, ..., C + K].
 
-    Mirza & Osindero 2014. Of packs of m examples y is [B, m], and m K channels are added.
+    Mirza & Osindero 2014. For packs of m examples y is [B, m], and m K channels are appended.
     """
     one_hot = jax.nn.one_hot(y, num_classes, dtype=x.dtype).reshape(len(x), *[1] * (x.ndim - 2), -1)
     return jnp.concatenate([x, jnp.broadcast_to(one_hot, (*x.shape[:-1], one_hot.shape[-1]))], axis=-1)
 
 
 class Condition(nn.Module):
-    """What a condition adds to several layers, linear in it (van den Oord et al. 2016b, eq. 4)."""
+    """Conditioning terms of several layers, linear in the condition (van den Oord et al. 2016b, eq. 4)."""
 
     condition_dim: int | None  # None: nothing, whatever y is
     widths: Sequence[int]  # of the layers
 
     @nn.compact
     def __call__(self, y: jax.Array | None) -> tuple[jax.Array, ...]:
-        """Y as `condition_of` takes it -> [B, width] for each layer, zeros [1, width] where there is no condition."""
+        """y, as in `condition_of`, -> [B, width] for each layer; zeros [1, width] for an unconditional model."""
         condition = condition_of(y, self.condition_dim)
         if condition is None:
             return tuple(jnp.zeros((1, width), jnp.float32) for width in self.widths)

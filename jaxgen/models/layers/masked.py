@@ -1,7 +1,7 @@
-"""Masked convolutions (van den Oord et al. 2016a, section 3.4), over an image at once or for one pixel of it.
+"""Masked convolutions (van den Oord et al. 2016a, section 3.4), for a whole image or for single pixels.
 
-A mask is a set of offsets (row, column) from the pixel that is computed to those that it may see. What is masked has no
-parameters, so that nothing can leak through it.
+A mask is a set of offsets (row, column) from a pixel to the pixels that it may see. Masked positions have no
+parameters, so that nothing can leak through them.
 """
 
 from collections.abc import Sequence
@@ -12,31 +12,31 @@ from flax import linen as nn
 from jax import lax
 
 Offset = tuple[int, int]
-FIRST_SIZE, SIZE = 7, 3  # of the windows of a first and of a later layer
+FIRST_SIZE, SIZE = 7, 3  # window sizes of the first layer and of later layers
 
 
 def raster_offsets(size: int, *, centre: bool) -> tuple[Offset, ...]:
-    """What precedes a pixel in raster order within a window of `size`, and the pixel itself where `centre`."""
+    """Offsets that precede a pixel in raster order within a window of `size`, with the pixel itself if `centre`."""
     return (*rows_above(size), *to_the_left(size, centre=centre))
 
 
 def rows_above(size: int, *, own_row: bool = False) -> tuple[Offset, ...]:
-    """The rows above a pixel within a window of `size`, and its own, both sides of it, where `own_row`."""
+    """Offsets of the rows above a pixel within a window of `size`, with its own whole row if `own_row`."""
     reach = size // 2
     return tuple((row, column) for row in range(-reach, int(own_row)) for column in range(-reach, reach + 1))
 
 
 def to_the_left(size: int, *, centre: bool) -> tuple[Offset, ...]:
-    """What is left of a pixel within a window of `size`, and the pixel itself where `centre`."""
+    """Offsets to the left of a pixel within a window of `size`, with the pixel itself if `centre`."""
     return tuple((0, column) for column in range(-(size // 2), int(centre)))
 
 
 class MaskedConv(nn.Module):
-    """A convolution over some offsets: [B, H, W, in_features] -> [B, H, W, features].
+    """A convolution over the given offsets: [B, H, W, in_features] -> [B, H, W, features].
 
-    Of an image with several `colours` the features come in as many groups, and at the pixel itself a group sees those
-    of the colours before its own, and of its own where `own_colour` (mask B; without it, mask A). Where `per_value`
-    neighbours become one value, by a gate, they are of one group.
+    With several `colours` the features are split into as many groups. At the pixel itself a group sees the groups of
+    the colours before its own, and with `own_colour` its own (mask B; otherwise mask A). `per_value` neighbouring
+    features, which a gate later combines into one, belong to the same group.
     """
 
     in_features: int
@@ -47,7 +47,7 @@ class MaskedConv(nn.Module):
     per_value: int = 1
 
     def setup(self) -> None:
-        """One matrix over what is seen, offset by offset."""
+        """Create one matrix over all visible inputs, offset by offset."""
         self.kernel = self.param(
             "kernel",
             nn.initializers.lecun_normal(),
@@ -57,14 +57,14 @@ class MaskedConv(nn.Module):
         self.bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Every pixel: [B, H, W, in_features] -> [B, H, W, features]."""
+        """Apply to every pixel: [B, H, W, in_features] -> [B, H, W, features]."""
         if tuple(self.offsets) == ((0, 0),):
-            return self.of_windows(x)
+            return self.apply_to_windows(x)
         seen = lax.platform_dependent(x, self._seen(), cpu=self._by_offsets, default=self._native)
         return seen + self.bias[None, None, None]
 
-    def of_windows(self, windows: jax.Array) -> jax.Array:
-        """Pixels whose windows are given, offset by offset: [..., offsets * in_features] -> [..., features]."""
+    def apply_to_windows(self, windows: jax.Array) -> jax.Array:
+        """Apply to given windows, offset by offset: [..., offsets * in_features] -> [..., features]."""
         return windows @ self._seen() + self.bias.reshape((1,) * (windows.ndim - 1) + (-1,))
 
     def _seen(self) -> jax.Array:
@@ -78,11 +78,11 @@ class MaskedConv(nn.Module):
         return self.kernel.at[first : first + self.in_features].multiply(seen)
 
     def _by_offsets(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        """As one matrix product: of a 3 x 3 window 4 or 5 of 9 offsets are seen, and the others cost nothing."""
-        return _windows_of(_padded(x, self.offsets), self.offsets, (x.shape[1], x.shape[2])) @ kernel
+        """As one matrix product over the visible offsets only, 4 or 5 of 9 in a 3 x 3 window."""
+        return _gather_windows(_pad(x, self.offsets), self.offsets, (x.shape[1], x.shape[2])) @ kernel
 
     def _native(self, x: jax.Array, kernel: jax.Array) -> jax.Array:
-        top, bottom, left, right = reach_of(self.offsets)
+        top, bottom, left, right = find_reach(self.offsets)
         dense = jnp.zeros((top + 1 + bottom, left + 1 + right, self.in_features, self.features), kernel.dtype)
         rows, columns = jnp.array(self.offsets).T
         dense = dense.at[rows + top, columns + left].set(kernel.reshape(-1, *dense.shape[2:]))
@@ -91,21 +91,21 @@ class MaskedConv(nn.Module):
         )
 
 
-def reach_of(offsets: Sequence[Offset]) -> tuple[int, int, int, int]:
-    """How far the offsets go up, down, left and right."""
+def find_reach(offsets: Sequence[Offset]) -> tuple[int, int, int, int]:
+    """The extent of the offsets: up, down, left and right."""
     rows, columns = zip(*offsets, strict=True)
     return max(0, -min(rows)), max(0, *rows), max(0, -min(columns)), max(0, *columns)
 
 
-def _padded(x: jax.Array, offsets: Sequence[Offset]) -> jax.Array:
-    """Zeros around images, as far as the offsets reach: [B, H, W, C] -> [B, H', W', C]."""
-    top, bottom, left, right = reach_of(offsets)
+def _pad(x: jax.Array, offsets: Sequence[Offset]) -> jax.Array:
+    """Pad images with zeros by the extent of the offsets: [B, H, W, C] -> [B, H', W', C]."""
+    top, bottom, left, right = find_reach(offsets)
     return jnp.pad(x, [(0, 0), (top, bottom), (left, right), (0, 0)])
 
 
-def _windows_of(x: jax.Array, offsets: Sequence[Offset], size: tuple[int, int]) -> jax.Array:
-    """What each of H x W pixels sees of padded images: [B, H', W', C] -> [B, H, W, offsets * C]."""
-    top, _, left, _ = reach_of(offsets)
+def _gather_windows(x: jax.Array, offsets: Sequence[Offset], size: tuple[int, int]) -> jax.Array:
+    """Gather the windows of H x W pixels from padded images: [B, H', W', C] -> [B, H, W, offsets * C]."""
+    top, _, left, _ = find_reach(offsets)
     height, width = size
     shifted = [x[:, top + row : top + row + height, left + column : left + column + width] for row, column in offsets]
     return jnp.concatenate(shifted, axis=-1)

@@ -1,7 +1,7 @@
-"""The few latest rows of a layer's input, which is all that the next pixel of an image sees of it.
+"""A cache of the latest rows of a layer's input, which are all that the next pixel depends on.
 
-A cache is `[B, rows, left + W + right, C]`, made for the largest window that looks at it: row r of the image lies at r
-modulo the number of rows, between zeros.
+A cache is `[B, rows, left + W + right, C]`, sized for the largest window that reads it. Row r of the image is stored at
+r modulo the number of rows, padded with zeros.
 """
 
 import itertools
@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgen.models.layers.masked import FIRST_SIZE, Offset, raster_offsets, reach_of
+from jaxgen.models.layers.masked import FIRST_SIZE, Offset, find_reach, raster_offsets
 
 
 def empty_rows(num: int, width: int, features: int, offsets: Sequence[Offset]) -> jax.Array:
-    """A cache of `num` images for windows of these offsets: -> [B, rows, W', C]."""
-    top, _, left, right = reach_of(offsets)
+    """An empty cache of `num` images for windows with these offsets: -> [B, rows, W', C]."""
+    top, _, left, right = find_reach(offsets)
     return jnp.zeros((num, top + 1, left + width + right, features), jnp.float32)
 
 
@@ -28,23 +28,23 @@ def write(
     column: int | jax.Array = 0,
     channel: int | jax.Array = 0,
 ) -> jax.Array:
-    """The cache with `values` [B, width, C] from a pixel on; C may be less than the cache has, from a channel on."""
-    left = reach_of(offsets)[2]
+    """Write `values` [B, width, C] into a cache, starting at a pixel and a channel."""
+    left = find_reach(offsets)[2]
     return lax.dynamic_update_slice(rows, values[:, None], (0, row % rows.shape[1], left + column, channel))
 
 
 def window(
     rows: jax.Array, offsets: Sequence[Offset], row: jax.Array, column: int | jax.Array = 0, width: int = 1
 ) -> jax.Array:
-    """What `width` pixels from (row, column) on see: -> [B, width, offsets * C]."""
+    """Windows of `width` pixels starting at (row, column): -> [B, width, offsets * C]."""
     num, height, _, features = rows.shape
-    left = reach_of(offsets)[2]
+    left = find_reach(offsets)[2]
     parts = []
     for above, in_row in itertools.groupby(offsets, key=lambda offset: offset[0]):
-        first, *others = (shift for _, shift in in_row)  # adjacent ones, in their order
+        first, *others = (shift for _, shift in in_row)  # adjacent offsets, in order
         start = (0, (row + above) % height, left + column + first, 0)
         seen = lax.dynamic_slice(rows, start, (num, 1, width + len(others), features))[:, 0]
-        if width == 1:  # the offsets of a row already lie side by side
+        if width == 1:  # the offsets of a row are already contiguous
             parts.append(seen.reshape(num, 1, -1))
         else:
             parts += [lax.slice_in_dim(seen, shift, shift + width, axis=1) for shift in range(1 + len(others))]
@@ -52,17 +52,17 @@ def window(
 
 
 def pixel_at(position: jax.Array, shape: Sequence[int]) -> tuple[jax.Array, jax.Array]:
-    """Row and column of the value at a position of images of shape [H, W, C]."""
+    """Row and column of the value at a position in images of shape [H, W, C]."""
     pixel = position // shape[2]
     return pixel // shape[1], pixel % shape[1]
 
 
 def write_value(image: jax.Array, value: jax.Array, position: jax.Array, shape: Sequence[int]) -> jax.Array:
-    """The cached rows of the image with the value [B] at a position."""
+    """Write the value [B] at a position into the cached rows of the image."""
     offsets = raster_offsets(FIRST_SIZE, centre=True)
     return write(image, value[:, None, None], offsets, *pixel_at(position, shape), position % shape[2])
 
 
-def of_colour(logits: jax.Array, colour: jax.Array) -> jax.Array:
-    """Those of one colour: `[B, C, *parameters]` -> `[B, *parameters]`."""
+def select_colour(logits: jax.Array, colour: jax.Array) -> jax.Array:
+    """Select the logits of one colour: `[B, C, *parameters]` -> `[B, *parameters]`."""
     return lax.dynamic_index_in_dim(logits, colour, axis=1, keepdims=False)

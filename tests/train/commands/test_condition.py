@@ -80,15 +80,15 @@ def test_bayes_rule_where_all_is_known(known, monkeypatch):
     # (E w)^2 / E w^2, to the precision that the share of either pixel has.
     effective = p_y**2 / (0.81 * 0.3 + 0.04 * 0.7)
     (line,) = [line for line in said if "effective" in line]
-    assert line.endswith("of 4000, 300 chosen, 300 of them different")
+    assert line.endswith("of 4000, 300 selected, 300 of them distinct")
     assert abs(float(line.split()[5]) / 4000 - effective) < 0.03
 
     # p(first pixel | y) by Bayes' rule; systematic draws scatter less than independent ones.
     posterior, first = 0.9 * 0.3 / p_y, saved["x"][0, :, 0, 0, 0]
     assert abs(first.mean() - posterior) < 4 * np.sqrt(posterior * (1 - posterior) / 300)
-    (line,) = [line for line in said if "called so of the chosen" in line]
+    (line,) = [line for line in said if "second classifier, selected" in line]
     assert f"{first.mean():.4g} of 1, by its first pixel" in line
-    (line,) = [line for line in said if "called so of the pool" in line]
+    (line,) = [line for line in said if "second classifier, pool" in line]
     assert abs(float(line.split()[7]) - 0.3) < 4 * np.sqrt(0.21 / 4000)
 
 
@@ -177,5 +177,5 @@ def test_a_class_that_is_impossible_is_refused(known, monkeypatch):
     judge = known._replace(recipe=known.recipe._replace(classify=classify))
     monkeypatch.setattr(runs, "load", lambda path, data_dir: judge)
     options = condition.Options(run="RUN", classifier="known", y=(1,), pool=10, num=2, features="none")
-    with pytest.raises(InputError, match="--y 1: expected a class that --classifier finds possible"):
+    with pytest.raises(InputError, match="--y 1: expected a class with p\\(y \\| x\\) > 0"):
         condition.condition(options, known)

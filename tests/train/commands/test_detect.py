@@ -1,4 +1,4 @@
-"""Outliers: what the scores are, where the threshold lies, what is written, and what is refused."""
+"""Out-of-distribution detection: scores, threshold, files, and what is refused."""
 
 import dataclasses
 import json
@@ -56,7 +56,7 @@ def said(capsys, *arguments) -> list[str]:
 
 
 def test_noise_is_told_from_digits_by_a_density_and_not_by_a_classifier(digits, noise, capsys):
-    given = (digits, "--against", noise, "--classifier", digits, "--false-alarm", "0.1", "--num", "200")
+    given = (digits, "--against", noise, "--classifier", digits, "--false-positive-rate", "0.1", "--num", "200")
     lines = said(capsys, *given)
     picture, numbers, _ = map(pathlib.Path, lines[-3:])  # and the report
     result = json.loads(numbers.read_text())
@@ -65,65 +65,64 @@ def test_noise_is_told_from_digits_by_a_density_and_not_by_a_classifier(digits, 
     assert list(scores) == ["likelihood", "complexity", "classifier"]
     assert [line.split(" (")[0] for line in lines[:3]] == list(scores)
     assert lines[0].startswith("likelihood (-log p(x), nats): auroc ")
-    assert "bootstrap, 200 inliers and 80 outliers; above " in lines[0]
+    assert "bootstrap, 200 in-distribution and 80 out-of-distribution examples; at threshold " in lines[0]
     assert scores["likelihood"]["auroc"]["value"] > 0.99
-    assert scores["likelihood"]["outliers_rejected"] > 0.99
-    # Of 200 inliers, without ties, 20 lie above the threshold.
-    assert scores["likelihood"]["inliers_rejected"] == 0.1
-    assert scores["classifier"]["inliers_rejected"] <= 0.1
+    assert scores["likelihood"]["true_positive_rate"] > 0.99
+    # Of 200 in-distribution examples, without ties, 20 lie above the threshold.
+    assert scores["likelihood"]["false_positive_rate"] == 0.1
+    assert scores["classifier"]["false_positive_rate"] <= 0.1
     assert scores["classifier"]["auroc"]["value"] < 0.75
     # It must name a digit, and is as sure of it where there is none.
-    assert result["confidence"]["outliers"]["median"] > 0.95
-    assert lines[4].startswith(
-        f"largest class probability of outliers: mean {result['confidence']['outliers']['mean']:.4f}"
-    )
+    assert result["confidence"]["out_of_distribution"]["median"] > 0.95
+    mean = result["confidence"]["out_of_distribution"]["mean"]
+    assert lines[4].startswith(f"largest class probability, out-of-distribution: mean {mean:.4f}")
 
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert f"Outliers: {noise}" in (digits / "report.html").read_text()
+    assert f"Out-of-distribution detection: {noise}" in (digits / "report.html").read_text()
     assert said(capsys, *given) == lines
 
 
 def test_data_held_against_itself_cannot_be_told(digits):
     opened = Opened(runs.load(str(digits), None), open_data("digits", None), None, None)
     for score in out_of_distribution.score_all(opened, 100, 1).values():
-        np.testing.assert_allclose(out_of_distribution.judge(score, 0.05).auroc.value, 0.5, atol=1e-6)
+        np.testing.assert_allclose(out_of_distribution.evaluate_score(score, 0.05).auroc.value, 0.5, atol=1e-6)
 
 
 def test_other_options_have_another_folder(digits):
     run = runs.load(str(digits), None)
     options = detect.Options(run=str(digits), against="mnist")
-    assert detect.folder_of(options, run) == digits / "outliers" / "mnist_None_None_0.05_2000_500"
+    assert detect.output_folder(options, run) == digits / "detect" / "mnist_None_None_0.05_2000_500"
     for_paths = [f"npz:a/{'long' * 50}/{name}.npz" for name in ("b", "c")]
     others = [{"against": path} for path in for_paths] + [{"background": "a/b"}, {"background": "a_b"}]
-    folders = {detect.folder_of(dataclasses.replace(options, **other), run) for other in others}
+    folders = {detect.output_folder(dataclasses.replace(options, **other), run) for other in others}
     assert len(folders) == 4
-    assert all(folder.parent == digits / "outliers" and len(folder.name) < 100 for folder in folders)
+    assert all(folder.parent == digits / "detect" and len(folder.name) < 100 for folder in folders)
 
 
-@pytest.mark.parametrize(("false_alarm", "threshold"), [(0.05, 94), (0.29, 70), (0.001, 99), (0.999, 0)])
-def test_the_threshold_is_the_lowest_that_keeps_the_false_alarm(false_alarm, threshold):
+@pytest.mark.parametrize(("rate", "threshold"), [(0.05, 94), (0.29, 70), (0.001, 99), (0.999, 0)])
+def test_the_threshold_is_the_lowest_that_keeps_the_false_positive_rate(rate, threshold):
     scores = np.random.default_rng(0).permutation(100).astype(np.float32)
-    assert out_of_distribution.threshold_at(scores, false_alarm) == threshold
-    assert (scores > threshold).mean() <= false_alarm
-    assert (scores > threshold - 1).mean() > false_alarm or threshold == 0
+    assert out_of_distribution.find_threshold(scores, rate) == threshold
+    assert (scores > threshold).mean() <= rate
+    assert (scores > threshold - 1).mean() > rate or threshold == 0
 
 
 def test_the_threshold_among_ties():
-    assert out_of_distribution.threshold_at(np.array([0, 0, 0, 1, 1, 1, 1, 1, 1, 2.0]), 0.5) == 1
-    assert out_of_distribution.threshold_at(np.array([3.0, 3.0]), 0.4) == 3
+    assert out_of_distribution.find_threshold(np.array([0, 0, 0, 1, 1, 1, 1, 1, 1, 2.0]), 0.5) == 1
+    assert out_of_distribution.find_threshold(np.array([3.0, 3.0]), 0.4) == 3
 
 
 def test_the_interval_is_as_wide_as_hanley_and_mcneil_s():
     random = np.random.default_rng(3)
     score = Score("", random.normal(size=300).astype(np.float32), (1 + random.normal(size=200)).astype(np.float32))
-    found = out_of_distribution.judge(score, 0.05).auroc
+    found = out_of_distribution.evaluate_score(score, 0.05).auroc
     area = found.value
-    of_outliers, of_inliers = area / (2 - area), 2 * area**2 / (1 + area)
-    variance = area * (1 - area) + 199 * (of_outliers - area**2) + 299 * (of_inliers - area**2)
+    both_out, both_in = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = area * (1 - area) + 199 * (both_out - area**2) + 299 * (both_in - area**2)
     # Their formula takes exponential scores, and 1,000 resamples know a quantile's distance to about 5 %.
     np.testing.assert_allclose(found.high - found.low, 2 * 1.96 * np.sqrt(variance / 300 / 200), rtol=0.2)
     assert found.low < area < found.high
-    assert intervals.bootstrap_of_two(lambda a, b: 0.5, score.inliers, score.outliers[:1]) is None
+    assert intervals.bootstrap_two_sets(lambda a, b: 0.5, score.in_distribution, score.out_of_distribution[:1]) is None
 
 
 @pytest.mark.parametrize("prepare", [preprocess.scale, preprocess.dequantize, preprocess.quantize(256)])
@@ -152,7 +151,7 @@ def test_the_scores_are_differences_of_what_the_models_say(digits):
     log_p, log_p_background = (
         np.asarray(reader.recipe.log_prob(reader.keys[0].sample, reader.models[0], x)) for reader in (run, background)
     )
-    for side in ("inliers", "outliers"):
+    for side in ("in_distribution", "out_of_distribution"):
         likelihood, ratio = (getattr(found[name], side) for name in ("likelihood", "likelihood ratio"))
         np.testing.assert_allclose(likelihood, -log_p, rtol=1e-5)
         np.testing.assert_allclose(ratio, log_p_background - log_p, rtol=1e-4, atol=1e-3)
@@ -160,13 +159,13 @@ def test_the_scores_are_differences_of_what_the_models_say(digits):
         np.testing.assert_allclose(bits, -log_p / np.log(2) - out_of_distribution.png_bits(x), rtol=1e-5)
 
 
-def test_a_bound_is_called_one_and_the_inliers_are_those_of_the_evaluation(vae, noise, capsys):
+def test_a_bound_is_called_one_and_in_distribution_examples_are_those_of_the_evaluation(vae, noise, capsys):
     lines = said(capsys, vae, "--against", noise, "--num-samples", "3")
     for line in lines[:2]:
         assert ", by a lower bound on log p(x) of 3 samples): auroc" in line
     run = runs.load(str(vae), None)
     test = examples_of(of_seed(0).evaluate, run.prepare, run.dataset.test).prepared["x"]
-    seen = out_of_distribution.seen_by(run, Opened(run, open_data(noise, None), None, None), 1000)
+    seen = out_of_distribution.prepare_both_sets(run, Opened(run, open_data(noise, None), None, None), 1000)
     np.testing.assert_array_equal(seen[:360], test)
     assert set(np.unique(seen)) == {0, 1}
     assert len(seen) == 440
@@ -176,7 +175,7 @@ def test_grey_values_under_a_mass_of_two_have_no_length(vae, noise, capsys):
     run = runs.load(str(vae), None)
     run = run._replace(prepare=preprocess.scale)
     assert list(out_of_distribution.score_all(Opened(run, open_data(noise, None), None, None), 10, 2)) == ["likelihood"]
-    assert "it is a cross-entropy, and no length of a code" in capsys.readouterr().err
+    assert "a cross-entropy and not a code length" in capsys.readouterr().err
 
 
 def test_scores_that_are_not_finite_fail_the_run(digits, noise):
@@ -199,9 +198,15 @@ BAD = {
     ),
     "classifier's shape": (["digits", "--against", "digits", "--classifier", "rae"], ["--classifier", "(8, 8, 1)"]),
     "no classifier": (["digits", "--against", "digits", "--classifier", "vae"], ["--classifier", "that classifies"]),
-    "no alarm": (["digits", "--against", "digits", "--false-alarm", "0"], ["--false-alarm 0.0: expected"]),
-    "all alarm": (["digits", "--against", "digits", "--false-alarm", "1"], ["--false-alarm 1.0: expected"]),
-    "nan": (["digits", "--against", "digits", "--false-alarm", "nan"], ["--false-alarm nan: expected"]),
+    "no false positives": (
+        ["digits", "--against", "digits", "--false-positive-rate", "0"],
+        ["--false-positive-rate 0.0: expected"],
+    ),
+    "all false positives": (
+        ["digits", "--against", "digits", "--false-positive-rate", "1"],
+        ["--false-positive-rate 1.0: expected"],
+    ),
+    "nan": (["digits", "--against", "digits", "--false-positive-rate", "nan"], ["--false-positive-rate nan: expected"]),
     "none": (["digits", "--against", "digits", "--num", "0"], ["--num 0: expected"]),
 }
 
@@ -237,4 +242,4 @@ def test_a_model_that_must_know_the_class_is_refused(digits, monkeypatch, capsys
     monkeypatch.setattr(runs, "open_run", lambda options: conditional)
     with pytest.raises(SystemExit):
         main(["detect", str(digits), "--against", "digits"])
-    assert "cannot be asked about --against digits: ValueError: this model is conditional" in capsys.readouterr().err
+    assert "cannot score --against digits: ValueError: this model is conditional" in capsys.readouterr().err

@@ -96,7 +96,7 @@ def test_what_cannot_be_is_refused(rae, capsys):
     assert "--against generated: expected a family that samples" in refused(
         [str(rae), "--against", "generated"], capsys
     )
-    assert "--size 100: expected less than the 52 training examples" in refused([str(rae), "--size", "100"], capsys)
+    assert "--size 100: expected fewer than the 52 training examples" in refused([str(rae), "--size", "100"], capsys)
     assert "--size 0: expected" in refused([str(rae), "--size", "0"], capsys)
 
 

@@ -127,7 +127,7 @@ def test_what_was_prepared_before_is_left_alone(sources, tmp_path, capsys):
 
     assert call("mnist", "--source", tmp_path / "gone", "--data-dir", tmp_path / "data") == 0
 
-    assert capsys.readouterr().out.startswith(f"{prepared} was prepared before\n")
+    assert capsys.readouterr().out.startswith(f"{prepared} is already prepared\n")
     assert below(prepared) == before
 
 

@@ -113,7 +113,7 @@ def test_a_validation_split_validates_and_labels_are_optional(data_dir):
 def test_what_is_not_prepared_is_refused(data_dir, name):
     assert refusal(f"tfds:{name}", data_dir) == (
         f"tfds:{name}: looked in {data_dir}, where it is not prepared; "
-        f"expected what `tfds build {name} --file_format=array_record` (needs TensorFlow) makes, or npz:PATH"
+        f"expected the output of `tfds build {name} --file_format=array_record` (needs TensorFlow), or npz:PATH"
     )
 
 
@@ -121,7 +121,7 @@ def test_what_is_not_prepared_is_refused(data_dir, name):
 def test_what_can_be_prepared_here_is_refused_with_the_command(tmp_path, name):
     command = f"python -m train data prepare {name.removesuffix(':3.0.1')} --source DIR --data-dir {tmp_path}"
     assert refusal(f"tfds:{name}", str(tmp_path)) == (
-        f"tfds:{name}: looked in {tmp_path}, where it is not prepared; expected what `{command}` makes, or npz:PATH"
+        f"tfds:{name}: looked in {tmp_path}, where it is not prepared; expected the output of `{command}`, or npz:PATH"
     )
 
 
@@ -147,7 +147,7 @@ def test_without_a_directory_the_default_one_is_looked_in(tmp_path, monkeypatch)
         ("tiny_damaged", "cannot be read ("),
         (
             "tiny_tfrecord",
-            "expected images of one shape, as in what `tfds build tiny_tfrecord --file_format=array_record`",
+            "expected images of one shape, as in the output of `tfds build tiny_tfrecord --file_format=array_record`",
         ),
     ],
 )

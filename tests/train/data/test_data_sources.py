@@ -69,7 +69,7 @@ def test_stacked_mnist_is_made_of_three_digits(tmp_path, monkeypatch):
     assert data.train["x"].shape[1:] == (28, 28, 3)
     assert data.spec.num_classes <= 1000
     for part in (data.train, data.valid, data.test):
-        read = [digits[:, 0, 0, 0].astype(int) // 20 for digits in synthetic.digits_of_stacked(part["x"])]
+        read = [digits[:, 0, 0, 0].astype(int) // 20 for digits in synthetic.split_stacked(part["x"])]
         np.testing.assert_array_equal(100 * read[0] + 10 * read[1] + read[2], part["y"])
     assert len(np.unique(np.concatenate([data.train["y"], data.valid["y"]]))) > 950  # of 1,000, all but 7 expected
     assert "expected --data-dir or JAXGEN_DATA" in refusal("stacked_mnist")

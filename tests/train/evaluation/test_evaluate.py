@@ -162,7 +162,7 @@ def test_grey_data_under_a_bernoulli_likelihood_is_warned_of(tiny, tmp_path, cap
     main([*call, "--batch-size=16", "--steps=1", "--seeds=2", "--num-samples=1", "--features=none"])
 
     said = capsys.readouterr()
-    assert said.err.count("which compares with no likelihood") == 1
+    assert said.err.count("not comparable with a likelihood") == 1
     assert "bits_per_dim" not in said.out
 
 
@@ -190,7 +190,7 @@ def test_one_example_has_no_interval():
 
 def test_shares_of_classes_differ_by_one_at_most(conditional):
     run = runs.load(str(conditional), None)
-    y = sample.classes_of(sample.Options(run=str(conditional), num=64, y=(0, 1, 2)), run)
+    y = sample.choose_classes(sample.Options(run=str(conditional), num=64, y=(0, 1, 2)), run)
     np.testing.assert_array_equal(np.bincount(y), [22, 21, 21])
     assert (np.diff(y) >= 0).all()
 

@@ -1,4 +1,4 @@
-"""Evaluators, a file each: `applies(subject)` says whether a run can be measured so, and `measure(subject)` does."""
+"""Evaluators, one a file: `applies(subject)` says whether a metric applies, `measure(subject)` computes it."""
 
 from train.evaluation.evaluators import accuracy, classes, codes, distances, likelihood, modes, parzen, per_example
 

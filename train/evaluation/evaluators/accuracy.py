@@ -1,4 +1,4 @@
-"""Accuracy on the test set, by Bayes' rule where the model is a density of each class."""
+"""Test accuracy, by Bayes' rule for class-conditional densities."""
 
 from collections.abc import Callable
 
@@ -14,19 +14,19 @@ _BATCH_SIZE = 100
 
 
 def applies(subject: Subject) -> bool:
-    """Where the recipe classifies, the data has labels, and the recipe's own metrics lack it."""
+    """True if the recipe classifies, the data has labels and the recipe's own metrics lack the accuracy."""
     labelled = "y" in subject.run.dataset.test
-    return subject.run.recipe.classify is not None and labelled and "accuracy" not in subject.evaluated
+    return subject.run.recipe.classify is not None and labelled and "accuracy" not in subject.example_metrics
 
 
 def measure(subject: Subject) -> dict[str, Measured]:
-    """1 for each test example whose most probable class is its own."""
+    """1 for each test example whose most probable class is its label, else 0."""
     on_test = over_examples(accuracy(subject.run.recipe), batch_size=_BATCH_SIZE)
     return {"accuracy": Measured(on_test(subject.key(2), subject.model, subject.test.prepared), UNITS["accuracy"])}
 
 
 def accuracy(recipe: Recipe) -> Callable[[jax.Array, PyTree, dict], jax.Array]:
-    """(key, model, batch) -> 1. where the most probable class is y, [B]."""
+    """(key, model, batch) -> 1.0 where the most probable class is y, else 0.0, [B]."""
     classify = recipe.classify
     assert classify is not None
 

@@ -1,4 +1,4 @@
-"""Classes that a classifier sees in samples."""
+"""Distribution of predicted classes among samples."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from train.evaluation.subject import Subject
 
 
 def applies(subject: Subject) -> bool:
-    """Where samples are compared in the features of a classifier, and the data has labels."""
+    """True if samples are compared in the features of a classifier and the data has labels."""
     references, run = subject.options.references, subject.run
     if references is None or run.recipe.sample is None or run.dataset.spec.num_classes is None:
         return False
@@ -19,8 +19,8 @@ def measure(subject: Subject) -> dict[str, Measured]:
     references, y, num_classes = subject.options.references, subject.run.dataset.train["y"], _num_classes(subject)
     assert references is not None
     assert references.features.classify is not None
-    of_samples = np.bincount(references.features.classify(subject.samples), minlength=num_classes)
-    p, q = of_samples / of_samples.sum(), np.bincount(y, minlength=num_classes) / len(y)
+    counts = np.bincount(references.features.classify(subject.samples), minlength=num_classes)
+    p, q = counts / counts.sum(), np.bincount(y, minlength=num_classes) / len(y)
     seen = p > 0
     with np.errstate(divide="ignore"):
         reverse_kl = np.sum(p[seen] * np.log(p[seen] / q[seen]))

@@ -20,7 +20,7 @@ _MOST_CODES = 1000  # of the permutation test, which holds all pairs
 
 
 def applies(subject: Subject) -> bool:
-    """Where the recipe encodes and decodes vectors of fewer than 64 dimensions, to which a mixture is soon fitted."""
+    """True if the recipe encodes and decodes vectors below 64 dimensions, to which a mixture is quickly fitted."""
     recipe, encode = subject.run.recipe, subject.run.recipe.encode
     if encode is None or recipe.decode is None or subject.options.references is None:
         return False
@@ -32,8 +32,8 @@ def applies(subject: Subject) -> bool:
 def measure(subject: Subject) -> dict[str, Measured]:
     """Frechet distances of decodings from several origins, and the MMD of the aggregate posterior to the prior.
 
-    Reconstructions are of the test examples that they are compared with, so that perfect ones are at distance 0; what
-    is decoded from other codes is a sample, and perfect ones would be as far as training data is.
+    Reconstructions are compared with the test examples they reconstruct, so that perfect ones are at distance 0.
+    Decodings of other codes are samples: perfect ones would be at the distance of training data.
     """
     run, model, key, against = subject.run, subject.model, subject.key_codes, subject.options.references
     assert against is not None
@@ -41,13 +41,13 @@ def measure(subject: Subject) -> dict[str, Measured]:
     keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
     x, y = _rows(run.dataset.test, len(against.real))
     z = code_density.encode(run, model, keys["test"], x, y)
-    of_training_data = code_density.of_training_data(run, model, keys["train"])
+    training_codes = code_density.encode_training_data(run, model, keys["train"])
     others = np.asarray(jax.random.permutation(keys["pairs"], len(z)))
     origins = {
         "reconstructions": (z, y),
         "normal": (np.asarray(jax.random.normal(keys["prior"], z.shape)), y),
-        "gaussian": code_density.fit("gaussian", of_training_data)(len(z), 0),
-        "gmm": code_density.fit("gmm", of_training_data)(len(z), 0),
+        "gaussian": code_density.fit("gaussian", training_codes)(len(z), 0),
+        "gmm": code_density.fit("gmm", training_codes)(len(z), 0),
         "interpolations": (0.5 * (z + z[others]), y),
     }
     features, frechet = against.features, jax.jit(metrics.frechet_distance)
@@ -60,13 +60,13 @@ def measure(subject: Subject) -> dict[str, Measured]:
 
 
 def _rows(examples: Mapping[str, np.ndarray], num: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """X and y of at most `num` rows from all over a set."""
+    """x and y of at most `num` rows, spread over a set."""
     rows = spread(len(examples["x"]), num)
     return examples["x"][rows], examples["y"][rows] if "y" in examples else None
 
 
 def _against_prior(key: jax.Array, z: jax.Array) -> dict[str, Measured]:
-    """The aggregate posterior against N(0, I), under the kernel that Tolstikhin et al. 2018 train with."""
+    """MMD between the aggregate posterior and N(0, I), under the kernel of Tolstikhin et al. 2018."""
     key_prior, key_test = jax.random.split(key)
     kernel = losses.latent_kernel(z.shape[1])
     test = jax.jit(metrics.mmd_permutation_test, static_argnames=("kernel", "num_permutations"))

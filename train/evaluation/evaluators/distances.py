@@ -11,7 +11,7 @@ _NEIGHBOURS = 5
 
 
 def applies(subject: Subject) -> bool:
-    """Where samples are compared with data, which needs more examples than neighbours."""
+    """True if samples are compared with data and there are more examples than neighbours."""
     enough = len(subject.run.dataset.test["x"]) > _NEIGHBOURS
     return enough and subject.run.recipe.sample is not None and subject.options.references is not None
 
@@ -19,9 +19,9 @@ def applies(subject: Subject) -> bool:
 def measure(subject: Subject) -> dict[str, Measured]:
     """Frechet and kernel distance, precision, recall, density, coverage, and nearest neighbours of samples.
 
-    The Frechet distance of training data stands beside that of samples. The classifier has seen the training data, and
-    so thinks it a little further from the test data than fresh data is. Memorization is looked for among as many
-    training examples as there are test examples: copies of others do not show.
+    The Frechet distance of training data is reported too. It is a little larger than that of fresh data, since the
+    classifier was fitted to the training data. Memorization is measured against as many training examples as there are
+    test examples; memorized examples outside this subset are missed.
     """
     references = subject.options.references
     assert references is not None

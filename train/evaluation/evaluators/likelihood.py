@@ -18,15 +18,15 @@ _BATCH_SIZE = 100  # times the recipe's chunk of samples, this bounds the memory
 
 
 def applies(subject: Subject) -> bool:
-    """Where the recipe has log p(x)."""
+    """True if the recipe has log p(x)."""
     return subject.run.recipe.log_prob is not None
 
 
 def measure(subject: Subject) -> dict[str, Measured]:
-    """The NLL, unless the recipe's own metrics have it, and bits per dimension of discrete data."""
+    """NLL, taken from the recipe's own metrics if they have it, and bits per dimension of discrete data."""
     recipe, x = subject.run.recipe, subject.test.prepared["x"]
     found: dict[str, np.ndarray] = {}
-    nll = subject.evaluated.get("nll")
+    nll = subject.example_metrics.get("nll")
     if nll is None:
         on_test = over_examples(measure_nll(recipe, subject.options.num_samples), batch_size=_BATCH_SIZE)
         found = on_test(subject.key(1), subject.model, subject.test.prepared)
@@ -48,7 +48,7 @@ def measure_nll(recipe: Recipe, num_samples: int) -> Callable[[jax.Array, PyTree
 
 
 def to_discrete(recipe: Recipe, prepare: Preparation, x: np.ndarray) -> np.ndarray | None:
-    """Nats [N] to add to -log p(x) for that of the discrete data, x [N, ...]; None where it is a density of its own."""
+    """Nats [N] that turn -log p(x), x [N, ...], into an NLL of the 8-bit data; None where that is impossible."""
     if recipe.levels is not None:
         index = x * (recipe.levels - 1)
         return np.zeros(len(x)) if np.allclose(index, np.round(index), rtol=0, atol=1e-3) else None

@@ -1,4 +1,4 @@
-"""Modes of a Gaussian mixture that samples cover, as Lin et al. 2018 and Srivastava et al. 2017 count them."""
+"""Mode coverage of a known Gaussian mixture (Srivastava et al. 2017; Lin et al. 2018)."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from train.evaluation.subject import Subject
 
 
 def applies(subject: Subject) -> bool:
-    """Where the data is a mixture whose components are known."""
+    """True if the data is a mixture with known components."""
     is_mixture = subject.run.dataset.source in MIXTURES
     return is_mixture and subject.run.recipe.sample is not None and subject.options.references is not None
 

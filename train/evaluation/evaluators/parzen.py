@@ -1,4 +1,4 @@
-"""Parzen-window log-likelihood of test data under samples, for models that have no likelihood of their own."""
+"""Parzen-window log-likelihood of test data, for models without a likelihood."""
 
 import jax
 import jax.numpy as jnp
@@ -7,15 +7,15 @@ import numpy as np
 from jaxgen import metrics
 from train.data import spread
 from train.evaluation.estimates import Measured, single
-from train.evaluation.samples import MOST, stored
+from train.evaluation.samples import MOST, as_float
 from train.evaluation.subject import Subject
 
-_STDS = np.logspace(-1, 0, 10)  # those of Goodfellow et al. 2014 and Breuleux et al. 2011
-_FEWEST = 6  # test examples, as many as distances between sets need
+_STDS = np.logspace(-1, 0, 10)  # as in Goodfellow et al. 2014 and Breuleux et al. 2011
+_FEWEST = 6  # test examples, as for the distances between sets
 
 
 def applies(subject: Subject) -> bool:
-    """Where data in [0, 1] is compared with samples of a model without log p(x)."""
+    """True if data in [0, 1] is compared with samples of a model without log p(x)."""
     run = subject.run
     in_unit_interval = run.dataset.spec.unit_interval and len(run.dataset.test["x"]) >= _FEWEST
     samples = run.recipe.sample is not None and subject.options.references is not None
@@ -23,7 +23,7 @@ def applies(subject: Subject) -> bool:
 
 
 def measure(subject: Subject) -> dict[str, Measured]:
-    """Nats of each test example, with the window whose width is best on validation data."""
+    """Log-likelihood of each test example in nats, with the window width that is best on validation data."""
     dataset = subject.run.dataset
     sets = _few(dataset.test["x"], MOST), _few(dataset.valid["x"], 1000), subject.samples[:MOST]
     test, valid, samples = (jnp.asarray(x.reshape(len(x), -1)) for x in sets)
@@ -38,4 +38,4 @@ def measure(subject: Subject) -> dict[str, Measured]:
 
 
 def _few(x: np.ndarray, most: int) -> np.ndarray:
-    return stored(x[spread(len(x), most)])
+    return as_float(x[spread(len(x), most)])
