@@ -6,11 +6,13 @@ points at no distance its slope, which a kernel such as exp(-sqrt(d2)) does not 
 distances come from inner products, and are known to about 1e-7 of the square of a set's radius.
 """
 
+import functools
 from collections.abc import Sequence
 
 import chex
 import jax
 import jax.numpy as jnp
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxgen.losses._pairs import Kernel, PairSums, kernel_of, pair_sums, squared_distances, unbiased
 
@@ -92,4 +94,7 @@ def _sums(x: jax.Array, y: jax.Array, kernel: Kernel, block_size: int, *, least:
         origin = jax.lax.stop_gradient(jnp.mean(columns, axis=0, keepdims=True))
         return kernel_of(squared_distances(rows - origin, columns - origin), kernel)
 
-    return pair_sums(gram, x.astype(jnp.float32), y.astype(jnp.float32), block_size)
+    sums, mesh = functools.partial(pair_sums, gram, block_size=block_size), jax.typeof(x).sharding.mesh
+    if AxisType.Explicit in mesh.axis_types:  # which device computes which pairs is left to the compiler
+        sums = jax.sharding.auto_axes(sums, out_sharding=NamedSharding(mesh, PartitionSpec()))
+    return sums(x.astype(jnp.float32), y.astype(jnp.float32))
