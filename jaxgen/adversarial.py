@@ -114,7 +114,7 @@ def half_step(
     params = each(lambda player: player.params, player)
     (means, (after, kept)), gradients = mean_gradient(loss_of_params, params, axis_name)
     params, opt_state = descend(optimizer, gradients, params, opt_state)
-    player = each(lambda player, params: player._replace(params=params), after, params)
+    player = each(lambda player, params: Player(params, mean_over(player.statistics, axis_name)), after, params)
     return player, opt_state, {**means, f"{name}_gradient_norm": optax.tree.norm(gradients)}, kept
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgen.recipe import PyTree, mean_over
+from jaxgen.recipe import PyTree, mean_over, own_copy
 
 #: What a loss returns, ``([B], {name: [B]}, kept)``. The first is minimised, the second reported, and `kept` is
 #: whatever else the step hands on, None where there is nothing. A loss of the whole set may be [], as may its metrics.
@@ -68,11 +68,13 @@ def minimize_in_parts(
 
         (means, _), gradients = jax.eval_shape(of_whole, params, jax.tree.map(lambda leaf: leaf[0], parts))
         nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (means, gradients))
-        total, kept = jax.lax.scan(add_part, nothing, parts)
+        total, kept = jax.lax.scan(add_part, own_copy(nothing, axis_name), parts)
         means, gradients = jax.tree.map(lambda leaf: leaf * (size / num), total)
         return (means, jax.tree.map(lambda leaf: leaf.reshape(num, *leaf.shape[2:]), kept)), gradients
 
-    (means, kept), gradients = jax.lax.platform_dependent(params, batch, cpu=of_parts, default=of_whole)
+    (means, kept), gradients = jax.lax.platform_dependent(
+        own_copy(params, axis_name), batch, cpu=of_parts, default=of_whole
+    )
     means, gradients = mean_over((means, gradients), axis_name)
     params, opt_state = descend(optimizer, gradients, params, opt_state)
     return params, opt_state, {**means, **learning_rate(opt_state)}, kept
@@ -82,7 +84,7 @@ def mean_gradient(
     loss: Callable[[PyTree], Losses], params: PyTree, axis_name: str | None = None
 ) -> tuple[tuple[dict, PyTree], PyTree]:
     """((means, kept), gradients): of the mean over all devices of what `minimize` takes; means hold `loss`."""
-    (means, kept), gradients = _gradient(loss, params)
+    (means, kept), gradients = _gradient(loss, own_copy(params, axis_name))
     means, gradients = mean_over((means, gradients), axis_name)
     return (means, kept), gradients
 

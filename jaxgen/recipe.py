@@ -66,3 +66,15 @@ class Recipe(NamedTuple):
 def mean_over(tree: PyTree, axis_name: str | None) -> PyTree:
     """The mean of every leaf over the devices of `axis_name`; None for a single device."""
     return tree if axis_name is None else jax.lax.pmean(tree, axis_name)
+
+
+def own_copy(tree: PyTree, axis_name: str | None) -> PyTree:
+    """What is the same on all devices of `axis_name`, as each device's own: its gradient is of this device alone.
+
+    Without it `jax.shard_map`, which by default tells apart what differs between devices, returns the sum of the
+    devices' gradients; where nothing is told apart, as under `pmap`, the tree itself.
+    """
+    if axis_name is None:
+        return tree
+    told_apart = jax.typeof(jax.lax.axis_index(axis_name)).manual_axis_type.varying
+    return jax.lax.pcast(tree, tuple(told_apart), to="varying")

@@ -6,11 +6,13 @@ kernel such as exp(-sqrt(d2)) does not have, is 0. Squared distances are compute
 the squared radius of a set.
 """
 
+import functools
 from collections.abc import Sequence
 
 import chex
 import jax
 import jax.numpy as jnp
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxgen.losses._pairs import Kernel, PairSums, evaluate_kernel, pair_sums, squared_distances, unbiased_mmd
 
@@ -91,4 +93,7 @@ def _sums(x: jax.Array, y: jax.Array, kernel: Kernel, block_size: int, *, least:
         origin = jax.lax.stop_gradient(jnp.mean(columns, axis=0, keepdims=True))
         return evaluate_kernel(squared_distances(rows - origin, columns - origin), kernel)
 
-    return pair_sums(gram, x.astype(jnp.float32), y.astype(jnp.float32), block_size)
+    sums, mesh = functools.partial(pair_sums, gram, block_size=block_size), jax.typeof(x).sharding.mesh
+    if AxisType.Explicit in mesh.axis_types:  # which device computes which pairs is left to the compiler
+        sums = jax.sharding.auto_axes(sums, out_sharding=NamedSharding(mesh, PartitionSpec()))
+    return sums(x.astype(jnp.float32), y.astype(jnp.float32))

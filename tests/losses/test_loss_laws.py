@@ -4,10 +4,12 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxgen import losses
 
@@ -163,6 +165,24 @@ def test_value_and_gradient_are_finite_at_extreme_arguments(case):
             arguments[position] = jnp.float32(np.resize([size, -size], arguments[position].shape))
         for leaf in jax.tree.leaves(value_and_gradients(*arguments)):
             assert np.isfinite(leaf).all()
+
+
+@every_loss
+def test_value_and_gradient_on_an_explicit_mesh(case):
+    def values(*arguments):
+        return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(case.loss(*arguments))), case.loss(*arguments)
+
+    is_floating = [jnp.issubdtype(argument.dtype, jnp.floating) for argument in case.arguments]
+    value_and_gradients = jax.jit(jax.value_and_grad(values, np.flatnonzero(is_floating).tolist(), has_aux=True))
+    mesh = Mesh(np.array(jax.devices()[:B]), ("device",), axis_types=(AxisType.Explicit,))
+    rows = NamedSharding(mesh, PartitionSpec(*[None] * case.batch_axis, "device"))
+
+    chex.assert_trees_all_close(
+        jax.device_get(value_and_gradients(*jax.device_put(case.arguments, rows))),
+        value_and_gradients(*case.arguments),
+        rtol=1e-5,
+        atol=1e-5,
+    )
 
 
 @every_name

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 from jax import lax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxgen import models
 
@@ -173,6 +174,32 @@ def test_pmap(ours, flax):
 
     ours_grads = jax.pmap(step, axis_name="device", in_axes=(None, 0), out_axes=None)(params, x)
     assert_close(ours_grads, jax.grad(loss(flax))(params, x.reshape(16, 6, 6, 4)))
+
+
+@pytest.mark.parametrize(("ours", "flax"), BOTH)
+def test_shard_map_sums_the_gradient_of_what_is_the_same_on_all_devices(ours, flax):
+    x = normal(2, (8, 6, 6, 4))
+    params = drawn_params(flax, x)
+    devices, rows = Mesh(np.array(jax.devices()[:4]), ("device",)), PartitionSpec("device")
+
+    mapped = jax.shard_map(
+        gradients(ours()), mesh=devices, in_specs=(PartitionSpec(), rows), out_specs=(PartitionSpec(), rows)
+    )
+    assert_close(jax.jit(mapped)(params, x), gradients(flax)(params, x))
+
+
+@pytest.mark.parametrize(("ours", "flax"), BOTH)
+def test_an_explicit_mesh(ours, flax):
+    x = normal(2, (8, 6, 6, 4))
+    params = drawn_params(flax, x)
+    mesh = Mesh(np.array(jax.devices()[:4]), ("device",), axis_types=(AxisType.Explicit,))
+    placed = jax.device_put((params, x), tuple(NamedSharding(mesh, PartitionSpec(*axes)) for axes in ((), ("device",))))
+
+    def results(layer, params, x):
+        return layer.apply(params, x), gradients(layer)(params, x)
+
+    on_mesh = jax.jit(functools.partial(results, ours()))(*placed)
+    assert_close(jax.device_get(on_mesh), results(flax, params, x))
 
 
 @pytest.mark.parametrize(

@@ -343,15 +343,6 @@ def test_init_and_step_are_functions_of_their_key(recipe, on_one_device):
         assert any(not np.array_equal(a, b) for a, b in leaves)
 
 
-@having(but=("vae_gaussian", "with_ema"))  # the steps of "vae_knobs" and "gan"
-def test_eight_devices_compute_what_one_does(recipe, on_one_device):
-    one, metrics_of_one = on_one_device
-    many, metrics_of_many = run(recipe, devices=8)
-
-    chex.assert_trees_all_close(one, jax.device_get(many), atol=1e-5, rtol=1e-5)
-    chex.assert_trees_all_close(metrics_of_one, jax.device_get(metrics_of_many), atol=1e-5, rtol=1e-5)
-
-
 @over(*STEP_SHAPES)
 def test_a_seed_among_several_equals_the_seed_alone(recipe):
     together, _ = run(recipe, seed=3, seeds=3, devices=2)

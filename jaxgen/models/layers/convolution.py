@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 
 class _Axis(NamedTuple):
@@ -74,7 +75,7 @@ def conv_general_dilated(
             lhs.shape[1:-1], rhs.shape[:-2], window_strides, padding, dilations, strict=True
         )
     )
-    return _conv(lhs, rhs, axes, precision)
+    return _conv(*_varying_alike(lhs, rhs), axes, precision)
 
 
 # The number <g, conv(x, kernel)> is linear in g, in x and in kernel. The next three functions are its gradients, one by
@@ -89,7 +90,7 @@ def _conv(x: jax.Array, kernel: jax.Array, axes: _Axes, precision: Any) -> jax.A
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _input_gradient(g: jax.Array, kernel: jax.Array, axes: _Axes, precision: Any) -> jax.Array:
     def native(g: jax.Array, kernel: jax.Array) -> jax.Array:
-        x = jax.ShapeDtypeStruct((len(g), *(axis.size for axis in axes), kernel.shape[-2]), g.dtype)
+        x = jax.eval_shape(canonical, g, kernel)
         return jax.linear_transpose(lambda x: _native(x, kernel, axes, precision), x)(g)[0]
 
     def canonical(g: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -101,7 +102,7 @@ def _input_gradient(g: jax.Array, kernel: jax.Array, axes: _Axes, precision: Any
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _weight_gradient(x: jax.Array, g: jax.Array, axes: _Axes, precision: Any) -> jax.Array:
     def native(x: jax.Array, g: jax.Array) -> jax.Array:
-        kernel = jax.ShapeDtypeStruct((*(axis.kernel_size for axis in axes), x.shape[-1], g.shape[-1]), x.dtype)
+        kernel = jax.eval_shape(functools.partial(canonical, axes=axes), x, g)
         return jax.linear_transpose(lambda kernel: _native(x, kernel, axes, precision), kernel)(g)[0]
 
     def canonical(x: jax.Array, g: jax.Array, axes: _Axes) -> jax.Array:
@@ -110,7 +111,8 @@ def _weight_gradient(x: jax.Array, g: jax.Array, axes: _Axes, precision: Any) ->
             return _transposed(canonical(g, x, tuple(map(_input_gradient_axis, axes))))
         # The batch is summed over, as channels are, and the channels are kept, as a batch is.
         x, g = x.swapaxes(0, -1), jnp.moveaxis(g, 0, -2)
-        return jnp.moveaxis(_native(x, g, tuple(map(_weight_gradient_axis, axes)), precision), 0, -2)
+        weight_gradient_axes = tuple(map(_weight_gradient_axis, axes))
+        return jnp.moveaxis(_native(x, g, weight_gradient_axes, precision, _replicated(x)), 0, -2)
 
     return lax.platform_dependent(x, g, cpu=functools.partial(canonical, axes=axes), default=native)
 
@@ -144,6 +146,15 @@ _differentiate(
 )
 
 
+def _varying_alike(*arrays: jax.Array) -> list[jax.Array]:
+    """Each as differing over all mapped axes over which any does, so that theirs are the gradients summed over them."""
+    own = [jax.typeof(array).manual_axis_type.varying for array in arrays]
+    return [
+        lax.pcast(array, tuple(frozenset().union(*own) - axes), to="varying")
+        for array, axes in zip(arrays, own, strict=True)
+    ]
+
+
 def _transposed(kernel: jax.Array) -> jax.Array:
     return jnp.flip(kernel, range(kernel.ndim - 2)).swapaxes(-1, -2)
 
@@ -159,7 +170,15 @@ def _weight_gradient_axis(axis: _Axis) -> _Axis:
     return _Axis(axis.size, axis.output_size, 1, axis.low, reach - axis.low, axis.dilation, axis.stride)
 
 
-def _native(x: jax.Array, kernel: jax.Array, axes: _Axes, precision: Any) -> jax.Array:
+def _replicated(x: jax.Array) -> NamedSharding | None:
+    """The sharding of what is summed over the batch, on an Explicit mesh, where JAX asks for it; elsewhere None."""
+    mesh = jax.typeof(x).sharding.mesh
+    return NamedSharding(mesh, PartitionSpec()) if AxisType.Explicit in mesh.axis_types else None
+
+
+def _native(
+    x: jax.Array, kernel: jax.Array, axes: _Axes, precision: Any, out_sharding: NamedSharding | None = None
+) -> jax.Array:
     return lax.conv_general_dilated(
         x,
         kernel,
@@ -169,6 +188,7 @@ def _native(x: jax.Array, kernel: jax.Array, axes: _Axes, precision: Any) -> jax
         rhs_dilation=[axis.kernel_dilation for axis in axes],
         dimension_numbers=_channels_last(x.ndim),
         precision=precision,
+        out_sharding=out_sharding,
     )
 
 

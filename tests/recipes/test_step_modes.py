@@ -1,0 +1,85 @@
+"""A step over four devices equals the step on one, in whichever way JAX divides it.
+
+Every member runs under `shard_map`, which by default tells apart what differs between devices and is the strictest; the
+other ways, whose programs take as long to compile, on one member of each shape of a step.
+"""
+
+import functools
+
+import chex
+import jax
+import numpy as np
+import pytest
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+from test_recipe_laws import DATA, STEP_SHAPES, compiled_steps, having, over, rows_of, run, run_once
+
+from jaxgen import preprocess
+from train.engine.compile import take_batch
+from train.engine.keys import of_seeds
+
+AXIS = "device"
+AUTO, EXPLICIT = (
+    Mesh(np.array(jax.devices()[:4]), (AXIS,), axis_types=(kind,)) for kind in (AxisType.Auto, AxisType.Explicit)
+)
+batch_at = jax.jit(functools.partial(take_batch, preprocess.binarize, axis_name=None))
+
+
+def divided(recipe):
+    return P(AXIS) if recipe.draws == 1 else P(None, AXIS)
+
+
+def four_steps(recipe, step, mesh):
+    """What `run` computes, (state, metrics), by this program of a step."""
+    keys, rows = of_seeds(0, 1), rows_of(recipe, 0)
+    first = compiled_steps(recipe, 1, 1).init(keys.init, DATA, rows[0])
+    state, metrics = jax.device_put(first, NamedSharding(mesh, P())), []
+    for index, chosen in enumerate(rows):
+        key_prepare, key_step = jax.random.split(jax.random.fold_in(keys.steps, index))
+        batch = jax.device_put(batch_at(key_prepare, DATA, chosen), NamedSharding(mesh, divided(recipe)))
+        state, now = step(key_step, state, batch)
+        metrics.append(jax.device_get(now))
+    return jax.device_get(state), jax.tree.map(lambda *leaves: np.stack(leaves), *metrics)
+
+
+def by_shard_map(recipe, check_vma):
+    step = jax.shard_map(
+        functools.partial(recipe.step, axis_name=AXIS),
+        mesh=AUTO,
+        in_specs=(P(), P(), divided(recipe)),
+        out_specs=P(),
+        check_vma=check_vma,
+    )
+    return four_steps(recipe, jax.jit(step), AUTO)
+
+
+def by_sharded_arrays(recipe):
+    return four_steps(recipe, jax.jit(recipe.step, out_shardings=NamedSharding(AUTO, P())), AUTO)
+
+
+def by_auto_axes(recipe):
+    with jax.set_mesh(EXPLICIT):
+        return four_steps(recipe, jax.jit(jax.sharding.auto_axes(recipe.step, out_sharding=P())), EXPLICIT)
+
+
+WAYS = {
+    "pmap": functools.partial(run, devices=4),
+    "shard_map, check_vma=False": functools.partial(by_shard_map, check_vma=False),
+    "sharded arrays": by_sharded_arrays,
+    "auto axes of an Explicit mesh": by_auto_axes,
+}
+
+
+def assert_equals_one_device(recipe, results):
+    chex.assert_trees_all_close(run_once(recipe), jax.device_get(results), atol=1e-5, rtol=1e-5)
+
+
+@having(but=("vae_gaussian", "with_ema"))  # the steps of "vae_knobs" and "gan"
+def test_shard_map_computes_what_one_device_does(recipe):
+    assert_equals_one_device(recipe, by_shard_map(recipe, check_vma=True))
+
+
+@over(*STEP_SHAPES)
+@pytest.mark.parametrize("way", WAYS)
+def test_other_ways_do_too(recipe, way):
+    assert_equals_one_device(recipe, WAYS[way](recipe))
