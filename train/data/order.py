@@ -1,6 +1,7 @@
 """The order of the data: a pure function of (seed, epoch), so that a resumed run has no iterator to restore."""
 
 import functools
+from typing import Literal
 
 import numpy as np
 
@@ -35,12 +36,19 @@ def steps_per_epoch(num_examples: int, batch_size: int, draws: int) -> int:
 
 
 def batch_rows(
-    seed: int, num_examples: int, batch_size: int, draws: int, first_step: int, num_steps: int
+    seed: int,
+    num_examples: int,
+    batch_size: int,
+    draws: int,
+    first_step: int,
+    num_steps: int,
+    *,
+    order: Literal["shuffled", "file"] = "shuffled",
 ) -> np.ndarray:
     """The rows of the training data that a run of steps takes.
 
-    Step i takes the i-th block of `draws * batch_size` rows of its epoch's order; what is left at the end of an epoch
-    is dropped.
+    Step i takes the i-th block of `draws * batch_size` rows of its epoch's order, which is that of the file or shuffled
+    anew; what is left at the end of an epoch is dropped.
 
     Returns:
         int32 `[num_steps, batch_size]`, or `[num_steps, draws, batch_size]` where a step draws several batches.
@@ -53,5 +61,6 @@ def batch_rows(
     rows = np.empty((num_steps, block), np.int32)
     for row, step in enumerate(range(first_step, first_step + num_steps)):
         epoch, position = divmod(step, steps)
-        rows[row] = epoch_order(seed, epoch, num_examples)[position * block : (position + 1) * block]
+        here = slice(position * block, (position + 1) * block)
+        rows[row] = np.arange(here.start, here.stop) if order == "file" else epoch_order(seed, epoch, num_examples)[here]
     return rows.reshape(num_steps, draws, batch_size) if draws > 1 else rows

@@ -19,7 +19,9 @@ class Steps(NamedTuple):
     """A recipe compiled for its devices. With several seeds, keys, states and rows have a leading axis of seeds."""
 
     init: Callable[..., State]  # (key, data, rows [(draws,) B]) -> State
-    call: Callable[..., tuple[State, dict]]  # (key, state, data, first_step, rows [K, (draws,) B]) -> metrics [K]
+    # (key, state, data, first_step, rows [K, (draws,) B], running=None) -> metrics [K]. Of the seeds only those train
+    # that are `running` [S]; the others keep their state, and their metrics are NaN.
+    call: Callable[..., tuple[State, dict]]
     put: Callable[[PyTree], PyTree]  # onto every device
 
 
@@ -69,15 +71,35 @@ def compile_steps(
 
         return jax.lax.scan(body, state, (first + jnp.arange(len(rows)), rows))
 
+    def steps_or_none(
+        key: jax.Array,
+        state: State,
+        data: Mapping[str, jax.Array],
+        first: jax.Array,
+        rows: jax.Array,
+        running: jax.Array | None = None,
+    ) -> tuple:
+        if running is None:
+            return steps(key, state, data, first, rows)
+        _, metrics = jax.eval_shape(steps, key, state, data, first, rows)
+        no_metrics = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), metrics)
+        return jax.lax.cond(running, lambda: steps(key, state, data, first, rows), lambda: (state, no_metrics))
+
     def steps_of_seeds(
-        keys: jax.Array, states: State, data: Mapping[str, jax.Array], first: jax.Array, rows: jax.Array
+        keys: jax.Array,
+        states: State,
+        data: Mapping[str, jax.Array],
+        first: jax.Array,
+        rows: jax.Array,
+        running: jax.Array | None = None,
     ) -> tuple:
         if devices[0].platform == "cpu":  # one seed fills a CPU; batched matrix products and convolutions are slower
-            return jax.lax.map(lambda seed: steps(seed[0], seed[1], data, first, seed[2]), (keys, states, rows))
-        return jax.vmap(steps, in_axes=(0, 0, None, None, 0))(keys, states, data, first, rows)
+            seeds_in_turn = (keys, states, rows, running)
+            return jax.lax.map(lambda seed: steps_or_none(*seed[:2], data, first, *seed[2:]), seeds_in_turn)
+        return jax.vmap(steps_or_none, in_axes=(0, 0, None, None, 0, 0))(keys, states, data, first, rows, running)
 
     init = functools.partial(first_state, recipe, prepare)
-    function = steps_of_seeds if seeds > 1 else steps
+    function = steps_of_seeds if seeds > 1 else steps_or_none
     compiled_init = jax.jit(jax.vmap(init, in_axes=(0, None, 0)) if seeds > 1 else init)
     if axis_name is None:
         put = functools.partial(jax.device_put, device=devices[0])
@@ -87,14 +109,21 @@ def compile_steps(
     on_devices = jax.pmap(
         function,
         axis_name=AXIS,
-        in_axes=(None, None, None, None, rows_axis),
+        in_axes=(None, None, None, None, rows_axis, None),
         out_axes=(None, None),
         devices=devices,
         donate_argnums=1,
     )
 
-    def call(key: jax.Array, state: State, data: Mapping[str, jax.Array], first: int, rows: np.ndarray) -> tuple:
-        return on_devices(key, state, data, first, rows.reshape(*rows.shape[:-1], len(devices), -1))
+    def call(
+        key: jax.Array,
+        state: State,
+        data: Mapping[str, jax.Array],
+        first: int,
+        rows: np.ndarray,
+        running: np.ndarray | None = None,
+    ) -> tuple:
+        return on_devices(key, state, data, first, rows.reshape(*rows.shape[:-1], len(devices), -1), running)
 
     everywhere = jax.sharding.NamedSharding(jax.sharding.Mesh(np.array(devices), (AXIS,)), jax.sharding.PartitionSpec())
     return Steps(compiled_init, call, functools.partial(jax.device_put, device=everywhere))
