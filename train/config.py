@@ -11,7 +11,7 @@ import pathlib
 import re
 import runpy
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 import tyro
@@ -184,13 +184,21 @@ def parse(options: Callable, arguments: Sequence[str], **described: str | None) 
 def check_bounds(values: Mapping[str, typing.Any], hints: Mapping[str, typing.Any]) -> None:
     """Hold every hyper-parameter to the bound its annotation states (`train.experiment.Size`, `Rate`, ...)."""
     for name, hint in hints.items():
-        inner = [hint, *typing.get_args(hint)]
-        bounds = [bound for part in inner for bound in getattr(part, "__metadata__", ()) if isinstance(bound, Bounds)]
+        bounds = [
+            bound for part in _parts(hint) for bound in getattr(part, "__metadata__", ()) if isinstance(bound, Bounds)
+        ]
         given = values.get(name)
         numbers = given if isinstance(given, tuple) else (given,)
         for bound in bounds:
             if any(number is not None and not bound.accepts(number) for number in numbers):
                 raise InputError(f"--{name.replace('_', '-')} {given}: expected {bound.expected}")
+
+
+def _parts(hint: typing.Any) -> Iterator[typing.Any]:
+    """A type, and all that it is made of."""
+    yield hint
+    for part in typing.get_args(hint):
+        yield from _parts(part)
 
 
 def build(config: Config, values: Mapping[str, typing.Any]) -> Experiment:

@@ -151,16 +151,16 @@ def load(path: str, data_dir: str | None, step: Literal["best", "last"] | None =
     trained = of_step if isinstance(of_step, int) and selected_by is None else newest_step(run_dir) or 0
     keys = [of_seed(seed) for seed in range(experiment.seed, experiment.seed + experiment.seeds)]
     models, experiment = per_seed(model, experiment.seeds), in_steps(experiment, dataset, recipe)
-    return Run(
-        run_dir, record, experiment, dataset, recipe, of_step, trained, selected_by, models, keys, directory
-    )
+    return Run(run_dir, record, experiment, dataset, recipe, of_step, trained, selected_by, models, keys, directory)
 
 
 def _read(run_dir: pathlib.Path, selected_by: str | None, like: PyTree) -> ReadModel:
     if not (run_dir / "checkpoints").is_dir():
         raise InputError(f"{run_dir} holds no checkpoint; expected a run that was trained")
     if selected_by and not (run_dir / "best").is_dir():
-        raise InputError(f"{run_dir} has selected no model yet; expected --step last, or a run that was trained further")
+        raise InputError(
+            f"{run_dir} has selected no model yet; expected --step last, or a run that was trained further"
+        )
     return read_model(run_dir / ("best" if selected_by else "checkpoints"), like)
 
 

@@ -58,9 +58,9 @@ def batch_rows(
     """
     steps = steps_per_epoch(num_examples, batch_size, draws)
     block = draws * batch_size
-    rows = np.empty((num_steps, block), np.int32)
+    in_file, rows = np.arange(num_examples), np.empty((num_steps, block), np.int32)
     for row, step in enumerate(range(first_step, first_step + num_steps)):
         epoch, position = divmod(step, steps)
-        here = slice(position * block, (position + 1) * block)
-        rows[row] = np.arange(here.start, here.stop) if order == "file" else epoch_order(seed, epoch, num_examples)[here]
+        visited = epoch_order(seed, epoch, num_examples) if order == "shuffled" else in_file
+        rows[row] = visited[position * block : (position + 1) * block]
     return rows.reshape(num_steps, draws, batch_size) if draws > 1 else rows

@@ -105,9 +105,7 @@ class Checkpoints:
             state,
             model=ocp.args.StandardSave(state.model),
             train=ocp.args.StandardSave({"state": state.train, "step": step, "key": key}),
-            meta=ocp.args.JsonSave(
-                {"model": describe(state.model), "train": describe(state.train), "selection": seen}
-            ),
+            meta=ocp.args.JsonSave({"model": describe(state.model), "train": describe(state.train), "selection": seen}),
         )
 
     def _write(self, manager: ocp.CheckpointManager, step: int, tree: PyTree, **items: Any) -> None:

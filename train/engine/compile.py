@@ -62,16 +62,7 @@ def compile_steps(
         raise ValueError(f"--batch-size {batch_size}: expected a multiple of the {len(devices)} devices")
     axis_name = AXIS if len(devices) > 1 else None
 
-    def steps(key: jax.Array, state: State, data: Mapping[str, jax.Array], first: jax.Array, rows: jax.Array) -> tuple:
-        def body(state: State, now: tuple[jax.Array, jax.Array]) -> tuple[State, dict]:
-            step, rows = now
-            key_prepare, key_step = jax.random.split(jax.random.fold_in(key, step))
-            batch = take_batch(prepare, key_prepare, data, rows, axis_name)
-            return recipe.step(key_step, state, batch, axis_name=axis_name)
-
-        return jax.lax.scan(body, state, (first + jnp.arange(len(rows)), rows))
-
-    def steps_or_none(
+    def steps(
         key: jax.Array,
         state: State,
         data: Mapping[str, jax.Array],
@@ -79,11 +70,19 @@ def compile_steps(
         rows: jax.Array,
         running: jax.Array | None = None,
     ) -> tuple:
+        def body(state: State, now: tuple[jax.Array, jax.Array]) -> tuple[State, dict]:
+            step, rows = now
+            key_prepare, key_step = jax.random.split(jax.random.fold_in(key, step))
+            batch = take_batch(prepare, key_prepare, data, rows, axis_name)
+            return recipe.step(key_step, state, batch, axis_name=axis_name)
+
+        def take(state: State) -> tuple[State, dict]:
+            return jax.lax.scan(body, state, (first + jnp.arange(len(rows)), rows))
+
         if running is None:
-            return steps(key, state, data, first, rows)
-        _, metrics = jax.eval_shape(steps, key, state, data, first, rows)
-        no_metrics = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), metrics)
-        return jax.lax.cond(running, lambda: steps(key, state, data, first, rows), lambda: (state, no_metrics))
+            return take(state)
+        no_metrics = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan), jax.eval_shape(take, state)[1])
+        return jax.lax.cond(running, take, lambda state: (state, no_metrics), state)
 
     def steps_of_seeds(
         keys: jax.Array,
@@ -94,12 +93,12 @@ def compile_steps(
         running: jax.Array | None = None,
     ) -> tuple:
         if devices[0].platform == "cpu":  # one seed fills a CPU; batched matrix products and convolutions are slower
-            seeds_in_turn = (keys, states, rows, running)
-            return jax.lax.map(lambda seed: steps_or_none(*seed[:2], data, first, *seed[2:]), seeds_in_turn)
-        return jax.vmap(steps_or_none, in_axes=(0, 0, None, None, 0, 0))(keys, states, data, first, rows, running)
+            of_seed = (keys, states, rows, running)
+            return jax.lax.map(lambda seed: steps(seed[0], seed[1], data, first, seed[2], seed[3]), of_seed)
+        return jax.vmap(steps, in_axes=(0, 0, None, None, 0, 0))(keys, states, data, first, rows, running)
 
     init = functools.partial(first_state, recipe, prepare)
-    function = steps_of_seeds if seeds > 1 else steps_or_none
+    function = steps_of_seeds if seeds > 1 else steps
     compiled_init = jax.jit(jax.vmap(init, in_axes=(0, None, 0)) if seeds > 1 else init)
     if axis_name is None:
         put = functools.partial(jax.device_put, device=devices[0])

@@ -52,8 +52,8 @@ class MetricsLog:
             self._events.close()
 
     def write(self, step: int, metrics: Mapping[str, np.ndarray], **facts: Any) -> None:
-        """One line: the step, each metric (a list where there are several seeds, null where one has none), and facts."""
-        values = {name: np.where(np.isnan(value), None, value).tolist() for name, value in metrics.items()}
+        """One line: the step, each metric (of several seeds a list, null where one has none), and further facts."""
+        values = {name: np.where(np.isnan(value), np.array(None), value).tolist() for name, value in metrics.items()}
         line = {"step": step, **values, **facts}
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()

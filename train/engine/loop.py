@@ -66,8 +66,9 @@ def loop(
         if is_evaluated(plan, step):
             found = selection.mark(hooks.validate(state.model))
             validation = {f"valid_{name}": value for name, value in found.items()}
-            rate = {name: values[..., -1:] for name, values in metrics.items() if name == "learning_rate"}
-            require_finite({name: value[..., None] for name, value in validation.items()} | rate, step - 1, selection.stopped)
+            rate = {name: values[..., -1] for name, values in metrics.items() if name == "learning_rate"}
+            last = {name: value[..., None] for name, value in (validation | rate).items()}
+            require_finite(last, step - 1, selection.stopped)
             log.write(step, validation, seconds=round(hooks.seconds(), 3))
             hooks.show(step, validation)
             selection.look(step, found, state.model)

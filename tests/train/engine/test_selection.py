@@ -43,7 +43,7 @@ def train_until(path: pathlib.Path, calls: int, monkeypatch: pytest.MonkeyPatch,
 
 
 def read(folder: pathlib.Path) -> dict:
-    """The newest entry of `checkpoints` or `best`, as Orbax has it, arrays as bytes."""
+    """The newest entry of `checkpoints` or `best`, arrays as bytes."""
     with contextlib.closing(ocp.CheckpointManager(folder)) as manager:
         items = ocp.args.Composite(model=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore())
         step = manager.latest_step()
@@ -60,7 +60,8 @@ def same(first: pathlib.Path, second: pathlib.Path) -> bool:
     step = read(first / "checkpoints")["step"]
     return (
         read(first / "checkpoints") == read(second / "checkpoints")
-        and read(first / "best") == read(second / "best")
+        and read(first / "best")["model"] == read(second / "best")["model"]
+        and read(first / "best")["selection"]["step"] == read(second / "best")["selection"]["step"]
         and bits_of(first, step) == bits_of(second, step)
         and log_of(first) == log_of(second)
     )
@@ -78,7 +79,9 @@ def seen(**of: list) -> selection.Seen:
 
 def test_what_an_evaluation_changes():
     # Seed 0 improves, 1 does not for the second time, 2 has stopped (and is NaN), 3 is only as good as before.
-    before = seen(value=[3.0, 3.0, 2.0, 1.0], step=[5, 5, 5, 5], since=[1, 1, 2, 0], stopped=[False, False, True, False])
+    before = seen(
+        value=[3.0, 3.0, 2.0, 1.0], step=[5, 5, 5, 5], since=[1, 1, 2, 0], stopped=[False, False, True, False]
+    )
     found = selection.after(before, 20, np.array([2.5, 3.5, np.nan, 1.0]), less_is_better=True, patience=2)
 
     assert found.value.tolist() == [2.5, 3.0, 2.0, 1.0]
@@ -147,7 +150,7 @@ def test_a_frozen_seed_is_the_seed_alone(three, tmp_path, seed):
 
 
 @pytest.mark.parametrize("seeds", ["1", "3"])
-@pytest.mark.parametrize("calls", [1, 5, 8])
+@pytest.mark.parametrize("calls", [1, 4, 5])
 def test_a_run_that_was_told_to_stop_selects_what_one_that_was_not_does(tmp_path, monkeypatch, seeds, calls):
     options = ("--seeds", seeds, *STOPS)
     assert train(tmp_path / "whole", *options)
