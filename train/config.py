@@ -11,14 +11,14 @@ import pathlib
 import re
 import runpy
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 import tyro
 
 from jaxgen.preprocess import Preparation
 from train.errors import InputError
-from train.experiment import IDENTITY, Bounds, Experiment, Size
+from train.experiment import ADDED, IDENTITY, Bounds, Experiment, Size
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -48,12 +48,16 @@ class RunOptions:
 _FIELDS = {
     "data": "Data set: digits, blobs, ring, grid, npz:PATH, tfds:NAME, or NAME for NAME.npz in --data-dir.",
     "batch_size": "Examples in a step, over all devices.",
-    "steps": "Optimizer steps.",
+    "steps": "Optimizer steps, or epochs with --unit epoch.",
     "seed": "The first seed.",
     "seeds": "Seeds that are trained in one compile.",
     "valid_rows": "First row, and end, of the training data that validates where the data has no validation part.",
-    "evaluate_every": "Steps between evaluations on the validation set.",
-    "checkpoint_every": "Steps between checkpoints.",
+    "evaluate_every": "Steps (epochs) between evaluations on the validation set.",
+    "checkpoint_every": "Steps (epochs) between checkpoints.",
+    "unit": "Unit of --steps, --evaluate-every and --checkpoint-every.",
+    "order": "Order of the training data in each epoch: shuffled anew, or that of the file.",
+    "select": "Validation metric, such as nll, by which each seed's best model is kept; None: the last model is used.",
+    "patience": "Evaluations without improvement after which a seed stops; None: never.",
     "steps_per_call": "Steps in one compiled call; None: chosen for the device.",
 }
 
@@ -137,13 +141,14 @@ def bind(config: Config, arguments: Sequence[str]) -> Bound:
     check_bounds(vars(bound), typing.get_type_hints(options, include_extras=True))
     run_options = {field.name for field in dataclasses.fields(RunOptions)}
     given = {name: value for name, value in vars(bound).items() if name not in run_options}
-    identity = [name for name in IDENTITY if name not in config.parameters]
+    fields = IDENTITY if given["select"] is None else (*IDENTITY, "evaluate_every")
+    identity = [name for name in fields if name not in config.parameters]
     by_default = build(config, {name: given[name] for name in config.parameters})
     return Bound(
         build(config, given),
         {name: given[name] for name in (*config.parameters, *identity)},
         {name: parameter.default for name, parameter in config.parameters.items()}
-        | {name: getattr(by_default, name) for name in identity},
+        | {name: ADDED.get(name, getattr(by_default, name)) for name in identity},
         RunOptions(**{name: getattr(bound, name) for name in run_options}),
     )
 
@@ -180,13 +185,21 @@ def parse(options: Callable, arguments: Sequence[str], **described: str | None) 
 def check_bounds(values: Mapping[str, typing.Any], hints: Mapping[str, typing.Any]) -> None:
     """Hold every hyper-parameter to the bound its annotation states (`train.experiment.Size`, `Rate`, ...)."""
     for name, hint in hints.items():
-        inner = [hint, *typing.get_args(hint)]
-        bounds = [bound for part in inner for bound in getattr(part, "__metadata__", ()) if isinstance(bound, Bounds)]
+        bounds = [
+            bound for part in _parts(hint) for bound in getattr(part, "__metadata__", ()) if isinstance(bound, Bounds)
+        ]
         given = values.get(name)
         numbers = given if isinstance(given, tuple) else (given,)
         for bound in bounds:
             if any(number is not None and not bound.accepts(number) for number in numbers):
                 raise InputError(f"--{name.replace('_', '-')} {given}: expected {bound.expected}")
+
+
+def _parts(hint: typing.Any) -> Iterator[typing.Any]:
+    """A type, and all that it is made of."""
+    yield hint
+    for part in typing.get_args(hint):
+        yield from _parts(part)
 
 
 def build(config: Config, values: Mapping[str, typing.Any]) -> Experiment:
@@ -212,10 +225,11 @@ def build(config: Config, values: Mapping[str, typing.Any]) -> Experiment:
 
 def recorded(config: Config, values: Mapping[str, typing.Any]) -> Experiment:
     """The experiment of recorded values, as JSON has them; InputError for one that the config no longer has."""
-    unknown = values.keys() - config.parameters.keys() - set(IDENTITY)
+    unknown = values.keys() - config.parameters.keys() - _FIELDS.keys()
     if unknown:
         raise InputError(f"{config.recorded_path()} no longer has the options {', '.join(sorted(unknown))}")
-    return build(config, {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return build(config, {**{name: value for name, value in ADDED.items() if name not in config.parameters}, **given})
 
 
 def default_run_dir(config: Config) -> str:

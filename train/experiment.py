@@ -23,6 +23,7 @@ class DataSpec(NamedTuple):
     unit_interval: bool  # every value lies in [0, 1] once uint8 is divided by 255
     train_mean: np.ndarray  # of `shape`, float32, uint8 divided by 255
     train_std: np.ndarray  # likewise; over the number of examples
+    steps_per_epoch: int = 0  # of a recipe that takes one batch a step: the unit of schedules in epochs
 
     def require_unit_interval(self, what: str) -> None:
         """ValueError unless every value lies in [0, 1], which `what` needs."""
@@ -64,8 +65,12 @@ class Experiment(NamedTuple):
     #: Rows (first, end) of training data that validate, where the data has no part of its own for it; None: the last
     #: tenth. A convention about one data set: one without so many rows ignores it.
     valid_rows: tuple[Count, Count] | None = None
-    evaluate_every: Size = 1000  # steps; multiples of steps_per_call
+    evaluate_every: Size = 1000  # multiples of steps_per_call
     checkpoint_every: Size = 1000
+    unit: Literal["step", "epoch"] = "step"  # of `steps` and of the two intervals above
+    order: Literal["shuffled", "file"] = "shuffled"  # shuffled anew in each epoch
+    select: str | None = None  # a validation metric by which the best model is kept; None: the last is the run's
+    patience: Size | None = None  # evaluations without improvement after which a seed stops; None: never
     steps_per_call: Size | None = None  # None: chosen for the device, then written to config.json
     #: (key, x) -> y, of a stored example: makes y out of x, such as a smaller picture; None: y is the data's label.
     condition: Callable[[jax.Array, jax.Array], jax.Array] | None = None
@@ -76,8 +81,12 @@ class Experiment(NamedTuple):
         return prepare if self.condition is None else dataclasses.replace(prepare, condition=self.condition)
 
 
-#: The fields that belong to a run's identity, beside its config's own hyper-parameters.
-IDENTITY = ("data", "batch_size", "steps", "seed", "seeds", "valid_rows")
+#: Fields of the identity that came later, and what they are for a run whose config.json lacks them.
+ADDED = {name: Experiment._field_defaults[name] for name in ("unit", "order", "select", "patience")}
+
+#: The fields that belong to a run's identity, beside its config's own hyper-parameters. Where a model is selected,
+#: `evaluate_every` does too: it says among which.
+IDENTITY = ("data", "batch_size", "steps", "seed", "seeds", "valid_rows", *ADDED)
 
 
 def variant(config: Callable[..., Experiment], **values: Any) -> Callable[..., Experiment]:

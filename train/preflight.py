@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import jax
@@ -14,8 +15,9 @@ from train.config import Bound, Config
 from train.data import Dataset, batch_rows
 from train.engine import devices as available
 from train.engine import keys, run_directory
-from train.engine.checkpoint import newest_step
+from train.engine.checkpoint import has_ended
 from train.engine.compile import Steps, compile_steps
+from train.engine.selection import LESS_IS_BETTER, Selection
 from train.errors import InputError, first_line
 from train.experiment import Experiment
 
@@ -43,7 +45,9 @@ def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
     devices = available.choose(options.platform, options.devices)
     available.use_compilation_cache(options.compilation_cache)
     dataset = runs.open_data_of(experiment, options.data_dir)
-    recipe, prepare, _ = runs.make_recipe(config, experiment, dataset)
+    recipe, prepare, state = runs.make_recipe(config, experiment, dataset)
+    check_selection(experiment, runs.validation_metrics(recipe, prepare, dataset, state))
+    experiment = runs.in_steps(experiment, dataset, recipe)
     try:
         steps = compile_steps(recipe, prepare, devices, batch_size=experiment.batch_size, seeds=experiment.seeds)
     except ValueError as error:
@@ -54,7 +58,7 @@ def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
     record["steps_per_call"] = steps_per_call
     experiment = experiment._replace(steps_per_call=steps_per_call)
     job = Job(experiment, dataset, recipe, prepare, devices, steps, record, bound.defaults)
-    if newest_step(path) != experiment.steps:  # a finished run takes no step
+    if not has_ended(path, experiment.steps):  # a finished run takes no step
         trace_steps(config, job)
     return job
 
@@ -67,9 +71,26 @@ def trace_steps(config: Config, job: Job) -> None:
     rows = rows_of_seeds(experiment, job.dataset.spec.num_train, job.recipe.draws, 0, num)
     try:
         state = jax.eval_shape(job.steps.init, run_keys.init, data, np.take(rows, 0, axis=int(experiment.seeds > 1)))
-        jax.eval_shape(job.steps.call, run_keys.steps, state, data, 0, rows)
+        running = Selection(experiment.select, experiment.patience, experiment.seeds).running
+        jax.eval_shape(job.steps.call, run_keys.steps, state, data, 0, rows, running)
     except (ValueError, TypeError, AssertionError) as error:
         raise InputError(f"{config.recorded_path()} cannot be trained so: {first_line(error)}") from error
+
+
+def check_selection(experiment: Experiment, metrics: Iterable[str]) -> None:
+    """InputError where no model, or not the one that is meant, can be selected by what is measured in validation."""
+    if experiment.select is None:
+        if experiment.patience is not None:
+            raise InputError(f"--patience {experiment.patience}: expected --select, the metric that is to improve")
+        return
+    there = sorted(LESS_IS_BETTER.keys() & set(metrics))
+    if experiment.select not in there:
+        raise InputError(f"--select {experiment.select}: expected one of {', '.join(there) or 'none, for this model'}")
+    if experiment.steps % experiment.evaluate_every:  # else a longer run would select among other models
+        raise InputError(
+            f"--steps {experiment.steps}: expected a multiple of --evaluate-every {experiment.evaluate_every}, "
+            "as a model is selected"
+        )
 
 
 def choose_steps_per_call(experiment: Experiment, recorded: int | None, platform: str) -> int:
@@ -90,5 +111,6 @@ def choose_steps_per_call(experiment: Experiment, recorded: int | None, platform
 def rows_of_seeds(experiment: Experiment, num_train: int, draws: int, first: int, num: int) -> np.ndarray:
     """Rows of the training data for `num` steps from `first` on: [K, (draws,) B]; several seeds [S, K, (draws,) B]."""
     seeds = range(experiment.seed, experiment.seed + experiment.seeds)
-    rows = [batch_rows(seed, num_train, experiment.batch_size, draws, first, num) for seed in seeds]
+    sizes = (num_train, experiment.batch_size, draws)
+    rows = [batch_rows(seed, *sizes, first, num, order=experiment.order) for seed in seeds]
     return np.stack(rows) if len(rows) > 1 else rows[0]

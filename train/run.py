@@ -14,11 +14,12 @@ from train import preflight, runs
 from train.config import Config
 from train.data import directory_of
 from train.engine import keys, provenance, run_directory, signals
-from train.engine.checkpoint import Checkpoints, newest_step
+from train.engine.checkpoint import Checkpoints, has_ended, newest_step
 from train.engine.collapse import CollapseWatch
 from train.engine.log import MetricsLog
 from train.engine.loop import Hooks, Plan, is_evaluated, loop
 from train.engine.progress import Timing, console, progress_bar
+from train.engine.selection import Selection
 from train.engine.validation import compile_validation, examples_of
 from train.errors import warn
 from train.preflight import Job, rows_of_seeds
@@ -31,10 +32,12 @@ def train(job: Job, path: pathlib.Path, data_dir: str | None, started: float) ->
     `data_dir` is the option of that name, `started` the process's start by `time.perf_counter`.
     """
     session = provenance.session(job.devices, job.record["steps_per_call"], directory_of(job.experiment.data, data_dir))
-    reached = _take_steps(job, path, session, started)
-    if reached < job.experiment.steps:
+    reached, ended = _take_steps(job, path, session, started)
+    if not ended:
         console.print(f"stopped and saved at step {reached}; the same command goes on from there")
-    return reached == job.experiment.steps
+    elif reached < job.experiment.steps:
+        console.print(f"ended at step {reached} of {job.experiment.steps}: {job.experiment.select} improves no more")
+    return ended
 
 
 def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *options: str) -> Run:
@@ -48,9 +51,9 @@ def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *optio
     given += ["--compilation-cache", jax.config.jax_compilation_cache_dir or "off"]  # type: ignore[attr-defined]
     bound = configs.bind(config, given + (["--data-dir", run.data_dir] if run.data_dir else []))
     job = preflight.validate(config, bound, path)
-    if newest_step(path) == job.experiment.steps:
+    if has_ended(path, job.experiment.steps):
         found = runs.load(str(path), run.data_dir)
-        if found.step == job.experiment.steps:  # unless its last checkpoint is broken
+        if found.trained == newest_step(path):  # unless its last checkpoint is broken
             return found
     with run_directory.RunDirectory(path) as directory:
         directory.claim(job.record, job.defaults)
@@ -59,8 +62,8 @@ def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *optio
     return runs.load(str(path), run.data_dir)
 
 
-def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> int:
-    """Train from the newest checkpoint, or from the start: the step that was reached."""
+def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> tuple[int, bool]:
+    """Train from the newest checkpoint, or from the start: the step that was reached, and whether none is left."""
     experiment, seeds = job.experiment, job.experiment.seeds
     run_keys = keys.of_seeds(experiment.seed, seeds)
     rows = functools.partial(rows_of_seeds, experiment, job.dataset.spec.num_train, job.recipe.draws)
@@ -68,13 +71,16 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
     state = job.steps.put(job.steps.init(run_keys.init, data, np.take(rows(0, 1), 0, axis=int(seeds > 1))))
     steps_per_call = experiment.steps_per_call or 1
     key, first = run_keys.steps, 0
-    with Checkpoints(path) as checkpoints:
+    selection = Selection(experiment.select, experiment.patience, seeds)
+    with Checkpoints(path, selects=experiment.select is not None) as checkpoints:
         # The last call may be short: a longer run goes on from where that call began, so that its calls are whole.
         restored = checkpoints.restore(
             state, key, lambda step: step == experiment.steps or step % steps_per_call == 0, most_lost=steps_per_call
         )
         if restored is not None:
-            first, state, key = restored
+            first, state, key = restored.step, restored.state, restored.key
+            if restored.seen is not None:
+                selection.resume(restored.seen, restored.best)
             console.print(f"resumed at step {first} of {experiment.steps}")
         run_directory.continue_as(path, job.record)
         for stale in ("evaluation.json", "report.html"):  # of fewer steps: nothing may take them for the end of these
@@ -95,10 +101,10 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
                 bar(step, metrics)
 
             hooks = Hooks(rows, _validation(job), show, timing.seconds, stop)
-            reached, _ = loop(job.steps, state, key, data, plan, log, checkpoints, hooks)
+            reached, _ = loop(job.steps, state, key, data, plan, log, checkpoints, selection, hooks)
         run_directory.complete_session(path, timing.facts())
         console.print("  ".join(f"{name} {value}" for name, value in timing.facts().items()))
-    return reached
+    return reached, reached == experiment.steps or bool(selection.stopped.all())
 
 
 def _validation(job: Job) -> Callable[[PyTree], Mapping[str, np.ndarray]]:

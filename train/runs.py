@@ -5,7 +5,7 @@ import functools
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, Literal, NamedTuple, get_type_hints
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +15,9 @@ import tyro
 from jaxgen.preprocess import Preparation
 from jaxgen.recipe import PyTree, Recipe, State
 from train import config as configs
-from train.data import Dataset, batch_rows, directory_of, open_data, with_validation_rows
+from train.data import Dataset, batch_rows, directory_of, open_data, steps_per_epoch, with_validation_rows
 from train.engine import devices, run_directory
-from train.engine.checkpoint import Checkpoints
+from train.engine.checkpoint import ReadModel, newest_step, read_model
 from train.engine.compile import first_state, prepare_batch
 from train.engine.keys import Keys, of_seed
 from train.errors import InputError
@@ -30,6 +30,8 @@ class Reading:
 
     run: tyro.conf.Positional[str]
     """Directory of the run."""
+    step: Literal["best", "last"] | None = None
+    """The model that was selected on validation data, or the newest; None: best where the run selects."""
     data_dir: str | None = None
     """Directory of data sets by name; None: JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR, else as in training."""
     platform: str | None = None
@@ -46,7 +48,9 @@ class Run(NamedTuple):
     experiment: Experiment
     dataset: Dataset
     recipe: Recipe
-    step: int
+    step: int | list[int]  # of the models; one a seed where they differ
+    trained: int  # the step that training has reached
+    selected_by: str | None  # the validation metric; None: the models are the newest
     models: list[PyTree]
     keys: list[Keys]
     data_dir: str | None  # where the data was found
@@ -71,20 +75,43 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
     """The recipe and the preparation for this data; InputError where its model cannot take the data."""
     key = jax.random.key(0)
     try:
-        prepare = experiment.preparation(dataset.spec)
-        recipe = experiment.recipe(dataset.spec)
+        epoch = steps_per_epoch(dataset.spec.num_train, experiment.batch_size, draws=1)
+        spec = dataset.spec._replace(steps_per_epoch=epoch)
+        prepare, recipe = experiment.preparation(spec), experiment.recipe(spec)
         rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, recipe.draws, 0, 1)[0]
         init = functools.partial(first_state, recipe, prepare)
         state = jax.eval_shape(init, key, dataset.train, rows)
         for part in (dataset.valid, dataset.test):
-            few = {name: array[:2] for name, array in part.items()}
-            batch = jax.eval_shape(functools.partial(prepare_batch, prepare, axis_name=None), key, few)
-            jax.eval_shape(recipe.evaluate, key, state.model, batch)
+            _evaluated(recipe, prepare, part, state)
         return Prepared(recipe, prepare, state)
     except (ValueError, TypeError, AssertionError) as error:
         given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
         said = " ".join(str(error).split())[:300]
         raise InputError(f"{config.recorded_path()} with these options cannot take {given}: {said}") from error
+
+
+def validation_metrics(recipe: Recipe, prepare: Preparation, dataset: Dataset, state: State) -> list[str]:
+    """Names of the metrics on the validation set."""
+    return list(_evaluated(recipe, prepare, dataset.valid, state))
+
+
+def _evaluated(recipe: Recipe, prepare: Preparation, part: Mapping[str, np.ndarray], state: State) -> dict:
+    key, few = jax.random.key(0), {name: array[:2] for name, array in part.items()}
+    batch = jax.eval_shape(functools.partial(prepare_batch, prepare, axis_name=None), key, few)
+    return jax.eval_shape(recipe.evaluate, key, state.model, batch)
+
+
+def in_steps(experiment: Experiment, dataset: Dataset, recipe: Recipe) -> Experiment:
+    """The experiment with its steps and intervals in optimizer steps."""
+    if experiment.unit == "step":
+        return experiment
+    epoch = steps_per_epoch(dataset.spec.num_train, experiment.batch_size, recipe.draws)
+    return experiment._replace(
+        unit="step",
+        steps=experiment.steps * epoch,
+        evaluate_every=experiment.evaluate_every * epoch,
+        checkpoint_every=experiment.checkpoint_every * epoch,
+    )
 
 
 def in_unit_interval(run: Run, x: np.ndarray) -> np.ndarray:
@@ -110,11 +137,11 @@ def open_run(options: Reading) -> Run:
     devices.use_compilation_cache(options.compilation_cache)
     if pathlib.Path(options.run).is_dir() and not os.access(options.run, os.W_OK):
         raise InputError(f"{options.run}: expected a directory that can be written, for what is found out of the run")
-    return load(options.run, options.data_dir)
+    return load(options.run, options.data_dir, options.step)
 
 
-def load(path: str, data_dir: str | None) -> Run:
-    """Open a run's newest checkpoint, its data and its recipe; InputError names what is missing."""
+def load(path: str, data_dir: str | None, step: Literal["best", "last"] | None = None) -> Run:
+    """Open a run's selected model or its newest, its data and its recipe; InputError names what is missing."""
     run_dir = pathlib.Path(path)
     record = run_directory.read_config(run_dir)
     config = configs.load(record["config"])
@@ -128,13 +155,33 @@ def load(path: str, data_dir: str | None) -> Run:
         )
     recipe, prepare, state = make_recipe(config, experiment, dataset)
     like = jax.tree.map(lambda leaf: _with_seeds(leaf, experiment.seeds), state.model)
-    if not (run_dir / "checkpoints").is_dir():
-        raise InputError(f"{path} holds no checkpoint; expected a run that was trained")
-    with Checkpoints(run_dir, read_only=True) as checkpoints:
-        step, model = checkpoints.read_model(like)
+    if step == "best" and experiment.select is None:
+        raise InputError(f"--step best: expected a run that was trained with --select, not {path}")
+    selected_by = None if step == "last" else experiment.select
+    of_step, model = _read(run_dir, selected_by, like)
+    trained = of_step if isinstance(of_step, int) and selected_by is None else newest_step(run_dir) or 0
     keys = [of_seed(seed) for seed in range(experiment.seed, experiment.seed + experiment.seeds)]
-    models = per_seed(model, experiment.seeds)
-    return Run(run_dir, record, experiment, dataset, recipe, step, models, keys, directory, prepare)
+    models, experiment = per_seed(model, experiment.seeds), in_steps(experiment, dataset, recipe)
+    return Run(
+        run_dir, record, experiment, dataset, recipe, of_step, trained, selected_by, models, keys, directory, prepare
+    )
+
+
+def _read(run_dir: pathlib.Path, selected_by: str | None, like: PyTree) -> ReadModel:
+    if not (run_dir / "checkpoints").is_dir():
+        raise InputError(f"{run_dir} holds no checkpoint; expected a run that was trained")
+    if selected_by and not (run_dir / "best").is_dir():
+        raise InputError(
+            f"{run_dir} has selected no model yet; expected --step last, or a run that was trained further"
+        )
+    return read_model(run_dir / ("best" if selected_by else "checkpoints"), like)
+
+
+def describe_step(run: Run) -> str:
+    """Which step's models are read, for a person: several where the seeds differ."""
+    steps = ", ".join(map(str, run.step)) if isinstance(run.step, list) else str(run.step)
+    chosen = f", selected by validation {run.selected_by}" if run.selected_by else ""
+    return f"step {steps} of {run.trained if run.selected_by else run.experiment.steps}{chosen}"
 
 
 def load_beside(option: str, path: str, data_dir: str | None, shape: tuple[int, ...]) -> Run:

@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> None:
     """Run the command line."""
     options = runs.bind(Options, arguments, prog="python -m train evaluate", description=__doc__)
     run = runs.open_run(options)
-    print(f"{run.path}: step {run.step} of {run.experiment.steps}")
+    print(f"{run.path}: {runs.describe_step(run)}")
     found = evaluate.write(run, options.num_samples, options.features)
     html.write(run, found)
     for name, estimate in found.items():

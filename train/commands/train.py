@@ -10,9 +10,11 @@ from train import config as configs
 from train import preflight, runs
 from train.config import Bound, Config
 from train.engine import run_directory
+from train.engine.checkpoint import has_ended, newest_step
 from train.engine.progress import console
 from train.errors import InputError
 from train.evaluation import estimates, evaluate, features
+from train.experiment import Experiment
 from train.report import html
 from train.run import train
 
@@ -32,9 +34,9 @@ def complete(config: Config, bound: Bound, started: float) -> None:
     features.check(options.features, job.dataset)
     with run_directory.RunDirectory(path) as directory:
         directory.claim(job.record, job.defaults)
-        if is_complete(path, job.experiment.steps):
+        if is_complete(path, job.experiment):
             console.print(
-                f"{path} is complete: {job.experiment.steps} steps; to re-evaluate: `python -m train evaluate {path}`"
+                f"{path} is complete: {newest_step(path)} steps; to re-evaluate: `python -m train evaluate {path}`"
             )
         else:
             if not train(job, path, options.data_dir, started):
@@ -46,11 +48,13 @@ def complete(config: Config, bound: Bound, started: float) -> None:
     console.print(f"report {path / 'report.html'}")
 
 
-def is_complete(path: pathlib.Path, steps: int) -> bool:
-    """Whether the run was trained for these steps, evaluated and reported."""
+def is_complete(path: pathlib.Path, experiment: Experiment) -> bool:
+    """Whether the run was trained to its end, and the model that it is known by was evaluated and reported."""
     try:
         estimates.read(path)
-        evaluated = json.loads((path / "evaluation.json").read_text())["step"]
+        evaluated = json.loads((path / "evaluation.json").read_text())
+        trained = evaluated.get("trained", evaluated["step"])
     except (InputError, KeyError):
         return False
-    return evaluated == steps and (path / "report.html").exists()
+    ended = trained == experiment.steps or (has_ended(path, experiment.steps) and trained == newest_step(path))
+    return ended and evaluated.get("selected_by") == experiment.select and (path / "report.html").exists()

@@ -1,6 +1,7 @@
 """The order of the data: a pure function of (seed, epoch), so that a resumed run has no iterator to restore."""
 
 import functools
+from typing import Literal
 
 import numpy as np
 
@@ -35,12 +36,19 @@ def steps_per_epoch(num_examples: int, batch_size: int, draws: int) -> int:
 
 
 def batch_rows(
-    seed: int, num_examples: int, batch_size: int, draws: int, first_step: int, num_steps: int
+    seed: int,
+    num_examples: int,
+    batch_size: int,
+    draws: int,
+    first_step: int,
+    num_steps: int,
+    *,
+    order: Literal["shuffled", "file"] = "shuffled",
 ) -> np.ndarray:
     """The rows of the training data for consecutive steps.
 
-    Step i takes the i-th block of `draws * batch_size` rows in the order of its epoch; the last partial block of an
-    epoch is dropped.
+    Step i takes the i-th block of `draws * batch_size` rows of its epoch, in file order or shuffled anew; the last
+    partial block of an epoch is dropped.
 
     Returns:
         int32 `[num_steps, batch_size]`, or `[num_steps, draws, batch_size]` where a step draws several batches.
@@ -50,8 +58,9 @@ def batch_rows(
     """
     steps = steps_per_epoch(num_examples, batch_size, draws)
     block = draws * batch_size
-    rows = np.empty((num_steps, block), np.int32)
+    in_file, rows = np.arange(num_examples), np.empty((num_steps, block), np.int32)
     for row, step in enumerate(range(first_step, first_step + num_steps)):
         epoch, position = divmod(step, steps)
-        rows[row] = epoch_order(seed, epoch, num_examples)[position * block : (position + 1) * block]
+        visited = epoch_order(seed, epoch, num_examples) if order == "shuffled" else in_file
+        rows[row] = visited[position * block : (position + 1) * block]
     return rows.reshape(num_steps, draws, batch_size) if draws > 1 else rows

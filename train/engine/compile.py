@@ -19,7 +19,9 @@ class Steps(NamedTuple):
     """A recipe compiled for its devices. With several seeds, keys, states and rows have a leading axis of seeds."""
 
     init: Callable[..., State]  # (key, data, rows [(draws,) B]) -> State
-    call: Callable[..., tuple[State, dict]]  # (key, state, data, first_step, rows [K, (draws,) B]) -> metrics [K]
+    # (key, state, data, first_step, rows [K, (draws,) B], running=None) -> metrics [K]. Of the seeds only those train
+    # that are `running` [S]; the others keep their state, and their metrics are NaN.
+    call: Callable[..., tuple[State, dict]]
     put: Callable[[PyTree], PyTree]  # onto every device
 
 
@@ -64,21 +66,40 @@ def compile_steps(
         raise ValueError(f"--batch-size {batch_size}: expected a multiple of the {len(devices)} devices")
     axis_name = AXIS if len(devices) > 1 else None
 
-    def steps(key: jax.Array, state: State, data: Mapping[str, jax.Array], first: jax.Array, rows: jax.Array) -> tuple:
+    def steps(
+        key: jax.Array,
+        state: State,
+        data: Mapping[str, jax.Array],
+        first: jax.Array,
+        rows: jax.Array,
+        running: jax.Array | None = None,
+    ) -> tuple:
         def body(state: State, now: tuple[jax.Array, jax.Array]) -> tuple[State, dict]:
             step, rows = now
             key_prepare, key_step = jax.random.split(jax.random.fold_in(key, step))
             batch = take_batch(prepare, key_prepare, data, rows, axis_name)
             return recipe.step(key_step, state, batch, axis_name=axis_name)
 
-        return jax.lax.scan(body, state, (first + jnp.arange(len(rows)), rows))
+        def take(state: State) -> tuple[State, dict]:
+            return jax.lax.scan(body, state, (first + jnp.arange(len(rows)), rows))
+
+        if running is None:
+            return take(state)
+        no_metrics = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan), jax.eval_shape(take, state)[1])
+        return jax.lax.cond(running, take, lambda state: (state, no_metrics), state)
 
     def steps_of_seeds(
-        keys: jax.Array, states: State, data: Mapping[str, jax.Array], first: jax.Array, rows: jax.Array
+        keys: jax.Array,
+        states: State,
+        data: Mapping[str, jax.Array],
+        first: jax.Array,
+        rows: jax.Array,
+        running: jax.Array | None = None,
     ) -> tuple:
         if devices[0].platform == "cpu":  # one seed fills a CPU; batched matrix products and convolutions are slower
-            return jax.lax.map(lambda seed: steps(seed[0], seed[1], data, first, seed[2]), (keys, states, rows))
-        return jax.vmap(steps, in_axes=(0, 0, None, None, 0))(keys, states, data, first, rows)
+            of_seed = (keys, states, rows, running)
+            return jax.lax.map(lambda seed: steps(seed[0], seed[1], data, first, seed[2], seed[3]), of_seed)
+        return jax.vmap(steps, in_axes=(0, 0, None, None, 0, 0))(keys, states, data, first, rows, running)
 
     init = functools.partial(first_state, recipe, prepare)
     function = steps_of_seeds if seeds > 1 else steps
@@ -91,14 +112,21 @@ def compile_steps(
     on_devices = jax.pmap(
         function,
         axis_name=AXIS,
-        in_axes=(None, None, None, None, rows_axis),
+        in_axes=(None, None, None, None, rows_axis, None),
         out_axes=(None, None),
         devices=devices,
         donate_argnums=1,
     )
 
-    def call(key: jax.Array, state: State, data: Mapping[str, jax.Array], first: int, rows: np.ndarray) -> tuple:
-        return on_devices(key, state, data, first, rows.reshape(*rows.shape[:-1], len(devices), -1))
+    def call(
+        key: jax.Array,
+        state: State,
+        data: Mapping[str, jax.Array],
+        first: int,
+        rows: np.ndarray,
+        running: np.ndarray | None = None,
+    ) -> tuple:
+        return on_devices(key, state, data, first, rows.reshape(*rows.shape[:-1], len(devices), -1), running)
 
     everywhere = jax.sharding.NamedSharding(jax.sharding.Mesh(np.array(devices), (AXIS,)), jax.sharding.PartitionSpec())
     return Steps(compiled_init, call, functools.partial(jax.device_put, device=everywhere))

@@ -52,10 +52,11 @@ class MetricsLog:
             self._events.close()
 
     def write(self, step: int, metrics: Mapping[str, np.ndarray], **facts: Any) -> None:
-        """One line: the step, each metric (a list where there are several seeds), and further facts."""
-        line = {"step": step, **{name: np.asarray(value).tolist() for name, value in metrics.items()}, **facts}
+        """One line: the step, each metric (of several seeds a list, null where one has none), and further facts."""
+        values = {name: np.where(np.isnan(value), np.array(None), value).tolist() for name, value in metrics.items()}
+        line = {"step": step, **values, **facts}
         self._file.write(json.dumps(line) + "\n")
         self._file.flush()
         if self._events:
             for name, value in metrics.items():
-                self._events.add_scalar(name, float(np.mean(value)), step)
+                self._events.add_scalar(name, float(np.nanmean(value)), step)

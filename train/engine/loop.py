@@ -10,6 +10,7 @@ from jaxgen.recipe import PyTree, State
 from train.engine.checkpoint import Checkpoints
 from train.engine.compile import Steps
 from train.engine.log import MetricsLog
+from train.engine.selection import Selection
 from train.errors import RunFailedError
 
 
@@ -41,31 +42,38 @@ def loop(
     plan: Plan,
     log: MetricsLog,
     checkpoints: Checkpoints,
+    selection: Selection,
     hooks: Hooks,
 ) -> tuple[int, State]:
-    """(step, state) at the end of the plan, or at the call after which a stop was asked for; both are saved."""
+    """(step, state) at the end of the plan, or at the call after which a stop was asked for, or no seed was left.
+
+    Both are saved.
+    """
     step = plan.first
     stopping = False
-    while step < plan.last and not stopping:
+    while step < plan.last and not stopping and not selection.stopped.all():
         num = min(plan.steps_per_call, plan.last - step)
         if num < plan.steps_per_call:
-            checkpoints.save(step, state, key)  # where a longer run will start its next full call
-        state, metrics = steps.call(key, state, data, step, hooks.rows(step, num))
+            checkpoints.save(step, state, key, selection)  # where a longer run will start its next full call
+        state, metrics = steps.call(key, state, data, step, hooks.rows(step, num), selection.running)
         metrics = jax.tree.map(np.asarray, metrics)
-        require_finite(metrics, step)
+        require_finite(metrics, step, selection.stopped)
         step += num
         stopping = hooks.stop()
         means = {name: values.mean(axis=-1) for name, values in metrics.items()}
         log.write(step, means, seconds=round(hooks.seconds(), 3))
         hooks.show(step, means)
         if is_evaluated(plan, step):
-            validation = {f"valid_{name}": value for name, value in hooks.validate(state.model).items()}
-            rate = {name: values[..., -1:] for name, values in metrics.items() if name == "learning_rate"}
-            require_finite({name: value[..., None] for name, value in validation.items()} | rate, step - 1)
+            found = selection.mark(hooks.validate(state.model))
+            validation = {f"valid_{name}": value for name, value in found.items()}
+            rate = {name: values[..., -1] for name, values in metrics.items() if name == "learning_rate"}
+            last = {name: value[..., None] for name, value in (validation | rate).items()}
+            require_finite(last, step - 1, selection.stopped)
             log.write(step, validation, seconds=round(hooks.seconds(), 3))
             hooks.show(step, validation)
-        if step % plan.checkpoint_every == 0 or step == plan.last or stopping:
-            checkpoints.save(step, state, key)
+            selection.look(step, found, state.model)
+        if step % plan.checkpoint_every == 0 or step == plan.last or stopping or selection.stopped.all():
+            checkpoints.save(step, state, key, selection)
     return step, state
 
 
@@ -74,16 +82,19 @@ def is_evaluated(plan: Plan, step: int) -> bool:
     return step % plan.evaluate_every == 0 or step == plan.last
 
 
-def require_finite(metrics: Mapping[str, np.ndarray], first: int) -> None:
-    """RunFailedError that names the first step, of those after `first`, whose metrics [.., K] are not all finite."""
-    each = [np.isfinite(values).reshape(-1, values.shape[-1]).all(axis=0) for values in metrics.values()]
-    finite = np.stack(each).all(axis=0)
+def require_finite(metrics: Mapping[str, np.ndarray], first: int, stopped: np.ndarray) -> None:
+    """RunFailedError that names the first step, of those after `first`, whose metrics [.., K] are not all finite.
+
+    Those of seeds that have `stopped` [..] may be anything.
+    """
+    fine = {name: np.isfinite(values) | stopped[..., None] for name, values in metrics.items()}
+    finite = np.stack([each.reshape(-1, each.shape[-1]).all(axis=0) for each in fine.values()]).all(axis=0)
     if finite.all():
         return
     offset = int(np.argmin(finite))
-    bad = next(name for name, values in metrics.items() if not np.isfinite(values[..., offset]).all())
+    bad = next(name for name, each in fine.items() if not each[..., offset].all())
     values = np.ravel(metrics[bad][..., offset])
-    seed = int(np.argmin(np.isfinite(values)))
+    seed = int(np.argmin(np.ravel(fine[bad][..., offset])))
     of_seed = f" of seed number {seed + 1}" if len(values) > 1 else ""
     rate = metrics.get("learning_rate")
     at_rate = "" if rate is None else f" at learning rate {np.ravel(rate[..., offset])[seed]:g}"

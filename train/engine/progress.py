@@ -23,9 +23,9 @@ def progress_bar(first: int, last: int) -> Iterator[Callable[[int, Mapping[str, 
 
         def show(step: int, metrics: Mapping[str, np.ndarray]) -> None:
             if "loss" in metrics:
-                progress.update(task, completed=step, loss=f"{np.mean(metrics['loss']):.4g}")
+                progress.update(task, completed=step, loss=f"{np.nanmean(metrics['loss']):.4g}")
             else:
-                said = "  ".join(f"{name} {np.mean(value):.4g}" for name, value in metrics.items())
+                said = "  ".join(f"{name} {np.nanmean(value):.4g}" for name, value in metrics.items())
                 progress.console.print(f"step {step}  {said}")
 
         yield show

@@ -47,6 +47,8 @@ def write(run: Run, num_samples: int, given_features: str | None) -> dict[str, E
         "config": run.record["config"],
         "values": run.record["values"],
         "step": run.step,
+        "selected_by": run.selected_by,
+        "trained": run.trained,
         "test_examples": len(run.dataset.test["x"]),
         "num_samples": num_samples,
         "metrics": {name: estimate._asdict() for name, estimate in found.items()},

@@ -32,15 +32,13 @@ def save_curves(path: pathlib.Path, log: Sequence[dict], names: Sequence[str]) -
     figure, axes = pyplot().subplots(figsize=(7, 4), layout="constrained")
     for number, name in enumerate(names):
         lines = [entry for entry in log if name in entry]
-        values = np.array([np.atleast_1d(entry[name]) for entry in lines])
-        steps, marker = (
-            [entry["step"] for entry in lines],
-            "." if len(lines) == 1 else "",
-        )  # a single point draws no line
+        values = np.array([np.atleast_1d(entry[name]) for entry in lines], float)  # null is nan, which draws no point
+        steps = [entry["step"] for entry in lines]
+        marker = "." if len(lines) == 1 else ""  # a single point draws no line
         for seed, curve in enumerate(values.T):
             label = name if seed == 0 else None
             axes.plot(steps, curve, color=f"C{number}", lw=1, marker=marker, label=label)
-    values = np.concatenate([np.ravel(entry[name]) for name in names for entry in log if name in entry])
+    values = np.concatenate([np.ravel(entry[name]) for name in names for entry in log if name in entry]).astype(float)
     axes.set_ylim(*_limits(values))
     axes.set_xlabel("step")
     axes.legend()
@@ -149,6 +147,6 @@ def close(figure: "Figure", path: pathlib.Path) -> None:
 
 def _limits(values: Array) -> tuple[float, float]:
     """A range without the highest 5 % of the values: the first steps would otherwise set the scale."""
-    low, high = float(values.min()), float(np.quantile(values, 0.95))
+    low, high = float(np.nanmin(values)), float(np.nanquantile(values, 0.95))
     margin = 0.05 * (high - low) or 1.0
     return low - margin, high + margin

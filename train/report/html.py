@@ -8,6 +8,7 @@ import string
 from collections.abc import Mapping
 from typing import Any
 
+from train import runs
 from train.engine import run_directory
 from train.evaluation import estimates as estimation
 from train.evaluation.estimates import Estimate
@@ -59,7 +60,8 @@ def write(run: Run, estimates: Mapping[str, Estimate]) -> pathlib.Path:
     name = pathlib.Path(run.record["config"]).stem
     seeds = len(run.models)
     several = "" if seeds == 1 else " Figures of examples and codes show the first seed."
-    lead = f"{run.step} steps, {seeds} seed{'s' if seeds > 1 else ''}, data {run.dataset.source}.{several}"
+    steps = runs.describe_step(run) if run.selected_by else f"{run.step} steps"
+    lead = f"{steps}, {seeds} seed{'s' if seeds > 1 else ''}, data {run.dataset.source}.{several}"
     page = _PAGE.substitute(title=html.escape(name), lead=html.escape(lead), body="\n".join(body))
     run_directory.write_text(run.path / "report.html", page)
     return run.path / "report.html"

@@ -18,7 +18,10 @@ from train.runs import Run
 
 def run_of(dataset, sample, prepare=preprocess.scale, log_prob=None) -> Run:
     recipe = Recipe(init=None, step=None, evaluate=None, sample=sample, log_prob=log_prob)
-    return Run(None, {}, None, dataset, recipe, 1, [None], [of_seed(0)], None, prepare)
+    return Run(
+        path=None, record={}, experiment=None, dataset=dataset, recipe=recipe, step=1, trained=1, selected_by=None,
+        models=[None], keys=[of_seed(0)], data_dir=None, prepare=prepare,
+    )  # fmt: skip
 
 
 def on_x(classify=None) -> Features:

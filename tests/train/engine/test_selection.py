@@ -1,0 +1,240 @@
+"""The model that is best on validation data: kept for each seed, resumed exactly, read by default."""
+
+import contextlib
+import json
+import pathlib
+import shutil
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+from run_files import bits_of, log_of
+
+from train import config as configs
+from train import preflight, runs
+from train import run as running
+from train.__main__ import main
+from train.engine import run_directory, selection
+
+RACE = str(pathlib.Path(__file__).resolve().parents[1] / "race.py")
+SELECT = ("--select", "nll")
+STOPS = (*SELECT, "--patience", "2")
+
+
+def train(path: pathlib.Path, *options: str) -> bool:
+    """Train without evaluating: whether the run ended."""
+    config = configs.load(RACE)
+    job = preflight.validate(config, configs.bind(config, ["--devices", "1", *options]), path)
+    with run_directory.RunDirectory(path) as directory:
+        directory.claim(job.record, job.defaults)
+        return running.train(job, path, None, 0.0)
+
+
+def train_until(path: pathlib.Path, calls: int, monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
+    @contextlib.contextmanager
+    def stop_requests():
+        came = iter([False] * (calls - 1) + [True])
+        yield lambda: next(came)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running.signals, "stop_requests", stop_requests)
+        assert not train(path, *options)
+
+
+def read(folder: pathlib.Path) -> dict:
+    """The newest entry of `checkpoints` or `best`, arrays as bytes."""
+    with contextlib.closing(ocp.CheckpointManager(folder)) as manager:
+        items = ocp.args.Composite(model=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore())
+        step = manager.latest_step()
+        read = manager.restore(step, args=items)
+    return {
+        "step": step,
+        "selection": read["meta"]["selection"],
+        "model": jax.tree.map(lambda leaf: np.asarray(leaf).tobytes(), read["model"]),
+    }
+
+
+def same(first: pathlib.Path, second: pathlib.Path) -> bool:
+    """Whether two runs ended with the same bits, selection and log."""
+    step = read(first / "checkpoints")["step"]
+    return (
+        read(first / "checkpoints") == read(second / "checkpoints")
+        and read(first / "best")["model"] == read(second / "best")["model"]
+        and read(first / "best")["selection"]["step"] == read(second / "best")["selection"]["step"]
+        and bits_of(first, step) == bits_of(second, step)
+        and log_of(first) == log_of(second)
+    )
+
+
+def validated(path: pathlib.Path, name: str = "valid_nll") -> tuple[list[int], np.ndarray]:
+    """(steps [E], values [E, S])."""
+    lines = [line for line in log_of(path) if name in line]
+    return [line["step"] for line in lines], np.array([np.atleast_1d(line[name]) for line in lines], float)
+
+
+def seen(**of: list) -> selection.Seen:
+    return selection.Seen(**{name: np.array(value) for name, value in of.items()})
+
+
+def test_what_an_evaluation_changes():
+    # Seed 0 improves, 1 does not for the second time, 2 has stopped (and is NaN), 3 is only as good as before.
+    before = seen(
+        value=[3.0, 3.0, 2.0, 1.0], step=[5, 5, 5, 5], since=[1, 1, 2, 0], stopped=[False, False, True, False]
+    )
+    found = selection.after(before, 20, np.array([2.5, 3.5, np.nan, 1.0]), less_is_better=True, patience=2)
+
+    assert found.value.tolist() == [2.5, 3.0, 2.0, 1.0]
+    assert found.step.tolist() == [20, 5, 5, 5]
+    assert found.since.tolist() == [0, 2, 2, 1]
+    assert found.stopped.tolist() == [False, True, True, False]
+    rising = selection.after(before, 20, np.array([2.5, 3.5, np.nan, 1.0]), less_is_better=False, patience=None)
+    assert rising.step.tolist() == [5, 20, 5, 5]
+    assert rising.stopped.tolist() == before.stopped.tolist()
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory) -> pathlib.Path:
+    """Three seeds in one compile that stop at different steps, evaluated and reported."""
+    path = tmp_path_factory.mktemp("runs") / "three"
+    main([RACE, "--run-dir", str(path), "--devices=1", "--seeds=3", "--select=nll", "--patience=2", "--steps=200"])
+    return path
+
+
+def test_each_seed_s_best_is_kept_and_read_by_default(three):
+    steps, values = validated(three)
+    expected = [steps[index] for index in np.nanargmin(values, axis=0)]
+    evaluation = json.loads((three / "evaluation.json").read_text())
+
+    assert len(set(expected)) > 1
+    assert evaluation["step"] == expected
+    assert evaluation["selected_by"] == "nll"
+    run, last = runs.load(str(three), None), runs.load(str(three), None, "last")
+    assert run.step == expected
+    for model, value in zip(run.models, np.nanmin(values, axis=0), strict=True):
+        np.testing.assert_allclose(np.square(model["at"] - model["target"]), value, rtol=1e-6)
+    assert last.selected_by is None
+    assert last.step == run.trained == read(three / "checkpoints")["step"]
+    assert all(late["at"] > best["at"] for late, best in zip(last.models, run.models, strict=True))
+
+
+def test_a_run_whose_seeds_have_all_stopped_is_complete(three, capsys):
+    steps, values = validated(three)
+    stopped = [best + 10 for best in json.loads((three / "evaluation.json").read_text())["step"]]
+
+    assert steps[-1] == max(stopped) < 200
+    for curve, at in zip(values.T, stopped, strict=True):
+        np.testing.assert_array_equal(np.isnan(curve), np.array(steps) > at)
+    capsys.readouterr()
+    main([RACE, "--run-dir", str(three), "--devices=1", "--seeds=3", "--select=nll", "--patience=2", "--steps=300"])
+    assert f"is complete: {steps[-1]} steps" in capsys.readouterr().out
+    main(["evaluate", str(three), "--step", "last"])
+    assert f"step {steps[-1]} of 200" in capsys.readouterr().out
+    assert json.loads((three / "evaluation.json").read_text())["selected_by"] is None
+    main(["evaluate", str(three)])
+    assert json.loads((three / "evaluation.json").read_text())["selected_by"] == "nll"
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_frozen_seed_is_the_seed_alone(three, tmp_path, seed):
+    assert train(tmp_path / "alone", "--seed", str(seed), *STOPS, "--steps", "200")
+
+    alone, among = tmp_path / "alone", [runs.load(str(three), None, step) for step in ("best", "last")]
+    for step, run in zip(("best", "last"), among, strict=True):
+        (expected,) = runs.load(str(alone), None, step).models
+        found = run.models[seed]
+        assert {name: np.asarray(leaf).tobytes() for name, leaf in found.items()} == {
+            name: np.asarray(leaf).tobytes() for name, leaf in expected.items()
+        }
+    assert runs.load(str(alone), None).step == among[0].step[seed]
+
+
+@pytest.mark.parametrize("seeds", ["1", "3"])
+@pytest.mark.parametrize("calls", [1, 4, 5])
+def test_a_run_that_was_told_to_stop_selects_what_one_that_was_not_does(tmp_path, monkeypatch, seeds, calls):
+    options = ("--seeds", seeds, *STOPS)
+    assert train(tmp_path / "whole", *options)
+    train_until(tmp_path / "parts", calls, monkeypatch, *options)
+    assert train(tmp_path / "parts", *options)
+
+    assert same(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_more_steps_go_on_selecting(tmp_path):
+    assert train(tmp_path / "whole", "--seeds", "2", *SELECT, "--steps", "60")
+    assert train(tmp_path / "parts", "--seeds", "2", *SELECT, "--steps", "15")
+    assert train(tmp_path / "parts", "--seeds", "2", *SELECT, "--steps", "60")
+
+    assert same(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize("lost", ["checkpoint", "best"])
+def test_what_a_kill_or_a_damage_took_is_trained_again(tmp_path, lost, capsys):
+    assert train(tmp_path / "whole", "--seeds", "3", *SELECT, "--steps", "30")
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")
+    # Killed between the two savings there is a best model of a step without a checkpoint.
+    shutil.rmtree(tmp_path / "parts" / {"checkpoint": "checkpoints", "best": "best"}[lost] / "30")
+    assert train(tmp_path / "parts", "--seeds", "3", *SELECT, "--steps", "30")
+
+    assert "resumed at step 20 of 30" in capsys.readouterr().out
+    assert same(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_higher_accuracy_is_better(tmp_path):
+    assert train(tmp_path / "run", "--select", "accuracy")
+
+    steps, values = validated(tmp_path / "run", "valid_accuracy")
+    assert runs.load(str(tmp_path / "run"), None).step == steps[int(np.argmax(values))]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--select", "kl"), "--select kl: expected one of accuracy, nll"),
+        (("--patience", "3"), "--patience 3: expected --select"),
+        ((*SELECT, "--patience", "0"), "--patience 0: expected a whole number of at least 1"),
+        ((*SELECT, "--steps", "12"), "--steps 12: expected a multiple of --evaluate-every 5"),
+    ],
+)
+def test_a_selection_that_cannot_be_is_refused(tmp_path, capsys, options, said):
+    with pytest.raises(SystemExit) as stop:
+        main([RACE, "--run-dir", str(tmp_path / "run"), "--devices=1", *options])
+
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_without_selection_has_no_best_and_another_interval_is_another_selection(tmp_path, capsys):
+    assert train(tmp_path / "run", "--steps", "10")
+    assert not (tmp_path / "run" / "best").exists()
+    for options, said in (
+        (["evaluate", str(tmp_path / "run"), "--step", "best"], "--step best: expected a run that was trained with"),
+        ([RACE, "--run-dir", str(tmp_path / "run"), *SELECT], "select is None there and nll here"),
+    ):
+        with pytest.raises(SystemExit):
+            main(options)
+        assert said in capsys.readouterr().err
+
+    assert train(tmp_path / "selected", *SELECT, "--steps", "20")
+    with pytest.raises(SystemExit):
+        main([RACE, "--run-dir", str(tmp_path / "selected"), *SELECT, "--evaluate-every", "10"])
+    assert "evaluate_every is 5 there and 10 here" in capsys.readouterr().err
+
+
+def test_a_run_of_before_there_was_selection_opens_and_goes_on(tmp_path):
+    assert train(tmp_path / "whole", "--steps", "30")
+    assert train(tmp_path / "old", "--steps", "20")
+    file = tmp_path / "old" / "config.json"
+    record = json.loads(file.read_text())
+    for name in ("select", "patience", "unit", "order"):
+        del record["values"][name]
+    file.write_text(json.dumps(record))
+    for meta in (tmp_path / "old" / "checkpoints").glob("*/meta/metadata"):
+        found = json.loads(meta.read_text())
+        del found["selection"]
+        meta.write_text(json.dumps(found))
+
+    assert runs.load(str(tmp_path / "old"), None).step == 20
+    assert train(tmp_path / "old", "--steps", "30")
+    assert bits_of(tmp_path / "whole", 30) == bits_of(tmp_path / "old", 30)
