@@ -33,6 +33,8 @@ class RunOptions:
     """Directory of data sets by name; None: the environment variable JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR."""
     num_samples: Size = 500
     """Importance samples for each test example in the last evaluation."""
+    layout: typing.Literal["hwc"] | None = None
+    """hwc: images whose first axis is 1, 3 or 4 are [H, W, C] all the same; None: they are refused."""
     features: str | None = None
     """Run of a classifier in whose features samples are compared with data, "x" for x itself, or "none" not to compare
     them; None: a classifier of images with labels, trained once for a data set."""

@@ -11,14 +11,14 @@ import numpy as np
 from jaxgen.preprocess import Preparation
 from jaxgen.recipe import Recipe
 from train import runs
-from train.config import Bound, Config
-from train.data import Dataset, batch_rows
+from train.config import Bound, Config, RunOptions
+from train.data import Dataset, absent_classes, batch_rows, check_layout
 from train.engine import devices as available
 from train.engine import keys, run_directory
 from train.engine.checkpoint import has_ended
 from train.engine.compile import Steps, compile_steps
 from train.engine.selection import LESS_IS_BETTER, Selection
-from train.errors import InputError, first_line
+from train.errors import InputError, first_line, warn
 from train.experiment import Experiment
 
 # Enough that the cost of a call vanishes, few enough that a request to stop is soon heard.
@@ -45,6 +45,7 @@ def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
     devices = available.choose(options.platform, options.devices)
     available.use_compilation_cache(options.compilation_cache)
     dataset = runs.open_data_of(experiment, options.data_dir)
+    _check_data(dataset, options)
     recipe, prepare, state = runs.make_recipe(config, experiment, dataset)
     check_selection(experiment, runs.validation_metrics(recipe, prepare, dataset, state))
     experiment = runs.in_steps(experiment, dataset, recipe)
@@ -61,6 +62,15 @@ def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
     if not has_ended(path, experiment.steps):  # a finished run takes no step
         trace_steps(config, job)
     return job
+
+
+def _check_data(dataset: Dataset, options: RunOptions) -> None:
+    if options.layout is None:
+        check_layout(dataset.source, dataset.spec.shape)
+    absent = absent_classes(dataset.train["y"], dataset.valid["y"]) if "y" in dataset.train else []
+    if absent:
+        named = ", ".join(map(str, absent))
+        warn(f"{dataset.source}: validation is {dataset.valid_is}, without examples of class {named}")
 
 
 def trace_steps(config: Config, job: Job) -> None:

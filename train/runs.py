@@ -15,7 +15,7 @@ import tyro
 from jaxgen.preprocess import Preparation
 from jaxgen.recipe import PyTree, Recipe, State
 from train import config as configs
-from train.data import Dataset, batch_rows, directory_of, open_data, steps_per_epoch, with_validation_rows
+from train.data import Dataset, batch_rows, check_split, directory_of, open_data, steps_per_epoch, with_validation_rows
 from train.engine import devices, run_directory
 from train.engine.checkpoint import ReadModel, newest_step, read_model
 from train.engine.compile import first_state, prepare_batch
@@ -58,9 +58,13 @@ class Run(NamedTuple):
 
 
 def open_data_of(experiment: Experiment, data_dir: str | None) -> Dataset:
-    """The data of an experiment, split as it asks for."""
+    """The data of an experiment, split as it asks for; InputError for a split that takes a class out of training."""
     dataset = open_data(experiment.data, data_dir)
-    return dataset if experiment.valid_rows is None else with_validation_rows(dataset, *experiment.valid_rows)
+    if experiment.valid_rows is not None:
+        dataset = with_validation_rows(dataset, *experiment.valid_rows)
+    if "y" in dataset.train:
+        check_split(dataset.source, dataset.valid_is, dataset.train["y"], dataset.valid["y"])
+    return dataset
 
 
 class Prepared(NamedTuple):

@@ -30,11 +30,11 @@ def pairs(run: Run, z: np.ndarray, y: np.ndarray | None, alphas: jax.Array) -> t
     if y is None:
         raise InputError(f"{run.path}: this data has no labels; expected --source-rows and --target-rows, for a walk")
     centroids = latent.class_centroids(jnp.asarray(z), jnp.asarray(y), int(run.dataset.spec.num_classes or 0))
-    empty = np.flatnonzero(np.isnan(centroids).any(axis=1))
-    if len(empty):
-        raise InputError(f"{run.path}: expected test examples of every class; there are none of class {empty[0]}")
-    directions = latent.pairwise_directions(centroids)
-    first, second = np.triu_indices(len(centroids), k=1)
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise InputError(f"{run.path}: expected test examples of at least 2 classes, found only class {classes[0]}")
+    directions = latent.pairwise_directions(centroids[classes])
+    first, second = (classes[pair] for pair in np.triu_indices(len(classes), k=1))
     walks = jax.vmap(lambda z, direction: latent.walk(z[None], direction, alphas)[:, 0])(centroids[second], directions)
     x = decode(run, walks.reshape(-1, walks.shape[-1]), np.repeat(second, len(alphas)))
     x = x.reshape(*walks.shape[:2], *x.shape[1:])

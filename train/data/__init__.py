@@ -1,5 +1,6 @@
 """Data sets by name, and the order of examples in training."""
 
+from train.data.checks import absent_classes, check_layout, check_split
 from train.data.dataset import Dataset, are_images, from_arrays, spread, with_validation_rows
 from train.data.order import batch_rows, steps_per_epoch
 from train.data.sources import directory_of, open_data
@@ -8,8 +9,11 @@ from train.data.synthetic import MIXTURES, split_stacked
 __all__ = [
     "MIXTURES",
     "Dataset",
+    "absent_classes",
     "are_images",
     "batch_rows",
+    "check_layout",
+    "check_split",
     "split_stacked",
     "directory_of",
     "from_arrays",

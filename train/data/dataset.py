@@ -6,6 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from train.data.checks import (
+    check_examples,
+    check_known_labels,
+    check_labels,
+    check_like_train,
+    is_in_unit_interval,
+)
 from train.errors import InputError
 from train.experiment import DataSpec
 
@@ -35,7 +42,7 @@ class Dataset(NamedTuple):
             shape=x.shape[1:],
             num_classes=int(max(part["y"].max() for part in parts if "y" in part)) + 1 if "y" in self.train else None,
             num_train=len(x),
-            unit_interval=all(_is_in_unit_interval(part["x"]) for part in parts),
+            unit_interval=all(is_in_unit_interval(part["x"]) for part in parts),
             train_mean=mean.astype(np.float32),
             train_std=_std(x),
         )
@@ -89,22 +96,27 @@ def from_arrays(source: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
         if name not in arrays:
             raise InputError(f"{source}: has no array {name}; expected x_train and x_test")
     parts = [part for part in PARTS if f"x_{part}" in arrays]
-    content = {f"x_{part}": _examples(source, f"x_{part}", arrays[f"x_{part}"]) for part in parts}
+    content = {f"x_{part}": check_examples(source, f"x_{part}", arrays[f"x_{part}"]) for part in parts}
     for name, examples in content.items():
-        _check_like_train(source, name, examples, content["x_train"])
+        check_like_train(source, name, examples, content["x_train"])
     if "y_train" in arrays and "y_test" in arrays:
         for part in parts:
             if f"y_{part}" in arrays:
                 num_examples = len(content[f"x_{part}"])
-                content[f"y_{part}"] = _labels(source, f"y_{part}", arrays[f"y_{part}"], num_examples)
+                content[f"y_{part}"] = check_labels(source, f"y_{part}", arrays[f"y_{part}"], num_examples)
 
     train, test = _part(content, "train"), _part(content, "test")
     if len(test["x"]) < 2:
         raise InputError(f"{source}: x_test has 1 example; expected at least 2, for a mean with an interval")
-    _check_known_labels(source, "y_test", test, train)
+    labelled = "y" in train
+    if labelled:
+        check_known_labels(source, "y_test", test["y"], train["y"])
     if "x_valid" in content:
         valid, valid_is = _part(content, "valid"), "x_valid"
-        _check_known_labels(source, "y_valid", valid, train)
+        if labelled and "y" not in valid:
+            raise InputError(f"{source}: has no array y_valid; expected labels of all parts or of none")
+        if labelled:
+            check_known_labels(source, "y_valid", valid["y"], train["y"])
     else:
         num_valid = len(train["x"]) // 10
         if num_valid == 0:
@@ -118,67 +130,6 @@ def from_arrays(source: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
     return Dataset(source, train, valid, test, valid_is, _fingerprint(content))
 
 
-def _examples(source: str, name: str, given: np.ndarray) -> np.ndarray:
-    """Check an array of examples: uint8 `[N, H, W, C]`, or float32 `[N, H, W, C]` or `[N, D]`."""
-    array = np.asarray(given)
-    is_float = np.issubdtype(array.dtype, np.floating)
-    if not is_float and array.dtype != np.uint8:
-        raise InputError(f"{source}: {name} is of type {array.dtype}; expected uint8, or floats of any width")
-    if array.ndim not in ((2, 3, 4) if is_float else (3, 4)):
-        raise InputError(
-            f"{source}: {name} is {array.dtype} of shape {array.shape}; "
-            "expected images [N, H, W] or [N, H, W, C], or vectors of floats [N, D]"
-        )
-    if array.size == 0:
-        raise InputError(f"{source}: {name} is empty, of shape {array.shape}; expected at least one example")
-    if array.dtype == np.uint8 and array.max() == 1:
-        raise InputError(
-            f"{source}: {name} holds 0 and 1 as uint8, nearly black; expected 0 ... 255, or floats in [0, 1]"
-        )
-    if is_float:
-        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which is rejected next
-            array = array.astype(np.float32)
-        if not np.isfinite(array).all():
-            raise InputError(f"{source}: {name} holds NaN or infinity; expected finite float32 numbers")
-        if array.ndim > 2 and not _is_in_unit_interval(array):
-            raise InputError(
-                f"{source}: {name} has values from {array.min():g} to {array.max():g}; "
-                "expected images as floats in [0, 1], or as uint8 in 0 ... 255"
-            )
-    return np.ascontiguousarray(array[..., np.newaxis] if array.ndim == 3 else array)
-
-
-def _labels(source: str, name: str, given: np.ndarray, num_examples: int) -> np.ndarray:
-    """Check the labels of `num_examples` examples: int32 `[N]`."""
-    array = np.asarray(given)
-    if not np.issubdtype(array.dtype, np.integer):
-        raise InputError(f"{source}: {name} is of type {array.dtype}; expected integers")
-    if array.shape != (num_examples,):
-        raise InputError(
-            f"{source}: {name} has shape {array.shape}; expected ({num_examples},), a label for each example"
-        )
-    if array.min() < 0 or array.max() >= np.iinfo(np.int32).max:
-        raise InputError(f"{source}: {name} has labels from {array.min()} to {array.max()}; expected 0, 1, ..., K - 1")
-    return array.astype(np.int32)
-
-
-def _check_like_train(source: str, name: str, examples: np.ndarray, train: np.ndarray) -> None:
-    for what, found, expected in (
-        ("examples of shape", examples.shape[1:], train.shape[1:]),
-        ("values of type", examples.dtype, train.dtype),
-    ):
-        if found != expected:
-            raise InputError(f"{source}: {name} has {what} {found}; expected {expected}, as in x_train")
-
-
-def _check_known_labels(source: str, name: str, part: Arrays, train: Arrays) -> None:
-    if "y" in part and part["y"].max() > train["y"].max():
-        raise InputError(
-            f"{source}: {name} has label {part['y'].max()}; "
-            f"expected 0 ... {train['y'].max()}, the labels that the model is trained on"
-        )
-
-
 def _std(x: np.ndarray) -> np.ndarray:
     """The standard deviation of each value, uint8 divided by 255, over blocks of rows, without a second copy of x."""
     scale = 255.0 if x.dtype == np.uint8 else 1.0
@@ -186,10 +137,6 @@ def _std(x: np.ndarray) -> np.ndarray:
     blocks = (x[first : first + 1000] for first in range(0, len(x), 1000))
     squares = sum(np.square(block - mean).sum(axis=0) for block in blocks)
     return (np.sqrt(squares / len(x)) / scale).astype(np.float32)
-
-
-def _is_in_unit_interval(x: np.ndarray) -> bool:
-    return x.dtype == np.uint8 or bool(x.min() >= 0 and x.max() <= 1)
 
 
 def _part(content: Arrays, part: str) -> Arrays:

@@ -135,13 +135,14 @@ def test_a_run_is_no_classifier_because_it_is_a_run(run, capsys):
     assert "expected a classifier" in capsys.readouterr().err
 
 
-def test_a_class_without_test_examples_is_named(train, tmp_path, tiny, capsys):
+def test_a_class_without_test_examples_is_left_out_of_the_pairs(train, tmp_path, tiny):
     arrays = dict(np.load(tiny.removeprefix("npz:")))
     kept = arrays["y_test"] != 1
     np.savez(tmp_path / "gap.npz", **arrays | {"x_test": arrays["x_test"][kept], "y_test": arrays["y_test"][kept]})
     assert train(tmp_path / "run", "--data", f"npz:{tmp_path / 'gap.npz'}", "--steps", "10") == 0
-    assert call(tmp_path / "run") == 2
-    assert "none of class 1" in capsys.readouterr().err
+    assert call(tmp_path / "run") == 0
+    with np.load(tmp_path / "run" / "figures" / "interpolate_pairs.npz") as saved:
+        assert (saved["first"].tolist(), saved["second"].tolist()) == ([0], [2])
 
 
 def test_a_family_without_codes_says_so(tmp_path, capsys):

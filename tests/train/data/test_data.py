@@ -29,12 +29,11 @@ def test_the_last_tenth_of_the_training_data_validates():
     assert data.spec[:4] == ((4, 5, 1), 3, 18, True)
 
 
-def test_a_given_validation_set_is_taken_with_or_without_labels():
+def test_a_given_validation_set_is_taken():
     data = from_arrays("made", GOOD | {"x_valid": PIXELS[:7], "y_valid": LABELS[:7]})
     assert data.valid_is == "x_valid"
     assert len(data.train["x"]) == 20
     np.testing.assert_array_equal(data.valid["y"], LABELS[:7])
-    assert from_arrays("made", GOOD | {"x_valid": PIXELS[:7]}).valid.keys() == {"x"}
     few = {name: array[:3] for name, array in UNLABELLED.items()}
     assert from_arrays("made", few | {"x_valid": PIXELS}).spec.num_train == 3
 
@@ -77,7 +76,7 @@ def test_the_fingerprint_is_that_of_the_content():
     changed[19, 3, 4] += 1
     for other in ({"x_train": changed}, {"x_test": PIXELS[:7], "y_test": LABELS[:7]}, {"y_train": 2 - LABELS}):
         assert from_arrays("made", GOOD | other).fingerprint != fingerprint
-    assert from_arrays("made", GOOD | {"x_valid": PIXELS[18:]}).fingerprint != fingerprint
+    assert from_arrays("made", GOOD | {"x_valid": PIXELS[18:], "y_valid": LABELS[18:]}).fingerprint != fingerprint
 
 
 def images(value, dtype=np.float32):
@@ -115,11 +114,14 @@ REFUSED = {
     "fewer labels": (GOOD | {"y_test": LABELS[:5]}, "y_test has shape (5,); expected (6,), a label for each example"),
     "negative labels": (GOOD | {"y_train": LABELS - 1}, "y_train has labels from -1 to 1; expected 0, 1, ..., K - 1"),
     "giant labels": (GOOD | {"y_train": LABELS + 2**31}, "to 2147483650; expected 0, 1, ..., K - 1"),
-    "test labels": (GOOD | {"y_test": LABELS[:6] + 1}, "y_test has label 3; expected 0 ... 2"),
+    "test labels": (GOOD | {"y_test": LABELS[:6] + 1}, "y_test has label 3; expected only labels that training"),
     "validation labels": (
-        GOOD | {"x_valid": PIXELS, "y_valid": LABELS + 5},
-        "y_valid has label 7; expected 0 ... 2, the labels that the model is trained on",
+        GOOD | {"x_valid": PIXELS, "y_valid": LABELS + 2},
+        "y_valid has label 5; expected only labels that training examples have",
     ),
+    "a gap in the labels": (GOOD | {"y_train": 2 * LABELS, "y_test": LABELS[:6]}, "y_test has label 1; expected only"),
+    "ids": (GOOD | {"y_train": 4_000_000 * LABELS}, "y_train has 3 different labels up to 8000000; expected classes"),
+    "no validation labels": (GOOD | {"x_valid": PIXELS}, "has no array y_valid; expected labels of all parts"),
     "nine examples": (
         {"x_train": PIXELS[:9], "x_test": PIXELS},
         "x_train has 9 examples; expected at least 10, since the last tenth is used for validation, "
