@@ -122,7 +122,7 @@ REFUSED = {
     ),
     "nine examples": (
         {"x_train": PIXELS[:9], "x_test": PIXELS},
-        "x_train has 9 examples; expected at least 10, since the last tenth is used for validation, or an array x_valid",
+        "x_train has 9 examples; expected at least 10, since the last tenth is for validation, or an array x_valid",
     ),
 }
 
