@@ -122,7 +122,7 @@ def from_arrays(source: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
         if num_valid == 0:
             raise InputError(
                 f"{source}: x_train has {len(train['x'])} examples; "
-                "expected at least 10, since the last tenth is used for validation, or an array x_valid"
+                "expected at least 10, since the last tenth is for validation, or an array x_valid"
             )
         valid = {name: array[-num_valid:] for name, array in train.items()}
         train = {name: array[:-num_valid] for name, array in train.items()}

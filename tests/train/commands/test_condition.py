@@ -89,7 +89,7 @@ def test_bayes_rule_where_all_is_known(known, monkeypatch):
     (line,) = [line for line in said if "second classifier, selected" in line]
     assert f"{first.mean():.4g} of 1, by its first pixel" in line
     (line,) = [line for line in said if "second classifier, pool" in line]
-    assert abs(float(line.split()[7]) - 0.3) < 4 * np.sqrt(0.21 / 4000)
+    assert abs(float(line.split()[8]) - 0.3) < 4 * np.sqrt(0.21 / 4000)
 
 
 def test_a_run_and_a_classifier(pixelcnn, classifier, capsys):

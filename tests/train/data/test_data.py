@@ -117,15 +117,14 @@ REFUSED = {
     "test labels": (GOOD | {"y_test": LABELS[:6] + 1}, "y_test has label 3; expected only labels that training"),
     "validation labels": (
         GOOD | {"x_valid": PIXELS, "y_valid": LABELS + 2},
-        "y_valid has label 5; expected only labels that training examples have",
+        "y_valid has label 3; expected only labels that training examples have",
     ),
     "a gap in the labels": (GOOD | {"y_train": 2 * LABELS, "y_test": LABELS[:6]}, "y_test has label 1; expected only"),
     "ids": (GOOD | {"y_train": 4_000_000 * LABELS}, "y_train has 3 different labels up to 8000000; expected classes"),
     "no validation labels": (GOOD | {"x_valid": PIXELS}, "has no array y_valid; expected labels of all parts"),
     "nine examples": (
         {"x_train": PIXELS[:9], "x_test": PIXELS},
-        "x_train has 9 examples; expected at least 10, since the last tenth is used for validation, "
-        "or an array x_valid",
+        "x_train has 9 examples; expected at least 10, since the last tenth is for validation, or an array x_valid",
     ),
 }
 
