@@ -102,8 +102,8 @@ def half_step(
         name: Of this side.
 
     Returns:
-        player, opt_state, metrics (the means over all devices of `loss` and what it names, and `{name}_gradient_norm`),
-        and `kept` as it is.
+        player, its statistics the mean over all devices; opt_state; metrics (the means over all devices of `loss` and
+        what it names, and `{name}_gradient_norm`); and `kept` as it is.
     """
 
     def each(function: Callable[..., PyTree], *trees: PyTree) -> PyTree:
