@@ -101,8 +101,8 @@ def half_step(
         name: Name of this side, in the name of its gradient norm.
 
     Returns:
-        player, opt_state, metrics (means over all devices of the loss and its named values, and
-        `{name}_gradient_norm`), and `kept` unchanged.
+        player, with statistics averaged over all devices; opt_state; metrics (means over all devices of the loss and
+        its named values, and `{name}_gradient_norm`); and `kept` unchanged.
     """
 
     def each(function: Callable[..., PyTree], *trees: PyTree) -> PyTree:

@@ -69,12 +69,12 @@ def mean_over(tree: PyTree, axis_name: str | None) -> PyTree:
 
 
 def own_copy(tree: PyTree, axis_name: str | None) -> PyTree:
-    """What is the same on all devices of `axis_name`, as each device's own: its gradient is of this device alone.
+    """A tree that is the same on all devices of `axis_name` as each device's own, whose gradient is of its examples.
 
-    Without it `jax.shard_map`, which by default tells apart what differs between devices, returns the sum of the
-    devices' gradients; where nothing is told apart, as under `pmap`, the tree itself.
+    By default `jax.shard_map` tracks which values vary between devices and sums the gradient of one that does not.
+    Where nothing is tracked, as under `pmap`, or there is one device (None), this is the tree itself.
     """
     if axis_name is None:
         return tree
-    told_apart = jax.typeof(jax.lax.axis_index(axis_name)).manual_axis_type.varying
-    return jax.lax.pcast(tree, tuple(told_apart), to="varying")
+    tracked = jax.typeof(jax.lax.axis_index(axis_name)).manual_axis_type.varying
+    return jax.lax.pcast(tree, tuple(tracked), to="varying")

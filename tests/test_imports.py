@@ -17,7 +17,7 @@ ALLOWED = {
     "configs": "jax optax configs train.experiment "
     "jaxgen.recipes jaxgen.models jaxgen.optimize jaxgen.preprocess jaxgen.likelihood jaxgen.recipe",
     "train.engine.loop": "jax numpy train jaxgen.recipe",
-    "train.engine.compile": "jax numpy train jaxgen.recipe jaxgen.sampling",
+    "train.engine.compile": "jax numpy train jaxgen.preprocess jaxgen.recipe jaxgen.sampling",
     "train.engine.checkpoint": "jax numpy orbax train jaxgen.recipe",
     "jaxgen": "",
     "jaxgen.adversarial": "jax flax optax jaxgen.losses jaxgen.optimize jaxgen.recipe jaxgen.sampling",

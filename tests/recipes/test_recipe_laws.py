@@ -183,7 +183,9 @@ MEMBERS = {
         conditional=True,
     ),
     "dcgan": game(gan(models.DCGANGenerator(SHAPE, (4,)), models.DCGANDiscriminator((4, 6)), packing=2)),
-    "dcgan_spectral": game(gan(models.DCGANGenerator(SHAPE, (4,)), models.DCGANDiscriminator((4,), "spectral"))),
+    "dcgan_spectral": game(
+        gan(models.DCGANGenerator(SHAPE, (4,)), models.DCGANDiscriminator((4,), "spectral", minibatch_std=True))
+    ),
     "pixelcnn": pixels(
         recipes.autoregressive(models.PixelCNN(SHAPE, 3, 1, 4, condition_dim=NUM_CLASSES), SGD, part_size=2),
         "classify",

@@ -147,12 +147,13 @@ _differentiate(
 
 
 def _varying_alike(*arrays: jax.Array) -> list[jax.Array]:
-    """Each as differing over all mapped axes over which any does, so that theirs are the gradients summed over them."""
+    """The arrays, each varying over the mapped axes over which any of them does.
+
+    A custom VJP has to return a cotangent that varies as its argument; the transpose of this sums it over the others.
+    """
     own = [jax.typeof(array).manual_axis_type.varying for array in arrays]
-    return [
-        lax.pcast(array, tuple(frozenset().union(*own) - axes), to="varying")
-        for array, axes in zip(arrays, own, strict=True)
-    ]
+    varying = frozenset().union(*own)
+    return [lax.pcast(array, tuple(varying - axes), to="varying") for array, axes in zip(arrays, own, strict=True)]
 
 
 def _transposed(kernel: jax.Array) -> jax.Array:
@@ -171,7 +172,7 @@ def _weight_gradient_axis(axis: _Axis) -> _Axis:
 
 
 def _replicated(x: jax.Array) -> NamedSharding | None:
-    """The sharding of what is summed over the batch, on an Explicit mesh, where JAX asks for it; elsewhere None."""
+    """The sharding of a sum over the batch, which an Explicit mesh has to be told; None on any other."""
     mesh = jax.typeof(x).sharding.mesh
     return NamedSharding(mesh, PartitionSpec()) if AxisType.Explicit in mesh.axis_types else None
 
