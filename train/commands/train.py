@@ -36,7 +36,7 @@ def complete(config: Config, bound: Bound, started: float) -> None:
         directory.claim(job.record, job.defaults)
         if is_complete(path, job.experiment):
             console.print(
-                f"{path} is complete: {newest_step(path)} steps; `python -m train evaluate {path}` measures it anew"
+                f"{path} is complete: {newest_step(path) or job.experiment.steps} steps; `python -m train evaluate {path}` measures it anew"
             )
         else:
             if not train(job, path, options.data_dir, started):
