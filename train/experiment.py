@@ -22,8 +22,8 @@ class DataSpec(NamedTuple):
     num_train: int
     unit_interval: bool  # every value lies in [0, 1] once uint8 is divided by 255
     train_mean: np.ndarray  # of `shape`, float32, uint8 divided by 255
-    train_std: np.ndarray  # likewise; over the number of examples
-    steps_per_epoch: int = 0  # of a recipe that takes one batch a step: the unit of schedules in epochs
+    train_std: np.ndarray  # likewise, with the divisor N
+    steps_per_epoch: int = 0  # where a step takes one batch: the unit of schedules in epochs
 
     def require_unit_interval(self, what: str) -> None:
         """ValueError unless every value lies in [0, 1], which `what` needs."""
@@ -67,7 +67,7 @@ class Experiment(NamedTuple):
     valid_rows: tuple[Count, Count] | None = None
     evaluate_every: Size = 1000  # multiples of steps_per_call
     checkpoint_every: Size = 1000
-    unit: Literal["step", "epoch"] = "step"  # of `steps` and of the two intervals above
+    unit: Literal["step", "epoch"] = "step"  # of `steps` and both intervals; an epoch drops its last, short batch
     order: Literal["shuffled", "file"] = "shuffled"  # shuffled anew in each epoch
     select: str | None = None  # a validation metric by which the best model is kept; None: the last is the run's
     patience: Size | None = None  # evaluations without improvement after which a seed stops; None: never

@@ -20,6 +20,7 @@ from jaxgen import likelihood, losses, models, preprocess, recipes
 from jaxgen.optimize import minimize
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import from_prior
+from train.engine.checkpoint import not_finite
 from train.engine.compile import Steps, compile_steps
 from train.engine.keys import of_seeds
 from train.runs import per_seed
@@ -319,6 +320,13 @@ def test_a_step_keeps_the_state_s_structure_and_gives_scalars(recipe, batch):
     assert "loss" in metrics
     assert ("learning_rate" in metrics) == optimizes(state)
     assert all(metric.shape == () and metric.dtype == jnp.float32 for metric in metrics.values())
+
+
+@every_recipe
+def test_a_state_is_finite(recipe, on_one_device):
+    """One that is not is never saved."""
+    del recipe
+    assert not_finite(on_one_device[0]) is None
 
 
 @every_recipe

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import preprocess
-from jaxgen.recipe import Recipe, State
+from jaxgen.recipe import Recipe, State, mean_over
 from train.experiment import Count, DataSpec, Experiment
 
 
@@ -22,9 +22,8 @@ def experiment(*, nan_after: Count = 0) -> Experiment:
             return State({"at": jnp.zeros(()), "target": target, "weights": weights}, jnp.zeros((), jnp.int32))
 
         def step(key, state, batch, *, axis_name=None):
-            del axis_name
             model, count = state.model, state.train + 1
-            pushed = 0.025 + 0.005 * jax.random.normal(key) + 0.0005 * jnp.mean(batch["x"])
+            pushed = 0.025 + 0.005 * jax.random.normal(key) + 0.0005 * mean_over(jnp.mean(batch["x"]), axis_name)
             at = jnp.where(count == nan_after, jnp.nan, model["at"] + pushed)
             weights = jnp.tanh(model["weights"] @ model["weights"])
             return State({**model, "at": at, "weights": weights}, count), {"loss": jnp.square(model["at"])}

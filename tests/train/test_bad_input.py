@@ -59,6 +59,7 @@ CASES = {
     "wrong type": ([CONFIG, "--steps", "many"], ["--steps", "'many'"]),
     "no value": ([CONFIG, "--steps"], ["--steps", "Expected 1 values"]),
     "stray word": ([CONFIG, "fast"], ["Unrecognized options: fast"]),
+    "zero steps a call": ([CONFIG, "--steps-per-call", "0"], ["--steps-per-call 0", "at least 1"]),
     "zero size": ([CONFIG, "--latent-dim", "0"], ["--latent-dim 0", "at least 1"]),
     "negative size": ([CONFIG, "--hidden", "8", "-3"], ["--hidden (8, -3)", "at least 1"]),
     "negative seed": ([CONFIG, "--seed", "-1"], ["--seed -1", "from 0 to 2147483647"]),

@@ -35,9 +35,8 @@ def complete(config: Config, bound: Bound, started: float) -> None:
     with run_directory.RunDirectory(path) as directory:
         directory.claim(job.record, job.defaults)
         if is_complete(path, job.experiment):
-            console.print(
-                f"{path} is complete: {newest_step(path)} steps; to re-evaluate: `python -m train evaluate {path}`"
-            )
+            steps = newest_step(path) or job.experiment.steps
+            console.print(f"{path} is complete: {steps} steps; to re-evaluate: `python -m train evaluate {path}`")
         else:
             if not train(job, path, options.data_dir, started):
                 return

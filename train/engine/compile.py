@@ -85,7 +85,9 @@ def compile_steps(
 
         if running is None:
             return take(state)
-        no_metrics = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan), jax.eval_shape(take, state)[1])
+        no_metrics = jax.tree.map(
+            lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), jax.eval_shape(take, state)[1]
+        )
         return jax.lax.cond(running, take, lambda state: (state, no_metrics), state)
 
     def steps_of_seeds(
@@ -99,7 +101,14 @@ def compile_steps(
         if devices[0].platform == "cpu":  # one seed fills a CPU; batched matrix products and convolutions are slower
             of_seed = (keys, states, rows, running)
             return jax.lax.map(lambda seed: steps(seed[0], seed[1], data, first, seed[2], seed[3]), of_seed)
-        return jax.vmap(steps, in_axes=(0, 0, None, None, 0, 0))(keys, states, data, first, rows, running)
+        after, metrics = jax.vmap(steps, in_axes=(0, 0, None, None, 0))(keys, states, data, first, rows)
+        if running is None:
+            return after, metrics
+
+        def of_running(new: jax.Array, old: jax.Array | float) -> jax.Array:
+            return jnp.where(running.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        return jax.tree.map(of_running, after, states), {name: of_running(m, jnp.nan) for name, m in metrics.items()}
 
     init = functools.partial(first_state, recipe, prepare)
     function = steps_of_seeds if seeds > 1 else steps

@@ -45,13 +45,9 @@ def loop(
     selection: Selection,
     hooks: Hooks,
 ) -> tuple[int, State]:
-    """(step, state) at the end of the plan, or at the call after which a stop was asked for, or no seed was left.
-
-    Both are saved.
-    """
-    step = plan.first
-    stopping = False
-    while step < plan.last and not stopping and not selection.stopped.all():
+    """(step, state), saved, at the plan's end, after a requested stop, or once all seeds have stopped."""
+    step, stopping = plan.first, bool(selection.stopped.all())
+    while step < plan.last and not stopping:
         num = min(plan.steps_per_call, plan.last - step)
         if num < plan.steps_per_call:
             checkpoints.save(step, state, key, selection)  # where a longer run will start its next full call
@@ -72,7 +68,8 @@ def loop(
             log.write(step, validation, seconds=round(hooks.seconds(), 3))
             hooks.show(step, validation)
             selection.look(step, found, state.model)
-        if step % plan.checkpoint_every == 0 or step == plan.last or stopping or selection.stopped.all():
+        stopping = stopping or bool(selection.stopped.all())
+        if step % plan.checkpoint_every == 0 or step == plan.last or stopping:
             checkpoints.save(step, state, key, selection)
     return step, state
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxgen.recipe import PyTree
 
-#: Metrics by which a model can be selected, and whether less is better. A KL or a score alone says nothing of a model.
+#: Validation metrics that can select a model, and whether less is better. A KL alone or a critic's score cannot.
 LESS_IS_BETTER = {
     "negative_elbo": True,
     "reconstruction": True,
@@ -31,7 +31,7 @@ class Seen(NamedTuple):
 
 
 def after(seen: Seen, step: int, value: np.ndarray, less_is_better: bool, patience: int | None) -> Seen:  # noqa: FBT001
-    """What is known after one more evaluation, which says nothing of the seeds that have stopped."""
+    """What is known after one more evaluation, [] or [S] values; those of seeds that have stopped change nothing."""
     running = ~seen.stopped
     better = running & (np.isnan(seen.value) | (value < seen.value if less_is_better else value > seen.value))
     since = np.where(better, 0, seen.since + running)
@@ -70,7 +70,7 @@ class Selection:
 
     @property
     def running(self) -> np.ndarray | None:
-        """The seeds [S] that a compiled call trains; None: all, however many calls come."""
+        """Which seeds [S] a compiled call trains; None where no seed is ever frozen: one alone ends its run."""
         return None if self._patience is None or not self.stopped.ndim else ~self.stopped
 
     def mark(self, metrics: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -4,8 +4,10 @@ import contextlib
 import json
 import pathlib
 import shutil
+import types
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
@@ -15,11 +17,13 @@ from train import config as configs
 from train import preflight, runs
 from train import run as running
 from train.__main__ import main
-from train.engine import run_directory, selection
+from train.engine import keys, run_directory, selection
+from train.engine.compile import compile_steps
 
 RACE = str(pathlib.Path(__file__).resolve().parents[1] / "race.py")
 SELECT = ("--select", "nll")
 STOPS = (*SELECT, "--patience", "2")
+NUM_TRAIN = 1294  # of the digits
 
 
 def train(path: pathlib.Path, *options: str) -> bool:
@@ -147,6 +151,34 @@ def test_a_frozen_seed_is_the_seed_alone(three, tmp_path, seed):
             name: np.asarray(leaf).tobytes() for name, leaf in expected.items()
         }
     assert runs.load(str(alone), None).step == among[0].step[seed]
+
+
+def test_seeds_stop_on_two_devices_where_they_do_on_one(three, tmp_path):
+    main(
+        [RACE, "--run-dir", str(tmp_path / "two"), "--devices=2", "--seeds=3", "--select=nll", "--patience=2",
+         "--steps=200"]
+    )  # fmt: skip
+
+    found = [read(run / "checkpoints")["selection"] for run in (three, tmp_path / "two")]
+    assert found[0]["step"] == found[1]["step"]
+    np.testing.assert_allclose(found[0]["value"], found[1]["value"], rtol=1e-3)
+
+
+def test_a_frozen_seed_keeps_its_state_under_vmap(three):
+    """Accelerators train seeds at once: a batched condition chooses between two states."""
+    run = runs.load(str(three), None)
+    device = types.SimpleNamespace(platform="gpu")
+    take = compile_steps(run.recipe, run.experiment.prepare, [device], batch_size=16, seeds=3).call
+    key, data = keys.of_seeds(0, 3), jax.tree.map(jnp.asarray, run.dataset.train)
+    rows = preflight.rows_of_seeds(run.experiment, NUM_TRAIN, 1, 0, 5)
+    states = jax.vmap(run.recipe.init, in_axes=(0, None))(keys.of_seeds(0, 3).init, {})
+    before = jax.tree.map(np.array, states)
+    after, metrics = take(key.steps, states, data, 0, rows, np.array([True, False, True]))
+
+    kept = jax.tree.map(lambda old, new: (old == np.asarray(new)).reshape(3, -1).all(axis=1), before, after)
+    assert kept.model["at"].tolist() == kept.train.tolist() == [False, True, False]
+    assert kept.model["weights"][1]
+    assert np.isnan(metrics["loss"]).all(axis=1).tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize("seeds", ["1", "3"])
