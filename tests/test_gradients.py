@@ -217,6 +217,12 @@ CASES: dict[str, tuple[Callable, Mapping[str, tuple]]] = {
     ),
     "preprocess.scale": (functools.partial(preprocess.scale, None), points(X, zeros=(0 * X,))),
     "preprocess.scale_symmetric": (functools.partial(preprocess.scale_symmetric, None), points(X, zeros=(0 * X,))),
+    "preprocess.logit of its volume": (preprocess.logit(1e-3).log_det, points(X, zeros=(0 * X,), ends=(100 * X,))),
+    "preprocess.logit of its inverse": (preprocess.logit(1e-3).to_unit, points(X, zeros=(0 * X,))),
+    "preprocess.standardize": (
+        functools.partial(preprocess.standardize(0.3, 0.5), None),
+        points(X, zeros=(0 * X,)),
+    ),
 }
 EXEMPT = {
     "losses.NegativeElbo", "metrics.ModeCoverage", "metrics.PRDC", "metrics.TwoSampleTest",  # values
@@ -247,8 +253,10 @@ def public_names():
     for module in (losses, metrics):
         yield from (f"{module.__name__.removeprefix('jaxgen.')}.{name}" for name in module.__all__)
     for module in (latent, preprocess, sampling):
-        for name, function in inspect.getmembers(module, inspect.isfunction):
-            if function.__module__ == module.__name__ and not name.startswith("_"):
+        for name, found in inspect.getmembers(module):
+            function = found.apply if isinstance(found, preprocess.Preparation) else found
+            is_own = inspect.isfunction(function) and function.__module__ == module.__name__
+            if is_own and not name.startswith("_"):
                 yield f"{module.__name__.removeprefix('jaxgen.')}.{name}"
     for name in ("bernoulli", "fixed_gaussian", "gaussian", "categorical"):
         yield from (f"likelihood.{name}.{part}" for part in ("nll", "mean", "draw"))
