@@ -354,9 +354,9 @@ def test_init_and_step_are_functions_of_their_key(recipe, on_one_device):
 
 
 @over(*STEP_SHAPES)
-def test_a_seed_among_several_equals_the_seed_alone(recipe):
-    together, _ = run(recipe, seed=3, seeds=3, devices=2)
-    alone, _ = run(recipe, seed=4)
+def test_a_seed_among_several_on_four_devices_equals_the_seed_alone(recipe):
+    together = run(recipe, seed=3, seeds=3, devices=4)
+    alone = run(recipe, seed=4)
 
     chex.assert_trees_all_close(alone, per_seed(jax.device_get(together), 3)[1], atol=1e-5, rtol=1e-5)
 

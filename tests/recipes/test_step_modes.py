@@ -1,7 +1,8 @@
 """A step over four devices equals the step on one, in whichever way JAX divides it.
 
-Every member runs under `shard_map`, which by default tells apart what differs between devices and is the strictest; the
-other ways, whose programs take as long to compile, on one member of each shape of a step.
+Every member runs under `shard_map`, whose default, to track which values vary between devices, is the strictest; other
+ways, whose programs take as long to compile, run on one member of each shape of a step. For `pmap` the law is that of
+several seeds in test_recipe_laws.
 """
 
 import functools
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
-from test_recipe_laws import DATA, STEP_SHAPES, compiled_steps, having, over, rows_of, run, run_once
+from test_recipe_laws import DATA, STEP_SHAPES, compiled_steps, having, over, rows_of, run_once
 
 from jaxgen import preprocess
 from train.engine.compile import take_batch
@@ -63,7 +64,6 @@ def by_auto_axes(recipe):
 
 
 WAYS = {
-    "pmap": functools.partial(run, devices=4),
     "shard_map, check_vma=False": functools.partial(by_shard_map, check_vma=False),
     "sharded arrays": by_sharded_arrays,
     "auto axes of an Explicit mesh": by_auto_axes,
