@@ -8,7 +8,7 @@ demo: $(VENV)/installed
 	$(BIN)/python -m train configs/vae_digits.py
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q --durations=10
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ import numpy as np
 from jaxgen.recipe import Recipe
 from train.data import batch_rows
 from train.engine.compile import Prepare, compile_steps
-from train.engine.keys import of_seed
+from train.engine.keys import make_keys
 
 
 def steps_of(
@@ -18,7 +18,7 @@ def steps_of(
     """`num` steps: rows from the host, all else in compiled calls."""
     steps = compile_steps(recipe, prepare, jax.local_devices()[:1], batch_size=batch_size, seeds=1)
     rows = functools.partial(batch_rows, 0, len(images), batch_size, 1)
-    keys, data = of_seed(0), steps.put({"x": images})
+    keys, data = make_keys(0), steps.put({"x": images})
     state = [steps.init(keys.init, data, rows(0, 1)[0])]
 
     def run() -> None:

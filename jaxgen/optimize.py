@@ -54,26 +54,26 @@ def minimize_in_parts(
     the batch; accelerators take the batch as a whole. Leaves of `kept` are [B, ...], a row for each example.
     """
 
-    def of_whole(params: PyTree, batch: dict) -> tuple[tuple[dict, PyTree], PyTree]:
+    def whole_batch(params: PyTree, batch: dict) -> tuple[tuple[dict, PyTree], PyTree]:
         return _gradient(lambda params: loss(params, batch), params)
 
-    def of_parts(params: PyTree, batch: dict) -> tuple[tuple[dict, PyTree], PyTree]:
+    def by_microbatches(params: PyTree, batch: dict) -> tuple[tuple[dict, PyTree], PyTree]:
         num = len(jax.tree.leaves(batch)[0])
         size = largest_divisor(num, part_size)
         parts = jax.tree.map(lambda leaf: leaf.reshape(num // size, size, *leaf.shape[1:]), batch)
 
         def add_part(total: PyTree, part: dict) -> tuple[PyTree, PyTree]:
-            (means, kept), gradients = of_whole(params, part)
+            (means, kept), gradients = whole_batch(params, part)
             return jax.tree.map(jnp.add, total, (means, gradients)), kept
 
-        (means, _), gradients = jax.eval_shape(of_whole, params, jax.tree.map(lambda leaf: leaf[0], parts))
+        (means, _), gradients = jax.eval_shape(whole_batch, params, jax.tree.map(lambda leaf: leaf[0], parts))
         nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (means, gradients))
         total, kept = jax.lax.scan(add_part, own_copy(nothing, axis_name), parts)
         means, gradients = jax.tree.map(lambda leaf: leaf * (size / num), total)
         return (means, jax.tree.map(lambda leaf: leaf.reshape(num, *leaf.shape[2:]), kept)), gradients
 
     (means, kept), gradients = jax.lax.platform_dependent(
-        own_copy(params, axis_name), batch, cpu=of_parts, default=of_whole
+        own_copy(params, axis_name), batch, cpu=by_microbatches, default=whole_batch
     )
     means, gradients = mean_over((means, gradients), axis_name)
     params, opt_state = descend(optimizer, gradients, params, opt_state)

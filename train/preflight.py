@@ -44,7 +44,7 @@ def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
     experiment, options = bound.experiment, bound.options
     devices = available.choose(options.platform, options.devices)
     available.use_compilation_cache(options.compilation_cache)
-    dataset = runs.open_data_of(experiment, options.data_dir)
+    dataset = runs.open_experiment_data(experiment, options.data_dir)
     _check_data(dataset, options)
     recipe, prepare, state = runs.make_recipe(config, experiment, dataset)
     check_selection(experiment, runs.validation_metrics(recipe, prepare, dataset, state))
@@ -53,7 +53,7 @@ def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
         steps = compile_steps(recipe, prepare, devices, batch_size=experiment.batch_size, seeds=experiment.seeds)
     except ValueError as error:
         raise InputError(str(error)) from error
-    record = run_directory.record_of(config.recorded_path(), bound.values, dataset.fingerprint)
+    record = run_directory.make_record(config.recorded_path(), bound.values, dataset.fingerprint)
     there = run_directory.read_same_run(path, record, bound.defaults)
     steps_per_call = choose_steps_per_call(experiment, there["steps_per_call"] if there else None, devices[0].platform)
     record["steps_per_call"] = steps_per_call
@@ -76,7 +76,7 @@ def _check_data(dataset: Dataset, options: RunOptions) -> None:
 def trace_steps(config: Config, job: Job) -> None:
     """InputError where the first call cannot be traced; where it can, that call need not trace it again."""
     experiment = job.experiment
-    run_keys, data = keys.of_seeds(experiment.seed, experiment.seeds), job.dataset.train
+    run_keys, data = keys.make_seed_keys(experiment.seed, experiment.seeds), job.dataset.train
     num = min(experiment.steps_per_call or 1, experiment.steps)
     rows = rows_of_seeds(experiment, job.dataset.spec.num_train, job.recipe.draws, 0, num)
     try:

@@ -12,15 +12,15 @@ from jaxgen.recipe import PyTree
 from train import config as configs
 from train import preflight, runs
 from train.config import Config
-from train.data import directory_of
-from train.engine import keys, provenance, run_directory, signals
+from train.data import find_data_directory
+from train.engine import keys, provenance, run_directory, terminal
 from train.engine.checkpoint import Checkpoints, has_ended, newest_step
 from train.engine.collapse import CollapseWatch
 from train.engine.log import MetricsLog
 from train.engine.loop import Hooks, Plan, is_evaluated, loop
-from train.engine.progress import Timing, console, progress_bar
 from train.engine.selection import Selection
-from train.engine.validation import compile_validation, examples_of
+from train.engine.terminal import Timing, console, progress_bar
+from train.engine.validation import compile_validation, prepare_set
 from train.errors import warn
 from train.preflight import Job, rows_of_seeds
 from train.runs import Run
@@ -31,7 +31,9 @@ def train(job: Job, path: pathlib.Path, data_dir: str | None, started: float) ->
 
     `data_dir` is the option of that name, `started` the process's start by `time.perf_counter`.
     """
-    session = provenance.session(job.devices, job.record["steps_per_call"], directory_of(job.experiment.data, data_dir))
+    session = provenance.session(
+        job.devices, job.record["steps_per_call"], find_data_directory(job.experiment.data, data_dir)
+    )
     reached, ended = _take_steps(job, path, session, started)
     if not ended:
         console.print(f"stopped and saved at step {reached}; the same command goes on from there")
@@ -65,7 +67,7 @@ def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *optio
 def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> tuple[int, bool]:
     """Train from the newest checkpoint, or from the start: the step that was reached, and whether none is left."""
     experiment, seeds = job.experiment, job.experiment.seeds
-    run_keys = keys.of_seeds(experiment.seed, seeds)
+    run_keys = keys.make_seed_keys(experiment.seed, seeds)
     rows = functools.partial(rows_of_seeds, experiment, job.dataset.spec.num_train, job.recipe.draws)
     data = job.steps.put(job.dataset.train)
     state = job.steps.put(job.steps.init(run_keys.init, data, np.take(rows(0, 1), 0, axis=int(seeds > 1))))
@@ -92,7 +94,7 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
         with (
             MetricsLog(path, first, evaluated=functools.partial(is_evaluated, plan)) as log,
             progress_bar(first, plan.last) as bar,
-            signals.stop_requests() as stop,
+            terminal.stop_requests() as stop,
         ):
 
             def show(step: int, metrics: Mapping[str, np.ndarray]) -> None:
@@ -111,7 +113,8 @@ def _validation(job: Job) -> Callable[[PyTree], Mapping[str, np.ndarray]]:
     """(model) -> mean of each metric on the validation set."""
     first, seeds = job.experiment.seed, job.experiment.seeds
     valid = [
-        examples_of(keys.of_seed(seed).validate, job.prepare, job.dataset.valid) for seed in range(first, first + seeds)
+        prepare_set(keys.make_keys(seed).validate, job.prepare, job.dataset.valid)
+        for seed in range(first, first + seeds)
     ]
     validate = compile_validation(job.recipe, valid)
     return lambda model: validate(runs.per_seed(jax.device_put(model, job.devices[0]), seeds))

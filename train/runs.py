@@ -15,11 +15,19 @@ import tyro
 from jaxgen.preprocess import Preparation
 from jaxgen.recipe import PyTree, Recipe, State
 from train import config as configs
-from train.data import Dataset, batch_rows, check_split, directory_of, open_data, steps_per_epoch, with_validation_rows
+from train.data import (
+    Dataset,
+    batch_rows,
+    check_split,
+    find_data_directory,
+    open_data,
+    steps_per_epoch,
+    with_validation_rows,
+)
 from train.engine import devices, run_directory
 from train.engine.checkpoint import ReadModel, newest_step, read_model
 from train.engine.compile import first_state, prepare_batch
-from train.engine.keys import Keys, of_seed
+from train.engine.keys import Keys, make_keys
 from train.errors import InputError
 from train.experiment import Experiment
 
@@ -57,7 +65,7 @@ class Run(NamedTuple):
     prepare: Preparation
 
 
-def open_data_of(experiment: Experiment, data_dir: str | None) -> Dataset:
+def open_experiment_data(experiment: Experiment, data_dir: str | None) -> Dataset:
     """The data of an experiment, split as it asks for; InputError for a split that takes a class out of training."""
     dataset = open_data(experiment.data, data_dir)
     if experiment.valid_rows is not None:
@@ -151,8 +159,8 @@ def load(path: str, data_dir: str | None, step: Literal["best", "last"] | None =
     config = configs.load(record["config"])
     experiment = configs.recorded(config, record["values"])
     trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
-    directory = directory_of(experiment.data, data_dir) or next(reversed(trained_from), None)
-    dataset = open_data_of(experiment, directory)
+    directory = find_data_directory(experiment.data, data_dir) or next(reversed(trained_from), None)
+    dataset = open_experiment_data(experiment, directory)
     if dataset.fingerprint != record["data_fingerprint"]:
         raise InputError(
             f"{path}: expected the data that it was trained on; --data {experiment.data} has changed since"
@@ -164,7 +172,7 @@ def load(path: str, data_dir: str | None, step: Literal["best", "last"] | None =
     selected_by = None if step == "last" else experiment.select
     of_step, model = _read(run_dir, selected_by, like)
     trained = of_step if isinstance(of_step, int) and selected_by is None else newest_step(run_dir) or 0
-    keys = [of_seed(seed) for seed in range(experiment.seed, experiment.seed + experiment.seeds)]
+    keys = [make_keys(seed) for seed in range(experiment.seed, experiment.seed + experiment.seeds)]
     models, experiment = per_seed(model, experiment.seeds), in_steps(experiment, dataset, recipe)
     return Run(
         run_dir, record, experiment, dataset, recipe, of_step, trained, selected_by, models, keys, directory, prepare

@@ -22,7 +22,7 @@ from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import from_prior
 from train.engine.checkpoint import not_finite
 from train.engine.compile import Steps, compile_steps
-from train.engine.keys import of_seeds
+from train.engine.keys import make_seed_keys
 from train.runs import per_seed
 
 SHAPE = (4, 4, 1)
@@ -281,7 +281,7 @@ def run(recipe: Recipe, *, devices: int = 1, seed: int = 0, seeds: int = 1, of_k
     compiled = compiled_steps(recipe, devices, seeds)
     rows = [rows_of(recipe, s) for s in range(seed, seed + seeds)]
     rows = np.stack(rows) if seeds > 1 else rows[0]
-    keys, placed = of_seeds(seed if of_keys is None else of_keys, seeds), compiled.put(DATA)
+    keys, placed = make_seed_keys(seed if of_keys is None else of_keys, seeds), compiled.put(DATA)
     state = compiled.put(compiled.init(keys.init, placed, np.take(rows, 0, axis=int(seeds > 1))))
     return compiled.call(keys.steps, state, placed, 0, rows)
 
@@ -347,7 +347,7 @@ def test_init_and_step_are_functions_of_their_key(recipe, on_one_device):
         return
     compiled, rows = compiled_steps(recipe, 1, 1), np.arange(16 * recipe.draws, dtype=np.int32)
     rows = rows if recipe.draws == 1 else rows.reshape(recipe.draws, 16)
-    begun = [compiled.init(of_seeds(seed, 1).init, compiled.put(DATA), rows) for seed in (0, 1)]
+    begun = [compiled.init(make_seed_keys(seed, 1).init, compiled.put(DATA), rows) for seed in (0, 1)]
     for one, other in ((again[0], of_other_keys[0]), begun):
         leaves = zip(jax.tree.leaves(one.model), jax.tree.leaves(other.model), strict=True)
         assert any(not np.array_equal(a, b) for a, b in leaves)

@@ -17,7 +17,7 @@ from test_recipe_laws import DATA, STEP_SHAPES, compiled_steps, having, over, ro
 
 from jaxgen import preprocess
 from train.engine.compile import take_batch
-from train.engine.keys import of_seeds
+from train.engine.keys import make_seed_keys
 
 AXIS = "device"
 AUTO, EXPLICIT = (
@@ -32,7 +32,7 @@ def divided(recipe):
 
 def four_steps(recipe, step, mesh):
     """What `run` computes, (state, metrics), by this program of a step."""
-    keys, rows = of_seeds(0, 1), rows_of(recipe, 0)
+    keys, rows = make_seed_keys(0, 1), rows_of(recipe, 0)
     first = compiled_steps(recipe, 1, 1).init(keys.init, DATA, rows[0])
     state, metrics = jax.device_put(first, NamedSharding(mesh, P())), []
     for index, chosen in enumerate(rows):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from train.__main__ import main
-from train.engine.run_directory import RunDirectory, record_of
+from train.engine.run_directory import RunDirectory, make_record
 from train.errors import InputError
 
 CONFIG = "configs/vae_digits.py"
@@ -212,7 +212,7 @@ def test_the_readers_of_a_run_name_what_is_wrong_with_it(train, tmp_path, capsys
 
 
 def recorded(**values: object) -> dict:
-    return record_of("configs/x.py", values, "") | {"steps_per_call": 1}
+    return make_record("configs/x.py", values, "") | {"steps_per_call": 1}
 
 
 def test_steps_left_to_the_config_are_continued_by_no_number(tmp_path):

@@ -62,7 +62,7 @@ def test_its_docstring_has_its_command(path):
 def test_its_defaults_fit_together(path, images):
     config = configs.load(str(path))
     experiment = configs.bind(config, ["--data", images, "--batch-size", "16"]).experiment
-    recipe, _, state = runs.make_recipe(config, experiment, runs.open_data_of(experiment, None))
+    recipe, _, state = runs.make_recipe(config, experiment, runs.open_experiment_data(experiment, None))
     shape = (16, 28, 28, 1) if recipe.draws == 1 else (recipe.draws, 16, 28, 28, 1)
     batch = {"x": jnp.zeros(shape), "y": jnp.zeros(shape[:-3], int)}
     after, metrics = jax.eval_shape(recipe.step, jax.random.key(0), state, batch)

@@ -48,7 +48,7 @@ def test_a_config_knows_the_length_of_an_epoch():
         lengths.append((spec.num_train, spec.steps_per_epoch))
         return experiment.recipe(spec)
 
-    dataset = runs.open_data_of(experiment, None)
+    dataset = runs.open_experiment_data(experiment, None)
     for batch_size in (16, 100):
         runs.make_recipe(config, experiment._replace(recipe=recipe, batch_size=batch_size), dataset)
     assert lengths == [(NUM_TRAIN, EPOCH), (NUM_TRAIN, 12)]

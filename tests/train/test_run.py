@@ -58,7 +58,7 @@ def test_a_run_that_was_told_to_stop_goes_on_to_the_same_bits(train, tmp_path, m
         yield lambda: next(calls)
 
     with monkeypatch.context() as patch:
-        patch.setattr(running.signals, "stop_requests", stop_after_three_calls)
+        patch.setattr(running.terminal, "stop_requests", stop_after_three_calls)
         assert train(tmp_path / "parts", "--steps", "25", "--seeds", seeds) == 0
     assert "stopped and saved at step 15" in capsys.readouterr().out
     assert not (tmp_path / "parts" / "evaluation.json").exists()

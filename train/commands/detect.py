@@ -26,7 +26,7 @@ import jax.numpy as jnp
 
 from jaxgen.recipe import PyTree
 from train import runs
-from train.data import Dataset, directory_of, open_data
+from train.data import Dataset, find_data_directory, open_data
 from train.engine import provenance, run_directory
 from train.engine.compile import prepare_batch
 from train.errors import InputError, first_line, warn
@@ -71,7 +71,7 @@ def open_all(options: Options) -> Opened:
     if run.recipe.log_prob is None:
         raise InputError(f"{options.run} is of a family without log p(x); expected one whose recipe has log_prob")
     try:
-        against = open_data(options.against, directory_of(options.against, options.data_dir) or run.data_dir)
+        against = open_data(options.against, find_data_directory(options.against, options.data_dir) or run.data_dir)
     except InputError as error:
         raise InputError(f"--against: {error}") from error
     if against.spec.shape != shape:

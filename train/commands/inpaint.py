@@ -23,7 +23,7 @@ from jaxgen.recipe import PyTree
 from train import runs
 from train.data import spread
 from train.engine.compile import over_examples, prepare_examples
-from train.engine.validation import examples_of
+from train.engine.validation import prepare_set
 from train.errors import InputError
 from train.evaluation import estimates
 from train.evaluation.estimates import Estimate
@@ -151,7 +151,7 @@ def main(arguments: list[str]) -> None:
     rows = check(options, run)
     mask = (np.arange(run.dataset.spec.shape[0]) < rows)[None, :, None, None]
     # The examples of the evaluation, with the same noise.
-    test = examples_of(run.keys[0].evaluate, run.prepare, run.dataset.test).prepared
+    test = prepare_set(run.keys[0].evaluate, run.prepare, run.dataset.test).prepared
     key_picture, key_measured = jax.random.split(jax.random.fold_in(run.keys[0].sample, options.seed))
     drawn = draw_completions(run, key_picture, test, mask, options)
     measured_rows = spread(len(test["x"]), options.measured)

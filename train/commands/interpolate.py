@@ -17,7 +17,7 @@ from jaxgen import latent
 from train import config as configs
 from train import runs
 from train.data import are_images
-from train.engine.validation import Examples, examples_of
+from train.engine.validation import Examples, prepare_set
 from train.errors import InputError
 from train.evaluation.walks import Options, check_options, plan_walk
 from train.report import html, images, pictures
@@ -87,7 +87,7 @@ def interpolate(options: Options, run: Run) -> list[pathlib.Path]:
     is_walk = check_options(options)
     if run.recipe.encode is None or run.recipe.decode is None:
         raise InputError(f"{options.run} is of a family without a latent space; expected one with encode and decode")
-    test: Examples = examples_of(run.keys[0].evaluate, run.prepare, run.dataset.test)
+    test: Examples = prepare_set(run.keys[0].evaluate, run.prepare, run.dataset.test)
     z, y = pictures.codes(run, test.prepared), test.prepared.get("y")
     alphas = jnp.linspace(*(options.alphas or ((-3.0, 3.0, 20) if is_walk else (0.0, 1.0, 20))))
     if not is_walk:

@@ -11,7 +11,7 @@ from train import preflight, runs
 from train.config import Bound, Config
 from train.engine import run_directory
 from train.engine.checkpoint import has_ended, newest_step
-from train.engine.progress import console
+from train.engine.terminal import console
 from train.errors import InputError
 from train.evaluation import estimates, evaluate, features
 from train.experiment import Experiment

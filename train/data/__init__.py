@@ -3,7 +3,7 @@
 from train.data.checks import absent_classes, check_layout, check_split
 from train.data.dataset import Dataset, are_images, from_arrays, spread, with_validation_rows
 from train.data.order import batch_rows, steps_per_epoch
-from train.data.sources import directory_of, open_data
+from train.data.sources import find_data_directory, open_data
 from train.data.synthetic import MIXTURES, split_stacked
 
 __all__ = [
@@ -15,7 +15,7 @@ __all__ = [
     "check_layout",
     "check_split",
     "split_stacked",
-    "directory_of",
+    "find_data_directory",
     "from_arrays",
     "open_data",
     "spread",

@@ -48,7 +48,7 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
     )
 
 
-def directory_of(source: str, data_dir: str | None) -> str | None:
+def find_data_directory(source: str, data_dir: str | None) -> str | None:
     """The data directory of a source from the option or the environment; None for the default."""
     given = data_dir or os.environ.get("TFDS_DATA_DIR" if source.startswith("tfds:") else "JAXGEN_DATA")
     return os.path.expanduser(given) if given else None

@@ -195,9 +195,9 @@ def read_model(folder: pathlib.Path, like: PyTree) -> ReadModel:
                     raise ValueError(f"its model is not finite: {bad}")
                 if folder.name != "best":
                     return ReadModel(step, model)
-                of_seeds = meta["selection"]["step"]
-                same = isinstance(of_seeds, list) and len(set(of_seeds)) == 1
-                return ReadModel(of_seeds[0] if same else of_seeds, model)
+                best_steps = meta["selection"]["step"]
+                same = isinstance(best_steps, list) and len(set(best_steps)) == 1
+                return ReadModel(best_steps[0] if same else best_steps, model)
             except _BROKEN as error:
                 warn(f"checkpoint {folder / str(step)} is broken and is skipped: {first_line(error)}")
     raise InputError(f"{folder} holds no checkpoint that can be read; expected one of a run that was trained")

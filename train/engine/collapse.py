@@ -32,7 +32,7 @@ class CollapseWatch:
             healthy_at[~sick] = np.maximum(healthy_at[~sick], step)
             lasting = np.flatnonzero(healthy_at <= step - _PATIENCE)
             if len(lasting):
-                of_seeds = f" (seed number {', '.join(str(seed + 1) for seed in lasting)})" if len(sick) > 1 else ""
+                which = f" (seed number {', '.join(str(seed + 1) for seed in lasting)})" if len(sick) > 1 else ""
                 value = np.atleast_1d(metrics[name])[lasting[0]]
-                warn(f"step {step}: {name} {value:.3g} for {_PATIENCE} steps{of_seeds}: {said}; the game has collapsed")
+                warn(f"step {step}: {name} {value:.3g} for {_PATIENCE} steps{which}: {said}; the game has collapsed")
                 healthy_at[lasting] = _NEVER

@@ -99,16 +99,19 @@ def compile_steps(
         running: jax.Array | None = None,
     ) -> tuple:
         if devices[0].platform == "cpu":  # one seed fills a CPU; batched matrix products and convolutions are slower
-            of_seed = (keys, states, rows, running)
-            return jax.lax.map(lambda seed: steps(seed[0], seed[1], data, first, seed[2], seed[3]), of_seed)
+            return jax.lax.map(
+                lambda seed: steps(seed[0], seed[1], data, first, seed[2], seed[3]), (keys, states, rows, running)
+            )
         after, metrics = jax.vmap(steps, in_axes=(0, 0, None, None, 0))(keys, states, data, first, rows)
         if running is None:
             return after, metrics
 
-        def of_running(new: jax.Array, old: jax.Array | float) -> jax.Array:
+        def freeze_stopped(new: jax.Array, old: jax.Array | float) -> jax.Array:
             return jnp.where(running.reshape(-1, *[1] * (new.ndim - 1)), new, old)
 
-        return jax.tree.map(of_running, after, states), {name: of_running(m, jnp.nan) for name, m in metrics.items()}
+        return jax.tree.map(freeze_stopped, after, states), {
+            name: freeze_stopped(m, jnp.nan) for name, m in metrics.items()
+        }
 
     init = functools.partial(first_state, recipe, prepare)
     function = steps_of_seeds if seeds > 1 else steps

@@ -17,11 +17,11 @@ class Keys(NamedTuple):
     compare: jax.Array  # samples that are held against data
 
 
-def of_seed(seed: int | jax.Array) -> Keys:
+def make_keys(seed: int | jax.Array) -> Keys:
     """The keys of one seed."""
     return Keys(*jax.random.split(jax.random.key(seed), len(Keys._fields)))
 
 
-def of_seeds(seed: int, seeds: int) -> Keys:
+def make_seed_keys(seed: int, seeds: int) -> Keys:
     """The keys of seed, ..., seed + seeds - 1; without an axis where there is one seed."""
-    return jax.vmap(of_seed)(jnp.arange(seed, seed + seeds)) if seeds > 1 else of_seed(seed)
+    return jax.vmap(make_keys)(jnp.arange(seed, seed + seeds)) if seeds > 1 else make_keys(seed)

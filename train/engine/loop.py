@@ -92,9 +92,9 @@ def require_finite(metrics: Mapping[str, np.ndarray], first: int, stopped: np.nd
     bad = next(name for name, each in fine.items() if not each[..., offset].all())
     values = np.ravel(metrics[bad][..., offset])
     seed = int(np.argmin(np.ravel(fine[bad][..., offset])))
-    of_seed = f" of seed number {seed + 1}" if len(values) > 1 else ""
+    which = f" of seed number {seed + 1}" if len(values) > 1 else ""
     rate = metrics.get("learning_rate")
     at_rate = "" if rate is None else f" at learning rate {np.ravel(rate[..., offset])[seed]:g}"
     raise RunFailedError(
-        f"step {first + offset + 1}: {bad}{of_seed} is {values[seed]}{at_rate}; checkpoints before it, if any, are kept"
+        f"step {first + offset + 1}: {bad}{which} is {values[seed]}{at_rate}; checkpoints before it, if any, are kept"
     )

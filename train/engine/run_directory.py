@@ -33,7 +33,7 @@ def publish(path: pathlib.Path, to: pathlib.Path) -> None:
             raise
 
 
-def made(option: str, directory: str) -> pathlib.Path:
+def make_directory(option: str, directory: str) -> pathlib.Path:
     """The directory, made where there is none; InputError that names the option where it cannot be."""
     path = pathlib.Path(directory)
     try:
@@ -77,7 +77,7 @@ class RunDirectory:
             write_json(self.path / "config.json", record)
 
 
-def record_of(config: str, values: Mapping[str, Any], fingerprint: str) -> dict:
+def make_record(config: str, values: Mapping[str, Any], fingerprint: str) -> dict:
     """The identity of a run, as config.json holds it beside `steps_per_call`."""
     return {"config": config, "values": _as_read(values), "data_fingerprint": fingerprint}
 

@@ -20,7 +20,7 @@ class Examples(NamedTuple):
     prepared: dict[str, np.ndarray]
 
 
-def examples_of(key: jax.Array, prepare: Preparation, examples: Mapping[str, np.ndarray]) -> Examples:
+def prepare_set(key: jax.Array, prepare: Preparation, examples: Mapping[str, np.ndarray]) -> Examples:
     """Prepare a set once, so that every metric, and every evaluation of the run, sees the same draw of it."""
     key_prepare, key_measure = jax.random.split(key)
     return Examples(key_measure, prepare_examples(prepare, key_prepare, examples))

@@ -12,8 +12,8 @@ from train import config as configs
 from train import runs
 from train.engine import devices, run_directory
 from train.engine.compile import over_examples
-from train.engine.progress import console
-from train.engine.validation import BATCH_SIZE, examples_of
+from train.engine.terminal import console
+from train.engine.validation import BATCH_SIZE, prepare_set
 from train.errors import InputError
 from train.run import train_beside
 from train.runs import Run
@@ -43,6 +43,6 @@ def load_or_train(data: str, run: Run) -> Run:
 
 def accuracy(run: Run) -> float:
     """The test accuracy of a classifier's first seed."""
-    key, test = examples_of(run.keys[0].evaluate, run.prepare, run.dataset.test)
+    key, test = prepare_set(run.keys[0].evaluate, run.prepare, run.dataset.test)
     evaluate = over_examples(run.recipe.evaluate, batch_size=BATCH_SIZE)
     return float(evaluate(jax.random.fold_in(key, 0), run.models[0], test)["accuracy"].mean(dtype="float64"))

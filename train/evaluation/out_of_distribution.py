@@ -13,7 +13,7 @@ from jaxgen.recipe import PyTree
 from train import runs
 from train.data import Dataset, are_images, spread
 from train.engine.compile import over_examples
-from train.engine.validation import examples_of
+from train.engine.validation import prepare_set
 from train.errors import RunFailedError, warn
 from train.evaluation import intervals
 from train.evaluation.estimates import Estimate
@@ -56,7 +56,7 @@ def prepare_both_sets(reader: Run, opened: Opened, num: int) -> np.ndarray:
     evaluation, with the same noise.
     """
     sets = (reader.keys[0].evaluate, opened.run.dataset.test), (reader.keys[0].compare, opened.against.test)
-    prepared = [examples_of(key, reader.prepare, {"x": test["x"]}).prepared["x"] for key, test in sets]
+    prepared = [prepare_set(key, reader.prepare, {"x": test["x"]}).prepared["x"] for key, test in sets]
     return np.concatenate([x[spread(len(x), num)] for x in prepared])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxgen.recipe import PyTree
 from train.engine.compile import over_examples
 from train.engine.keys import Keys
-from train.engine.validation import BATCH_SIZE, Examples, examples_of
+from train.engine.validation import BATCH_SIZE, Examples, prepare_set
 from train.evaluation.samples import References, draw
 from train.runs import Run
 
@@ -33,7 +33,7 @@ class Subject:
     @functools.cached_property
     def test(self) -> Examples:
         """The prepared test set, and the key for measuring on it."""
-        return examples_of(self._keys.evaluate, self.run.prepare, self.run.dataset.test)
+        return prepare_set(self._keys.evaluate, self.run.prepare, self.run.dataset.test)
 
     @functools.cached_property
     def example_metrics(self) -> dict[str, np.ndarray]:

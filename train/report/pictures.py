@@ -11,8 +11,8 @@ from train import runs
 from train.data import spread
 from train.engine import log, run_directory
 from train.engine.compile import over_examples
-from train.engine.keys import of_seed
-from train.engine.validation import examples_of
+from train.engine.keys import make_keys
+from train.engine.validation import prepare_set
 from train.evaluation.estimates import UNITS
 from train.evaluation.samples import draw as draw_samples
 from train.report import charts, images, scatter
@@ -28,8 +28,8 @@ def draw(run: Run) -> dict[str, Picture]:
     """Draw every figure that the recipe and the data allow; returns them by name, with those added by commands."""
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
-    key = of_seed(run.experiment.seed).evaluate  # the same examples, with the same noise, as in the evaluation
-    test = examples_of(key, run.prepare, run.dataset.test).prepared
+    key = make_keys(run.experiment.seed).evaluate  # the same examples, with the same noise, as in the evaluation
+    test = prepare_set(key, run.prepare, run.dataset.test).prepared
     drawn = _curves(run, folder) | _samples(run, folder) | _reconstructions(run, folder, _spread(test, 32))
     few = _spread(test, _MOST_SCATTERED)
     drawn |= _latent_space(run, folder, few) | _plane(run, folder, few)

@@ -172,7 +172,7 @@ def main(arguments: list[str]) -> None:
     started = time.perf_counter()
     options = runs.bind(Options, arguments, prog="python -m train study crossing", description=__doc__)
     dataset, sizes = open_inputs(options)
-    out = run_directory.made("--out", options.out)
+    out = run_directory.make_directory("--out", options.out)
     origin = provenance.origin(["study", "crossing", *arguments], jax.local_devices())
     table, least = run(options, dataset, sizes)
     curves = {

@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> None:
     options = runs.bind(Options, arguments, prog="python -m train study minmax", description=__doc__)
     if options.steps % line_game.PROBES:
         raise InputError(f"--steps {options.steps}: expected a multiple of {line_game.PROBES}")
-    out = run_directory.made("--out", options.out)
+    out = run_directory.make_directory("--out", options.out)
     origin = provenance.origin(["study", "minmax", *arguments], jax.local_devices())
     keys = jax.random.split(jax.random.key(0), (len(_PARTS), options.seeds))
     per_seed = [

@@ -15,8 +15,8 @@ from train import runs
 from train.__main__ import main
 from train.commands import detect
 from train.data import open_data
-from train.engine.keys import of_seed
-from train.engine.validation import examples_of
+from train.engine.keys import make_keys
+from train.engine.validation import prepare_set
 from train.errors import RunFailedError
 from train.evaluation import intervals, out_of_distribution
 from train.evaluation.out_of_distribution import Opened, Score
@@ -132,7 +132,7 @@ def test_the_size_of_an_image_is_that_of_its_file(prepare, channels, tmp_path):
     x = random.integers(0, 256, (4, 8, 8, channels), dtype=np.uint8)
     x[0] = 255
     x[1, :, 4:] = 0
-    seen = examples_of(of_seed(0).sample, prepare, {"x": x}).prepared["x"]
+    seen = prepare_set(make_keys(0).sample, prepare, {"x": x}).prepared["x"]
     sizes = []
     for image in x:
         Image.fromarray(image.squeeze(-1) if channels == 1 else image).save(tmp_path / "x.png", optimize=True)
@@ -164,7 +164,7 @@ def test_a_bound_is_called_one_and_in_distribution_examples_are_those_of_the_eva
     for line in lines[:2]:
         assert ", by a lower bound on log p(x) of 3 samples): auroc" in line
     run = runs.load(str(vae), None)
-    test = examples_of(of_seed(0).evaluate, run.prepare, run.dataset.test).prepared["x"]
+    test = prepare_set(make_keys(0).evaluate, run.prepare, run.dataset.test).prepared["x"]
     seen = out_of_distribution.prepare_both_sets(run, Opened(run, open_data(noise, None), None, None), 1000)
     np.testing.assert_array_equal(seen[:360], test)
     assert set(np.unique(seen)) == {0, 1}

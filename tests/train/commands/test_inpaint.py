@@ -8,7 +8,7 @@ import pytest
 from train import runs
 from train.__main__ import main
 from train.commands import inpaint
-from train.engine.validation import examples_of
+from train.engine.validation import prepare_set
 from train.errors import InputError
 from train.evaluation import estimates
 
@@ -22,7 +22,7 @@ def test_a_run_is_completed_measured_and_shown(pixelcnn, capsys):
     saved = call(pixelcnn, "--rows", "3")
     said = capsys.readouterr().out.splitlines()
     opened = runs.load(str(pixelcnn), None)
-    key, test = examples_of(opened.keys[0].evaluate, opened.prepare, opened.dataset.test)
+    key, test = prepare_set(opened.keys[0].evaluate, opened.prepare, opened.dataset.test)
 
     np.testing.assert_array_equal(saved["x"], test["x"][saved["rows"]])
     assert saved["completions"].shape == (3, 2, 8, 8, 1)

@@ -8,7 +8,7 @@ import pytest
 
 from train import runs
 from train.__main__ import main
-from train.engine.validation import examples_of
+from train.engine.validation import prepare_set
 from train.report.pictures import codes
 
 
@@ -25,7 +25,7 @@ def run(tmp_path_factory, tiny) -> pathlib.Path:
 @pytest.fixture(scope="module")
 def opened(run):
     found = runs.load(str(run), None)
-    test = examples_of(found.keys[0].evaluate, found.prepare, found.dataset.test).prepared
+    test = prepare_set(found.keys[0].evaluate, found.prepare, found.dataset.test).prepared
     return found, codes(found, test), test["y"]
 
 

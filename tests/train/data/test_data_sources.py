@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from train.data import directory_of, from_arrays, open_data, synthetic
+from train.data import find_data_directory, from_arrays, open_data, synthetic
 from train.errors import InputError
 
 PIXELS = np.arange(20 * 4 * 5, dtype=np.uint8).reshape(20, 4, 5)
@@ -26,10 +26,10 @@ def no_data_directory(monkeypatch):
 def test_each_kind_of_source_has_a_variable_of_its_own(monkeypatch, source, variable):
     for name in ("JAXGEN_DATA", "TFDS_DATA_DIR"):
         monkeypatch.setenv(name, f"{name} lies here")
-    assert directory_of(source, None) == f"{variable} lies here"
-    assert directory_of(source, "given") == "given"
+    assert find_data_directory(source, None) == f"{variable} lies here"
+    assert find_data_directory(source, "given") == "given"
     monkeypatch.delenv(variable)
-    assert directory_of(source, None) is None
+    assert find_data_directory(source, None) is None
 
 
 def refusal(source, data_dir=None):

@@ -9,7 +9,7 @@ from test_samples import on_x, run_of
 from jaxgen import preprocess
 from train.__main__ import main
 from train.data import from_arrays
-from train.engine.keys import of_seed
+from train.engine.keys import make_keys
 from train.evaluation import code_density
 from train.evaluation.evaluators import codes
 from train.evaluation.samples import references
@@ -119,4 +119,4 @@ def test_a_mixture_is_fitted_only_to_codes_of_few_dimensions(plane):
     for size, applies in ((63, True), (64, False)):
         tiled = lambda model, x, *, y=None, size=size: jnp.tile(encode(model, x), size)[:, :size]  # noqa: E731
         run = wide._replace(recipe=wide.recipe._replace(encode=tiled))
-        assert codes.applies(Subject(run, None, of_seed(0), Options(1, references(run, on_x())))) == applies
+        assert codes.applies(Subject(run, None, make_keys(0), Options(1, references(run, on_x())))) == applies

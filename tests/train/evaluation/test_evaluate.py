@@ -16,7 +16,7 @@ from train import runs
 from train.__main__ import main
 from train.commands import sample
 from train.engine.compile import over_examples, prepare_examples
-from train.engine.validation import examples_of
+from train.engine.validation import prepare_set
 from train.evaluation import estimates, intervals
 from train.evaluation.evaluators.likelihood import to_discrete
 
@@ -171,7 +171,7 @@ def test_a_density_of_each_class_is_evaluated_as_a_classifier(tiny, tmp_path, ca
     main([*call, "--batch-size=16", "--steps=2", "--steps-per-call=2", "--blocks=1", "--head=4", "--channels=2",
           "--features=none"])  # fmt: skip
     run = runs.load(str(tmp_path / "run"), None)
-    key, test = examples_of(run.keys[0].evaluate, run.prepare, run.dataset.test)
+    key, test = prepare_set(run.keys[0].evaluate, run.prepare, run.dataset.test)
     posterior = run.recipe.classify(key, run.models[0], test["x"])
 
     accuracy = float(np.mean(np.argmax(posterior, axis=1) == test["y"]))

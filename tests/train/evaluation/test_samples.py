@@ -8,7 +8,7 @@ import pytest
 from jaxgen import preprocess
 from jaxgen.recipe import Recipe
 from train.data import from_arrays, open_data
-from train.engine.keys import of_seed
+from train.engine.keys import make_keys
 from train.evaluation import samples
 from train.evaluation.evaluators import classes, distances, modes, parzen
 from train.evaluation.features import Features
@@ -20,7 +20,7 @@ def run_of(dataset, sample, prepare=preprocess.scale, log_prob=None) -> Run:
     recipe = Recipe(init=None, step=None, evaluate=None, sample=sample, log_prob=log_prob)
     return Run(
         path=None, record={}, experiment=None, dataset=dataset, recipe=recipe, step=1, trained=1, selected_by=None,
-        models=[None], keys=[of_seed(0)], data_dir=None, prepare=prepare,
+        models=[None], keys=[make_keys(0)], data_dir=None, prepare=prepare,
     )  # fmt: skip
 
 

@@ -1,8 +1,10 @@
-"""The progress bar and the clock of a run."""
+"""A run as a person at the terminal sees and stops it: progress bar, clock and requests to stop."""
 
 import contextlib
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
 
 import jax
 import numpy as np
@@ -58,3 +60,23 @@ class Timing:
         del kwargs
         if event == _COMPILED:
             self._compiling += duration_secs
+
+
+@contextlib.contextmanager
+def stop_requests() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM or an interrupt has come since; a second one ends the process as usual."""
+    came: list[int] = []
+    usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        del frame
+        came.append(number)
+        signal.signal(number, usual[signal.Signals(number)])
+
+    for number in usual:
+        signal.signal(number, note)
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
