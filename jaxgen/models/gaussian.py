@@ -54,7 +54,7 @@ def covariance_factor(moments: GaussianMoments, floor: float) -> jax.Array:
     covariance = moments.scatter / jnp.maximum(moments.counts, 1)[:, None, None]
     variances = jnp.diagonal(covariance, axis1=1, axis2=2)
     added = floor * jnp.max(variances) + jnp.finfo(jnp.float32).tiny
-    eye = jnp.eye(variances.shape[1])[None]
+    eye = jnp.eye(variances.shape[1], dtype=jnp.float32)[None]
     factor = jnp.linalg.cholesky(covariance + added * eye)
     definite = jnp.isfinite(factor).all(axis=(1, 2), keepdims=True)
     return jnp.where(definite, factor, jnp.sqrt(variances + added)[:, None, :] * eye)

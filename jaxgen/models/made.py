@@ -67,11 +67,15 @@ class MADE(nn.Module):
         widths = [inputs, *self.hidden, outputs]
         if self.hidden:
             shapes = zip(widths[:-1], widths[1:], strict=True)
-            self.kernels = [self.param(f"kernel_{i}", self.kernel_init, shape) for i, shape in enumerate(shapes)]
+            self.kernels = [
+                self.param(f"kernel_{i}", self.kernel_init, shape, jnp.float32) for i, shape in enumerate(shapes)
+            ]
         bias_inits = [nn.initializers.zeros] * len(self.hidden) + [self.bias_init]
-        self.biases = [self.param(f"bias_{i}", init, (widths[i + 1],)) for i, init in enumerate(bias_inits)]
+        self.biases = [
+            self.param(f"bias_{i}", init, (widths[i + 1],), jnp.float32) for i, init in enumerate(bias_inits)
+        ]
         if self.direct:
-            self.direct_kernel = self.param("direct", self.kernel_init, (inputs, outputs))
+            self.direct_kernel = self.param("direct", self.kernel_init, (inputs, outputs), jnp.float32)
         self.condition = Condition(self.condition_dim, widths[1:] if self.condition_layers == "all" else widths[1:2])
 
     def draw_masks(self, key: jax.Array, num: int) -> Masks:
@@ -125,7 +129,7 @@ class MADE(nn.Module):
         """The empty cache of `num` examples. `masks` as in `column`."""
         num_masks = self.num_masks if masks is None else 1
         first = jnp.broadcast_to(self.biases[0], (num_masks, num, len(self.biases[0])))
-        return _Cache(first, jnp.zeros((num, len(self.biases[-1]))), self._conditions(y))
+        return _Cache(first, jnp.zeros((num, len(self.biases[-1])), jnp.float32), self._conditions(y))
 
     def column(
         self, cache: _Cache, previous_value: jax.Array, position: jax.Array, masks: Masks | None = None
@@ -171,7 +175,7 @@ class MADE(nn.Module):
     def _conditions(self, y: jax.Array | None) -> tuple[jax.Array, ...]:
         """Conditioning terms of the layers, zeros [1, width] for layers without one."""
         added = self.condition(y)
-        return (*added, *(jnp.zeros((1, len(bias))) for bias in self.biases[len(added) :]))
+        return (*added, *(jnp.zeros((1, len(bias)), jnp.float32) for bias in self.biases[len(added) :]))
 
     def _mask_kernels(self, mask: Masks) -> list[jax.Array]:
         """Weights under one mask: a unit sees the units of the previous layer with at most its own degree."""

@@ -63,9 +63,9 @@ def gaussian(
 
     def init(key: jax.Array, batch: dict) -> State:
         del key, batch
-        mean = jnp.zeros((num_gaussians, num_features))
-        scatter = jnp.zeros((num_gaussians, num_features, num_features))
-        return State(GaussianMoments(jnp.zeros(num_gaussians), mean, scatter), ())
+        mean = jnp.zeros((num_gaussians, num_features), jnp.float32)
+        scatter = jnp.zeros((num_gaussians, num_features, num_features), jnp.float32)
+        return State(GaussianMoments(jnp.zeros(num_gaussians, jnp.float32), mean, scatter), ())
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         del key

@@ -56,7 +56,7 @@ def affine_flow() -> Recipe:
     """x = exp(scale) z + shift, the smallest flow: a family with codes, an exact likelihood and no `draw_code`."""
 
     def init(key, batch):
-        params = {"scale": jnp.full(SHAPE, -0.5), "shift": jax.random.normal(key, SHAPE)}
+        params = {"scale": jnp.full(SHAPE, -0.5, jnp.float32), "shift": jax.random.normal(key, SHAPE, jnp.float32)}
         return State(params, SGD.init(params))
 
     def encode(model, x, *, y=None):
