@@ -6,14 +6,15 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from jaxgen.preprocess import Preparation
 from jaxgen.recipe import Recipe
 from train.data import batch_rows
-from train.engine.compile import Prepare, compile_steps
+from train.engine.compile import compile_steps
 from train.engine.keys import make_keys
 
 
 def steps_of(
-    recipe: Recipe, prepare: Prepare, images: np.ndarray, *, batch_size: int, num: int, steps_per_call: int
+    recipe: Recipe, prepare: Preparation, images: np.ndarray, *, batch_size: int, num: int, steps_per_call: int
 ) -> Callable[[], None]:
     """`num` steps: rows from the host, all else in compiled calls."""
     steps = compile_steps(recipe, prepare, jax.local_devices()[:1], batch_size=batch_size, seeds=1)

@@ -4,7 +4,9 @@ import numpy as np
 
 from train.errors import InputError
 
-_MOST_LABELS_PER_CLASS = 10  # classes 0 ... K - 1 for each one that has examples: more are ids, not classes
+# Labels up to a higher number are ids, unless a tenth of the numbers are used.
+_MOST_CLASSES = 1000
+_LEAST_USED = 0.1
 
 
 def check_examples(source: str, name: str, given: np.ndarray) -> np.ndarray:
@@ -49,7 +51,7 @@ def check_labels(source: str, name: str, given: np.ndarray, num_examples: int) -
     if array.min() < 0 or array.max() >= np.iinfo(np.int32).max:
         raise InputError(f"{source}: {name} has labels from {array.min()} to {array.max()}; expected 0, 1, ..., K - 1")
     classes, num_classes = len(np.unique(array)), int(array.max()) + 1
-    if num_classes > _MOST_LABELS_PER_CLASS * classes:
+    if num_classes > max(_MOST_CLASSES, classes / _LEAST_USED):
         raise InputError(
             f"{source}: {name} has {classes} different labels up to {array.max()}; "
             "expected classes 0, 1, ..., K - 1, not ids"
