@@ -16,14 +16,14 @@ import torch
 
 from benchmarks import alternate, compiled
 from jaxgen import models, preprocess, recipes
-from train.engine.compile import Prepare
+from jaxgen.preprocess import Preparation
 
 BATCH, STEPS, STEPS_PER_CALL = 128, 200, 50
 HIDDEN, LATENT, PIXELS = 400, 20, 784
 IMAGES = np.random.default_rng(0).integers(0, 256, (60000, 28, 28, 1), dtype=np.uint8)
 
 
-def ours(prepare: Prepare, steps_per_call: int = STEPS_PER_CALL) -> Callable[[], None]:
+def ours(prepare: Preparation, steps_per_call: int = STEPS_PER_CALL) -> Callable[[], None]:
     """What `python -m train` runs: rows from the host, all else in compiled calls."""
     network = models.VAE(models.GaussianEncoder(LATENT, (HIDDEN,)), models.Decoder((28, 28, 1), (HIDDEN,)))
     recipe = recipes.vae(network, optax.inject_hyperparams(optax.adam)(1e-3))
