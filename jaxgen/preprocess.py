@@ -95,10 +95,10 @@ def dequantize(key: jax.Array, x: jax.Array) -> jax.Array:
 
 
 def logit(alpha: float) -> Preparation:
-    """Logit of alpha + (1 - 2 alpha) x for dequantized x in [0, 1): uint8 [...] -> float32 [...].
+    """Logit of alpha + (1 - 2 alpha) x for dequantized x in [0, 1]: [...] -> float32 [...].
 
-    Dinh et al. 2017, section 4.1; Papamakarios et al. 2017, section 4.3, with alpha 1e-6 for MNIST. Raises ValueError
-    unless 0 < alpha < 1/2, and where x is not uint8.
+    Dinh et al. 2017, section 4.1; Papamakarios et al. 2017, section 4.3, with alpha 1e-6 for MNIST. uint8 is
+    dequantized anew at each visit, floats are taken as dequantized. Raises ValueError unless 0 < alpha < 1/2.
     """
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha must lie in (0, 1/2), got {alpha}")
@@ -113,7 +113,7 @@ def logit(alpha: float) -> Preparation:
 
     @functools.partial(Preparation, to_unit=to_unit, log_det=log_det)
     def prepare(key: jax.Array, x: jax.Array) -> jax.Array:
-        unit = dequantize(key, x)
+        unit = dequantize(key, x) if _is_uint8(x) else x.astype(jnp.float32)
         # 1 - unit is exact; 1 - (alpha + slope * unit) would lose alpha near 1.
         return jnp.log(alpha + slope * unit) - jnp.log(alpha + slope * (1 - unit))
 

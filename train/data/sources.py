@@ -21,9 +21,9 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
     Args:
         source: `digits` (8 x 8 digits, embedded in scikit-learn), `blobs`, `ring`, `grid` (points in the plane),
             `stacked_mnist` (three digits of `mnist` as colour channels), `skewed_mnist` (class imbalance 50 : 1),
-            `mnist_0_to_8` (without the nines), `mnist_9` (the nines, without labels), `uci_adult`, `uci_dna`,
-            `uci_mushrooms`, `uci_nips`, `uci_ocr_letters` (binary tables of uci_binary.npz), `npz:PATH`, `tfds:NAME`
-            (prepared as array_record), or NAME for a file NAME.npz in the data directory.
+            `mnist_0_to_8` (without the nines), `mnist_9` (the nines, without labels), `mnist_dequantized` (with
+            uniform noise, drawn once), `uci_adult`, `uci_dna`, `uci_mushrooms`, `uci_nips`, `uci_ocr_letters` (binary
+            tables of uci_binary.npz), `npz:PATH`, `tfds:NAME` (prepared as array_record), or NAME for a file NAME.npz in the data directory.
         data_dir: The data directory; None: the environment variable JAXGEN_DATA, or for tfds:NAME the default
             directory of TensorFlow Datasets.
 
@@ -70,6 +70,7 @@ _DERIVED_FROM_MNIST: dict[str, Callable[[Arrays], Arrays]] = {
     "skewed_mnist": lambda arrays: synthetic.skew_classes(arrays),
     "mnist_0_to_8": lambda arrays: synthetic.drop_class(arrays, 9),
     "mnist_9": lambda arrays: synthetic.keep_class(arrays, 9),
+    "mnist_dequantized": lambda arrays: synthetic.dequantize_once(arrays),
 }
 EMBEDDED = {"digits": _digits, **synthetic.SOURCES}
 

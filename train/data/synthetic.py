@@ -96,6 +96,22 @@ def keep_class(arrays: Arrays, label: int) -> Arrays:
     return {name: array for name, array in _select(arrays, lambda y: y == label).items() if name[0] == "x"}
 
 
+def dequantize_once(arrays: Arrays) -> Arrays:
+    """MNIST's (k + u) / 256 with u drawn once, and its last 10,000 training images for validation.
+
+    The draws of Papamakarios et al. 2017: NumPy's legacy generator with seed 42, part after part.
+    """
+    random = np.random.RandomState(42)
+    parts = {"train": ("train", 0, 50000), "valid": ("train", 50000, 60000), "test": ("test", 0, 10000)}
+    drawn = {}
+    for part, (name, first, end) in parts.items():
+        x = arrays[f"x_{name}"][first:end].astype(np.float64)
+        uniform = random.rand(len(x), x[0].size).reshape(x.shape)
+        drawn[f"x_{part}"] = ((x + uniform) / 256).astype(np.float32)
+        drawn[f"y_{part}"] = arrays[f"y_{name}"][first:end]
+    return drawn
+
+
 def _select(arrays: Arrays, chosen: Callable[[np.ndarray], np.ndarray]) -> Arrays:
     return {
         f"{leaf}_{part}": arrays[f"{leaf}_{part}"][chosen(arrays[f"y_{part}"])]

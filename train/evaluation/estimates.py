@@ -17,6 +17,7 @@ UNITS = {
     "reconstruction": "nats",
     "kl": "nats",
     "nll": "nats",
+    "marginal_nll": "nats",
     "importance_weighted_nll": "nats",
     "bits_per_dim": "bits/dim",
     "cost": "weighted, an example",

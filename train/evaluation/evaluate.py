@@ -39,8 +39,11 @@ def _measure(subject: Subject) -> dict[str, Measured]:
     return found
 
 
-def write(run: Run, num_samples: int, given_features: str | None) -> dict[str, Estimate]:
-    """Evaluate and write evaluation.json, with the hyper-parameters and provenance of the numbers."""
+def write(run: Run, num_samples: int, given_features: str | None, part: str = "test") -> dict[str, Estimate]:
+    """Evaluate and write evaluation.json, with the hyper-parameters and provenance of the numbers.
+
+    Where the run's test set is its `part` "valid", the file is evaluation_valid.json.
+    """
     found = evaluate_run(run, num_samples, given_features)
     latest = run_directory.read_sessions(run.path)[-1:]
     result = {
@@ -49,11 +52,13 @@ def write(run: Run, num_samples: int, given_features: str | None) -> dict[str, E
         "step": run.step,
         "selected_by": run.selected_by,
         "trained": run.trained,
+        "part": part,
         "test_examples": len(run.dataset.test["x"]),
         "num_samples": num_samples,
         "metrics": {name: estimate._asdict() for name, estimate in found.items()},
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "provenance": {name: value for session in latest for name, value in session.items() if name != "data_dir"},
     }
-    run_directory.write_json(run.path / "evaluation.json", result)
+    name = "evaluation.json" if part == "test" else f"evaluation_{part}.json"
+    run_directory.write_json(run.path / name, result)
     return found

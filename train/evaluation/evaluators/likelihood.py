@@ -23,7 +23,10 @@ def applies(subject: Subject) -> bool:
 
 
 def measure(subject: Subject) -> dict[str, Measured]:
-    """NLL, taken from the recipe's own metrics if they have it, and bits per dimension of discrete data."""
+    """NLL, taken from the recipe's own metrics if they have it, and bits per dimension of discrete data.
+
+    `marginal_nll` is -log p(x) of an exact class-conditional model, over all classes.
+    """
     recipe, x = subject.run.recipe, subject.test.prepared["x"]
     found: dict[str, np.ndarray] = {}
     nll = subject.example_metrics.get("nll")
@@ -31,6 +34,9 @@ def measure(subject: Subject) -> dict[str, Measured]:
         on_test = over_examples(measure_nll(recipe, subject.options.num_samples), batch_size=_BATCH_SIZE)
         found = on_test(subject.key(1), subject.model, subject.test.prepared)
         (nll,) = found.values()
+    if recipe.classify is not None and recipe.log_prob_is == "exact" and "marginal_nll" not in subject.example_metrics:
+        marginal = over_examples(_measure_marginal(recipe), batch_size=_BATCH_SIZE)
+        found |= marginal(subject.key(1), subject.model, {"x": x})
     nats = to_discrete(recipe, subject.run.prepare, x)
     if nats is not None:
         found["bits_per_dim"] = np.asarray(losses.bits_per_dim(jnp.asarray(nll + nats), x[0].size))
@@ -45,6 +51,12 @@ def measure_nll(recipe: Recipe, num_samples: int) -> Callable[[jax.Array, PyTree
         return lambda key, model, batch: {"nll": -log_prob(key, model, batch["x"], y=batch.get("y"))}
     sampled = functools.partial(log_prob, num_samples=num_samples)
     return lambda key, model, batch: {"importance_weighted_nll": -sampled(key, model, batch["x"], y=batch.get("y"))}
+
+
+def _measure_marginal(recipe: Recipe) -> Callable[[jax.Array, PyTree, dict], dict[str, jax.Array]]:
+    log_prob = recipe.log_prob
+    assert log_prob is not None
+    return lambda key, model, batch: {"marginal_nll": -log_prob(key, model, batch["x"])}
 
 
 def to_discrete(recipe: Recipe, prepare: Preparation, x: np.ndarray) -> np.ndarray | None:
