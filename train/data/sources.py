@@ -23,7 +23,8 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
             `stacked_mnist` (three digits of `mnist` as colour channels), `skewed_mnist` (class imbalance 50 : 1),
             `mnist_0_to_8` (without the nines), `mnist_9` (the nines, without labels), `mnist_dequantized` (with
             uniform noise, drawn once), `uci_adult`, `uci_dna`, `uci_mushrooms`, `uci_nips`, `uci_ocr_letters` (binary
-            tables of uci_binary.npz), `npz:PATH`, `tfds:NAME` (prepared as array_record), or NAME for a file NAME.npz in the data directory.
+            tables of uci_binary.npz), `npz:PATH`, `tfds:NAME` (prepared as array_record), or NAME for a file NAME.npz
+            in the data directory.
         data_dir: The data directory; None: the environment variable JAXGEN_DATA, or for tfds:NAME the default
             directory of TensorFlow Datasets.
 
