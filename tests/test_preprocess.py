@@ -182,6 +182,13 @@ def test_logit_squashes_dequantized_values(alpha):
     np.testing.assert_allclose(ends, [0, 0, 0.5, 1, 1], rtol=0, atol=1e-6)
 
 
+def test_the_logit_takes_floats_as_dequantized():
+    unit = np.array([0.0, 0.25, 0.5, 1.0], np.float32)
+    squashed = 1e-3 + (1 - 2e-3) * np.float64(unit)
+    found = preprocess.logit(1e-3)(jax.random.key(0), jnp.asarray(unit))
+    np.testing.assert_allclose(found, np.log(squashed / (1 - squashed)), rtol=1e-6, atol=2e-6)
+
+
 def test_the_log_det_of_the_logit_is_that_of_the_jacobian():
     prepare = preprocess.logit(1e-3)
     v = np.random.default_rng(0).uniform(0, 256, (3, 5))

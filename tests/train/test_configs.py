@@ -33,7 +33,8 @@ def test_it_takes_the_options_that_every_config_has(path):
     config = configs.load(str(path))
     parameters, bound = config.parameters, configs.bind(config, [])
 
-    assert set(IDENTITY) | parameters.keys() == bound.values.keys()
+    selecting = {"evaluate_every"} if bound.experiment.select else set()
+    assert set(IDENTITY) | parameters.keys() | selecting == bound.values.keys()
     variant = "from configs." in path.read_text()  # which has the options of another, with other defaults
     assert ("learning_rate" in parameters) == (variant or re.search("optax|optimizer", path.read_text()) is not None)
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
@@ -53,7 +54,8 @@ def test_the_options_of_every_run_override_its_own(path):
     assert bound.experiment._asdict().items() >= (given | {"valid_rows": (5, 10)}).items()
     identity = {name: value for name, value in given.items() if name in IDENTITY}
     assert bound.values.items() >= (identity | {"valid_rows": (5, 10)}).items()
-    assert not bound.values.keys() & {"evaluate_every", "checkpoint_every", "steps_per_call"}
+    assert not bound.values.keys() & {"checkpoint_every", "steps_per_call"}
+    assert ("evaluate_every" in bound.values) == (bound.experiment.select is not None)
 
 
 def test_its_docstring_has_its_command(path):

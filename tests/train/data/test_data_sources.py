@@ -75,6 +75,20 @@ def test_stacked_mnist_is_made_of_three_digits(tmp_path, monkeypatch):
     assert "expected --data-dir or JAXGEN_DATA" in refusal("stacked_mnist")
 
 
+def test_noise_of_the_dequantized_digits_is_drawn_once():
+    random = np.random.default_rng(0)
+    x = {"train": random.integers(0, 256, (60000, 2, 1)), "test": random.integers(0, 256, (10000, 2, 1))}
+    arrays = {f"x_{part}": values.astype(np.uint8) for part, values in x.items()}
+    arrays |= {f"y_{part}": np.arange(len(values)) for part, values in x.items()}
+    found = synthetic.dequantize_once(arrays)
+
+    legacy = np.random.RandomState(42)
+    for part, values in (("train", x["train"][:50000]), ("valid", x["train"][50000:]), ("test", x["test"])):
+        expected = (values[..., 0] + legacy.rand(len(values), 2)) / 256
+        np.testing.assert_array_equal(found[f"x_{part}"], expected[..., None].astype(np.float32))
+    np.testing.assert_array_equal(found["y_valid"], np.arange(50000, 60000))
+
+
 def test_a_digit_is_held_out_of_mnist(tmp_path):
     y = np.arange(230) % 10
     x = np.broadcast_to(y[:, None, None] * 20, (230, 28, 28)).astype(np.uint8).copy()
@@ -177,7 +191,7 @@ def test_slips_are_answered_with_a_suggestion(tmp_path):
     assert "did you mean digits?" in refusal("digts")
     assert "did you mean made?" in refusal("maed", str(tmp_path))
     assert "expected npz:some/made.npz" in refusal("some/made.npz", str(tmp_path))
-    made = "stacked_mnist, skewed_mnist, mnist_0_to_8, mnist_9"
+    made = "stacked_mnist, skewed_mnist, mnist_0_to_8, mnist_9, mnist_dequantized"
     expected = f"expected npz:PATH, tfds:NAME, digits, blobs, ring, grid, {made} or a bare NAME"
     assert f"no such scheme 'foo'; {expected}" in refusal("foo:bar")
 

@@ -95,6 +95,21 @@ def test_evaluate_prints_a_line_a_metric_and_writes_them(run, capsys):
     assert "data_dir" not in written["provenance"]
 
 
+def test_validation_data_is_measured_beside_the_test_data(run, capsys):
+    before = (run / "evaluation.json").read_text(), (run / "report.html").read_text()
+    main(["evaluate", str(run), "--num-samples", "4", "--features", "none", "--part", "valid"])
+    capsys.readouterr()
+
+    found = json.loads((run / "evaluation_valid.json").read_text())
+    loaded = runs.load(str(run), None)
+    assert (found["part"], found["test_examples"]) == ("valid", len(loaded.dataset.valid["x"]))
+    test = prepare_set(loaded.keys[0].evaluate, loaded.prepare, loaded.dataset.valid)
+    codes = loaded.recipe.encode(loaded.models[0], test.prepared["x"])
+    error = np.square(loaded.recipe.decode(loaded.models[0], codes) - test.prepared["x"]).sum((1, 2, 3)).mean()
+    assert found["metrics"]["squared_error"]["value"] == pytest.approx(float(error), rel=1e-5)
+    assert before == ((run / "evaluation.json").read_text(), (run / "report.html").read_text())
+
+
 def test_more_importance_samples_tighten_the_bound(run, capsys):
     def nll(num_samples: int) -> float:
         main(["evaluate", str(run), "--num-samples", str(num_samples), "--features", "none"])
@@ -178,6 +193,12 @@ def test_a_density_of_each_class_is_evaluated_as_a_classifier(tiny, tmp_path, ca
     found = json.loads((tmp_path / "run" / "evaluation.json").read_text())["metrics"]
     assert found["accuracy"]["value"] == pytest.approx(accuracy)
     assert found.keys() >= {"nll", "bits_per_dim"}
+    joint = jnp.stack(
+        [run.recipe.log_prob(key, run.models[0], test["x"], y=jnp.full(len(test["x"]), k)) for k in range(3)]
+    )
+    counts = np.float64(run.models[0].label_counts)
+    marginal = -jax.nn.logsumexp(joint + np.log(counts / counts.sum())[:, None], axis=0)
+    assert found["marginal_nll"]["value"] == pytest.approx(float(marginal.mean()), rel=1e-5)
     assert all(len(estimate["seeds"]) == 1 for estimate in found.values())
 
 
