@@ -71,7 +71,10 @@ def main(arguments: Sequence[str]) -> None:
             print(state(row, results, options))
         print("\n" + table.summary(rows), end="")
         return
-    chosen = [row for row in chosen if options.rows or missing(row, results, options)]
+    for row in chosen:
+        if options.rows and not missing(row, results, options):
+            print(state(row, results, options))
+    chosen = [row for row in chosen if missing(row, results, options)]
     hours = (
         None if options.hours is None else options.hours / max(1, sum(len(seeds_of(row, options)) for row in chosen))
     )
@@ -97,8 +100,8 @@ def seeds_of(row: Row, options: Options) -> range:
 
 
 def missing(row: Row, results: pathlib.Path, options: Options) -> list[int]:
-    """The seeds without a record; none for a row whose record is a single file."""
-    if row.file.endswith(".json"):
+    """The seeds without a record; none where a single file holds a record of the whole protocol."""
+    if row.file.endswith(".json") and row.verdict != "budget":
         return []
     return [seed for seed in seeds_of(row, options) if not (results / "rows" / row.id / f"{seed}.json").exists()]
 
@@ -128,8 +131,8 @@ def reproduce(row: Row, results: pathlib.Path, options: Options, hours: float | 
         record = run / ("evaluation.json" if row.part == "test" else f"evaluation_{row.part}.json")
         shutil.copy(record, folder / f"{seed}.json.tmp")
         (folder / f"{seed}.json.tmp").replace(folder / f"{seed}.json")
-    record = row if row.file.endswith(".json") else dataclasses.replace(row, file=f"rows/{row.id}")
-    done = table.with_measurement(record, table.measured(record, results), cut=bool(cut))
+    row = dataclasses.replace(row, file=f"rows/{row.id}")
+    done = table.with_measurement(row, table.measured(row, results), cut=bool(cut))
     # Read again: other rows may have been written since.
     others = table.read(results / "rows.toml")
     rows = [done if other.id == row.id else other for other in others]

@@ -73,6 +73,20 @@ def test_a_stopped_row_goes_on_with_the_seeds_that_it_lacks(results, calls):
     assert [call[call.index("--seed") + 1] for call in calls] == ["0", "2"]
 
 
+def test_only_a_budget_is_trained_again_where_a_record_stands(results, calls, capsys):
+    record = dataclasses.replace(ROW, file="record.json", value="2.00", low="1.00", high="3.00", verdict="reproduced")
+    table.write(results / "rows.toml", [record, dataclasses.replace(record, id="short", verdict="budget", seeds=2)])
+    run(results, "tiny")
+    assert not calls
+    assert "record.json" in capsys.readouterr().out
+
+    run(results)
+    assert [call[call.index("--seed") + 1] for call in calls] == ["0", "1"]
+    first, short = table.read(results / "rows.toml")
+    assert first == record
+    assert (short.file, short.value, short.verdict) == ("rows/short", "1.50", "reproduced")
+
+
 def test_a_row_of_validation_data_is_evaluated_there(results, calls):
     table.write(results / "rows.toml", [dataclasses.replace(ROW, part="valid", seeds=2)])
     run(results)
