@@ -15,7 +15,7 @@ from train.config import Bound, Config, RunOptions
 from train.data import Dataset, absent_classes, batch_rows, check_layout
 from train.engine import devices as available
 from train.engine import keys, run_directory
-from train.engine.checkpoint import has_ended
+from train.engine.checkpoint import check_path, has_ended
 from train.engine.compile import Steps, compile_steps
 from train.engine.selection import LESS_IS_BETTER, Selection
 from train.errors import InputError, first_line, warn
@@ -42,6 +42,7 @@ class Job(NamedTuple):
 def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
     """Check everything that a user could have got wrong: InputError, and nothing is written."""
     experiment, options = bound.experiment, bound.options
+    check_path(path)
     devices = available.choose(options.platform, options.devices)
     available.use_compilation_cache(options.compilation_cache)
     dataset = runs.open_experiment_data(experiment, options.data_dir)

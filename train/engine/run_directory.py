@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any, Self
@@ -18,10 +19,23 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 
 
 def write_text(path: pathlib.Path, text: str) -> None:
-    """As `write_json`, for text."""
+    """As `write_json`, for text; it is on the disk when this returns."""
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     temporary.replace(path)
+    flush(path.parent)
+
+
+def flush(path: pathlib.Path) -> None:
+    """Wait until the entries of a directory, or the content of a file, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def publish(path: pathlib.Path, to: pathlib.Path) -> None:

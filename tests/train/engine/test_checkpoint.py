@@ -1,12 +1,24 @@
 """Checkpoints that are broken, out of the way or of something else."""
 
+import json
+import os
 import pathlib
 import shutil
 
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 from run_files import bits_of
 
+from jaxgen.recipe import State
 from train.__main__ import main
+from train.engine import run_directory
+from train.engine.checkpoint import Checkpoints, read_model
+from train.engine.checkpoint.stored import BrokenError
+from train.engine.selection import Selection
+from train.errors import RunFailedError
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
@@ -40,6 +52,143 @@ def test_a_broken_newest_checkpoint_is_named_removed_and_trained_again(train, tm
     assert "resumed at step 10 of 30" in out
     assert bits_of(tmp_path / "whole", 30) == bits_of(tmp_path / "run", 30)
     assert bits_of(tmp_path / "whole", 20) == bits_of(tmp_path / "run", 20)
+
+
+def flip_a_bit_of_its_description(checkpoint: pathlib.Path) -> None:
+    file = checkpoint / "meta" / "metadata"
+    file.write_text(file.read_text().replace("float32", "floau32", 1))
+
+
+@pytest.mark.parametrize("rule", ["cut", "emptied", "zeroed", "removed"])
+def test_arrays_in_files_of_their_own_may_be_damaged_in_any_way(tmp_path, capsys, rule):
+    """Small arrays are stored inline, and Orbax fails in other ways."""
+    like = large_state(0.0)
+    with Checkpoints(tmp_path) as checkpoints:
+        for step in (10, 20):
+            checkpoints.save(step, large_state(step), jax.random.key(0), Selection(None, None, 1))
+    (file,) = [file for file in data_files(tmp_path / "checkpoints" / "20" / "model") if file.stat().st_size > 1e5]
+    whole = file.read_bytes()
+    file.write_bytes({"cut": whole[:1000], "emptied": b"", "zeroed": bytes(len(whole)), "removed": b""}[rule])
+    if rule == "removed":
+        file.unlink()
+
+    assert read_model(tmp_path / "checkpoints", like.model).step == 10
+    with Checkpoints(tmp_path) as checkpoints:
+        restored = checkpoints.restore(like, jax.random.key(0), lambda step: True, most_lost=10)
+    assert restored is not None
+    assert restored.step == 10
+    chex.assert_trees_all_equal(restored.state, large_state(10))
+    said = capsys.readouterr().err
+    assert said.count("is broken") == said.count("\n") == 2
+
+
+def large_state(value: float) -> State:
+    leaf = value + jnp.arange(200_000.0)
+    return State({"kernel": leaf}, {"moment": 2 * leaf})
+
+
+def data_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    return [file for file in folder.rglob("*") if file.is_file() and file.parent.name == "d"]
+
+
+def test_no_flipped_bit_of_an_array_is_trained_on(tmp_path):
+    """Of what can be read at all, nothing differs from what was written."""
+    state, random = large_state(1.0), np.random.default_rng(0)
+    with Checkpoints(tmp_path / "whole") as checkpoints:
+        checkpoints.save(10, state, jax.random.key(3), Selection(None, None, 1))
+    refused = 0
+    for trial in range(24):
+        shutil.copytree(tmp_path / "whole", tmp_path / str(trial))
+        files = data_files(tmp_path / str(trial))
+        file = files[trial % len(files)]
+        content = bytearray(file.read_bytes())
+        content[random.integers(len(content))] ^= 1 << int(random.integers(8))
+        file.write_bytes(content)
+        with Checkpoints(tmp_path / str(trial)) as checkpoints:
+            try:
+                restored = checkpoints.restore(state, jax.random.key(0), lambda step: True, most_lost=10)
+            except RunFailedError:
+                refused += 1
+                continue
+        assert restored is not None
+        chex.assert_trees_all_equal(restored.state, state)
+        assert (jax.random.key_data(restored.key) == jax.random.key_data(jax.random.key(3))).all()
+    assert refused >= 8  # most bits are those of the arrays
+
+
+def test_a_damaged_description_is_no_other_model(train, tmp_path, capsys):
+    assert train(tmp_path / "run", "--steps", "20") == 0
+    flip_a_bit_of_its_description(tmp_path / "run" / "checkpoints" / "20")
+    capsys.readouterr()
+
+    assert train(tmp_path / "run", "--steps", "30") == 0
+    out, err = capsys.readouterr()
+    assert "resumed at step 10 of 30" in out
+    assert err.count("is broken and is removed") == 1
+
+
+def test_a_directory_with_a_number_for_a_name_is_no_checkpoint(train, tmp_path, capsys):
+    assert train(tmp_path / "run", "--steps", "20") == 0
+    (tmp_path / "run" / "checkpoints" / "999").mkdir()
+    capsys.readouterr()
+
+    assert train(tmp_path / "run", "--steps", "30") == 0
+    out, err = capsys.readouterr()
+    assert "resumed at step 20 of 30" in out
+    assert "999 is broken and is removed: it has no meta" in err
+
+
+def test_a_checkpoint_without_digests_still_opens(train, tmp_path):
+    assert train(tmp_path / "run", "--steps", "20") == 0
+    for step in (10, 20):
+        file = tmp_path / "run" / "checkpoints" / str(step) / "meta" / "metadata"
+        file.write_text(
+            json.dumps({name: value for name, value in json.loads(file.read_text()).items() if name != "digests"})
+        )
+    assert train(tmp_path / "run", "--steps", "30") == 0
+
+
+@pytest.mark.parametrize("character", ["[", "*", "?", "\\"])
+def test_a_path_that_orbax_takes_for_a_pattern_is_refused_before_training(train, tmp_path, capsys, character):
+    parent = tmp_path / f"a{character}b"
+    assert train(parent / "run", "--steps", "10") == 2
+    assert f"expected a path without {character}" in capsys.readouterr().err
+    assert not parent.exists()
+
+
+@pytest.mark.parametrize("name", ["a b", "a]b", "a%20b", "a#b", "a{b}", "ä日本", "a'b", 'a"b', "gs:x", "a\nb"])
+def test_checkpoints_can_be_read_whatever_else_is_in_their_path(tmp_path, name):
+    state = large_state(1.0)
+    with Checkpoints(tmp_path / name) as checkpoints:
+        checkpoints.save(10, state, jax.random.key(0), Selection(None, None, 1))
+    chex.assert_trees_all_equal(read_model(tmp_path / name / "checkpoints", state.model).model, state.model)
+
+
+def test_a_first_checkpoint_that_cannot_be_read_back_ends_the_run(tmp_path, monkeypatch):
+    def lose(*_, **__):
+        raise BrokenError("nothing is there")
+
+    monkeypatch.setattr("train.engine.checkpoint.stored.read", lose)
+    with Checkpoints(tmp_path) as checkpoints, pytest.raises(RunFailedError, match="cannot be read back"):
+        checkpoints.save(10, large_state(1.0), jax.random.key(0), Selection(None, None, 1))
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(10, large_state(1.0), jax.random.key(0), Selection(None, None, 1))
+    written = tmp_path / "checkpoints" / "10"
+    expected = {str(path) for path in [written.parent, written, *written.rglob("*")]}
+    assert expected <= set(flushed)
+
+
+def test_a_small_file_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    run_directory.write_text(tmp_path / "a.json", "{}")
+    # Under its temporary name, and then the directory that has it under its own.
+    assert flushed == [str(tmp_path / "a.json.tmp"), str(tmp_path)]
 
 
 def test_a_run_whose_checkpoints_are_all_broken_says_so_and_removes_none(train, tmp_path, capsys):

@@ -1,0 +1,13 @@
+"""Checkpoints of a run: which are kept, which one a run goes on from, and what one holds."""
+
+from train.engine.checkpoint.series import (
+    Checkpoints,
+    ReadModel,
+    check_path,
+    has_ended,
+    newest_step,
+    not_finite,
+    read_model,
+)
+
+__all__ = ["Checkpoints", "ReadModel", "check_path", "has_ended", "newest_step", "not_finite", "read_model"]
