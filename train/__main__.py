@@ -5,6 +5,7 @@ import importlib
 import pathlib
 import sys
 import time
+import warnings
 
 STARTED = time.perf_counter()  # before the imports that a person waits for
 
@@ -43,8 +44,11 @@ def main(arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage())
         raise SystemExit(0 if arguments else 2)
-    from train.errors import InputError, one_line_failures
+    from train.errors import InputError, LenientStream, one_line_failures
 
+    for name in ("stdout", "stderr"):
+        if not isinstance(getattr(sys, name), LenientStream):
+            setattr(sys, name, LenientStream(getattr(sys, name)))
     with one_line_failures():
         name, *options = arguments
         if name.startswith("-"):
@@ -56,4 +60,10 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    if not sys.warnoptions:  # those of libraries; the application's own are printed by train.errors
+        warnings.simplefilter("ignore")
+    try:
+        main(sys.argv[1:])
+    except KeyboardInterrupt:  # before there was anything to interrupt, as during imports
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None

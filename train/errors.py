@@ -1,8 +1,10 @@
 """How the application ends when it cannot go on: one clear line and an exit code, no traceback for a slip."""
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
+from typing import Any, TextIO
 
 import jax
 
@@ -23,6 +25,37 @@ def warn(message: str) -> None:
 def first_line(error: Exception) -> str:
     """The type of an exception and the first line of what it says."""
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
+class LenientStream:
+    """A stream that drops what can no longer be written: a closed pipe or a full disk behind it ends no run."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to `stream` while that is possible."""
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the stream's own."""
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or drop."""
+        with self._dropping():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or drop."""
+        with self._dropping():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _dropping(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            # What is still in the buffer would fail again when the process ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 @contextlib.contextmanager

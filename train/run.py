@@ -65,7 +65,10 @@ def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *optio
 
 
 def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> tuple[int, bool]:
-    """Train from the newest checkpoint, or from the start: the step that was reached, and whether none is left."""
+    """Train from the newest checkpoint, or from the start: the step that was reached, and whether to go on from there.
+
+    Not where steps are left, or a request to stop came.
+    """
     experiment, seeds = job.experiment, job.experiment.seeds
     run_keys = keys.make_seed_keys(experiment.seed, seeds)
     rows = functools.partial(rows_of_seeds, experiment, job.dataset.spec.num_train, job.recipe.draws)
@@ -108,9 +111,10 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
 
             hooks = Hooks(rows, _validation(job), show, timing.seconds, stop)
             reached, _ = loop(job.steps, state, key, data, plan, log, checkpoints, selection, hooks)
+            stopped = stop()  # also where the request came during the last call
         run_directory.complete_session(path, timing.facts())
         console.print("  ".join(f"{name} {value}" for name, value in timing.facts().items()))
-    return reached, reached == experiment.steps or bool(selection.stopped.all())
+    return reached, not stopped and (reached == experiment.steps or bool(selection.stopped.all()))
 
 
 def _validation(job: Job) -> Callable[[PyTree], Mapping[str, np.ndarray]]:

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from train.engine.run_directory import write_text
+from train.errors import RunFailedError
 
 
 def read(path: pathlib.Path) -> list[dict]:
@@ -55,8 +56,11 @@ class MetricsLog:
         """One line: the step, each metric (of several seeds a list, null where one has none), and further facts."""
         values = {name: np.where(np.isnan(value), np.array(None), value).tolist() for name, value in metrics.items()}
         line = {"step": step, **values, **facts}
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+        except OSError as error:  # which does not name the file
+            raise RunFailedError(f"{self._file.name} could not be written: {error.strerror}") from error
         if self._events:
             for name, value in metrics.items():
                 self._events.add_scalar(name, float(np.nanmean(value)), step)

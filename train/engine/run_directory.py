@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, Self
 
-from train.errors import InputError, warn
+from train.errors import InputError, RunFailedError, warn
 
 # What may lie in a directory before config.json does: a run that was killed in its first moments.
 _BEFORE_CONFIG = {"lock", "config.json.tmp"}
@@ -21,12 +21,15 @@ def write_json(path: pathlib.Path, value: Any) -> None:
 def write_text(path: pathlib.Path, text: str) -> None:
     """As `write_json`, for text; it is on the disk when this returns."""
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    flush(path.parent)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        flush(path.parent)
+    except OSError as error:  # which does not always name the file
+        raise RunFailedError(f"{path} could not be written: {error.strerror}") from error
 
 
 def flush(path: pathlib.Path) -> None:
@@ -73,9 +76,14 @@ class RunDirectory:
             raise InputError(f"--run-dir {path}: expected a directory that can be written: {error.strerror}") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             self._lock.close()
             raise InputError(f"--run-dir {path}: expected a run that is not in use; another process runs it") from error
+        except OSError as error:
+            self._lock.close()
+            raise InputError(
+                f"--run-dir {path}: expected a file system whose files can be locked: {error.strerror}"
+            ) from error
 
     def __enter__(self) -> Self:
         """Hold the directory for a `with` block."""

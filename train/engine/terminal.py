@@ -64,9 +64,11 @@ class Timing:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM or an interrupt has come since; a second one ends the process as usual."""
+    """Whether SIGTERM, SIGHUP or an interrupt has come since; a second one ends the process as usual."""
     came: list[int] = []
-    usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    if usual[signal.SIGHUP] == signal.SIG_IGN:  # under nohup
+        del usual[signal.SIGHUP]
 
     def note(number: int, frame: FrameType | None) -> None:
         del frame

@@ -1,0 +1,117 @@
+"""Signals, pipes and disks that fail, in one process."""
+
+import errno
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from train.engine import run_directory, terminal
+from train.engine.loop import loop
+from train.errors import InputError, LenientStream, RunFailedError
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signals_are_requests_to_stop(number):
+    usual = signal.getsignal(number)
+    with terminal.stop_requests() as stop:
+        assert not stop()
+        os.kill(os.getpid(), number)
+        assert stop()
+        assert signal.getsignal(number) == usual  # a second one ends the process
+    assert signal.getsignal(number) == usual
+
+
+def test_a_hangup_that_is_ignored_stays_so():
+    usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with terminal.stop_requests() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop()
+    finally:
+        signal.signal(signal.SIGHUP, usual)
+
+
+def test_a_request_during_the_last_call_is_not_swallowed(train, tmp_path, monkeypatch, capsys):
+    """The run is saved at its end, and evaluated by the next start."""
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return loop(*arguments)
+
+    # The loop hears of requests between calls, and here there is a single one.
+    monkeypatch.setattr("train.run.loop", interrupted)
+    assert train(tmp_path / "run", "--steps", "10") == 0
+    assert "stopped and saved at step" in capsys.readouterr().out
+    assert not (tmp_path / "run" / "evaluation.json").exists()
+
+
+def test_a_closed_pipe_ends_no_run(tmp_path):
+    program = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from train.errors import LenientStream
+sys.stdout = LenientStream(sys.stdout)
+for number in range(20000):
+    print("a line that nobody reads", number)
+open({str(tmp_path / "end")!r}, "w").write("reached")
+"""
+    reader, writer = os.pipe()
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    os.close(reader)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, b"")
+    assert (tmp_path / "end").read_text() == "reached"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_behind_the_output_ends_no_run():
+    with open("/dev/full", "w") as full:
+        stream = LenientStream(full)
+        print("lost", file=stream, flush=True)
+        print("lost", file=stream, flush=True)
+        assert stream.name == "/dev/full"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+def test_a_full_disk_names_the_file(tmp_path):
+    (tmp_path / "a.json.tmp").symlink_to("/dev/full")
+    with pytest.raises(RunFailedError, match=r"a\.json could not be written: No space left on device"):
+        run_directory.write_json(tmp_path / "a.json", {})
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [(errno.EWOULDBLOCK, "another process runs it"), (errno.ENOLCK, "files can be locked: No locks available")],
+)
+def test_a_lock_that_cannot_be_had_says_why(tmp_path, monkeypatch, number, message):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(run_directory.fcntl, "flock", refuse)
+    with pytest.raises(InputError, match=message):
+        run_directory.RunDirectory(tmp_path / "run")
+
+
+def test_an_interrupt_while_importing_is_one_line(tmp_path):
+    """A module that is imported first is interrupted in place of a person's ctrl-C."""
+    (tmp_path / "chex.py").write_text("raise KeyboardInterrupt")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "train", "vae_digits"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 130
+    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("interrupted")
+    assert ended.stdout == ""
