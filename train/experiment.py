@@ -38,8 +38,11 @@ class Bounds(NamedTuple):
     expected: str
 
 
-Size = Annotated[int, Bounds(lambda value: value >= 1, "a whole number of at least 1")]
-Count = Annotated[int, Bounds(lambda value: value >= 0, "a whole number of at least 0")]
+# The most are those of the 32-bit integers in which steps and indices are counted.
+Size = Annotated[int, Bounds(lambda value: 1 <= value < 2**31, "a whole number from 1 to 2147483647")]
+Count = Annotated[int, Bounds(lambda value: 0 <= value < 2**31, "a whole number from 0 to 2147483647")]
+# All seeds are held in the memory of a device at once.
+Seeds = Annotated[int, Bounds(lambda value: 1 <= value <= 1024, "a whole number from 1 to 1024")]
 Seed = Annotated[int, Bounds(lambda value: 0 <= value < 2**31, "a whole number from 0 to 2147483647")]
 Fraction = Annotated[float, Bounds(lambda value: 0 <= value < 1, "a number from 0 to less than 1")]
 Share = Annotated[float, Bounds(lambda value: 0 < value < 1, "a number above 0 and less than 1")]
@@ -61,7 +64,7 @@ class Experiment(NamedTuple):
     batch_size: Size
     steps: Size
     seed: Seed = 0
-    seeds: Size = 1
+    seeds: Seeds = 1
     #: Rows (first, end) of training data that validate, where the data has no part of its own for it; None: the last
     #: tenth. A convention about one data set: one without so many rows ignores it.
     valid_rows: tuple[Count, Count] | None = None

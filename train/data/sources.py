@@ -2,8 +2,7 @@
 
 import difflib
 import os
-import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,9 @@ import numpy as np
 from train.data import synthetic
 from train.data.conventions import CONVENTIONS
 from train.data.dataset import ARRAY_NAMES, Arrays, Dataset, from_arrays
+from train.data.npz import read_npz
 from train.data.prepared import read_prepared
-from train.errors import InputError, first_line
+from train.errors import InputError
 
 
 def open_data(source: str, data_dir: str | None) -> Dataset:
@@ -40,7 +40,7 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
         path = _find(CONVENTIONS[source].file if source in CONVENTIONS else source, data_dir)
         return from_arrays(str(path), _read_named(path, source))._replace(source=source)
     if scheme == "npz":
-        return from_arrays(source, _read(Path(os.path.expanduser(rest)), ARRAY_NAMES))
+        return from_arrays(source, read_npz(Path(os.path.expanduser(rest)), ARRAY_NAMES))
     if scheme == "tfds":
         return from_arrays(source, read_prepared(rest, data_dir))
     raise InputError(
@@ -100,24 +100,6 @@ def _find(name: str, data_dir: str | None) -> Path:
     )
 
 
-def _read(path: Path, names: Iterable[str]) -> Arrays:
-    """Read the named arrays that an .npz file has; its other arrays are ignored."""
-    expected = "expected an .npz file of plain arrays, as numpy.savez writes it"
-    try:
-        with path.open("rb") as file:
-            if not zipfile.is_zipfile(file):
-                raise InputError(f"{path}: is no .npz file, or a truncated one; {expected}")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
-                return {name: np.asarray(archive[name]) for name in names if name in archive}
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; {expected}") from error
-    except Exception as error:  # zipfile, zlib and numpy raise different errors for damaged files
-        raise InputError(f"{path}: cannot be read ({first_line(error)}); {expected}") from error
-
-
 def _read_with_labels(path: Path) -> Arrays:
     arrays = _read_named(path)
     for name in ("x_train", "y_train", "x_test", "y_test"):
@@ -130,9 +112,9 @@ def _read_named(path: Path, name: str | None = None) -> Arrays:
     """The arrays of a file under the name of its data set, which is that of the file where it holds one alone."""
     name = name or path.stem
     if name not in CONVENTIONS:
-        return _read(path, ARRAY_NAMES)
+        return read_npz(path, ARRAY_NAMES)
     file, shapes, split = CONVENTIONS[name]
-    arrays = _read(path, shapes)
+    arrays = read_npz(path, shapes)
     for array, shape in shapes.items():
         if array not in arrays or arrays[array].shape != shape or arrays[array].dtype != np.uint8:
             found = f"{arrays[array].dtype} {arrays[array].shape}" if array in arrays else "missing"

@@ -1,13 +1,14 @@
 """Every source of data by name, and what is said where there is none."""
 
 import io
+import os
 import pickle
 import zipfile
 
 import numpy as np
 import pytest
 
-from train.data import find_data_directory, from_arrays, open_data, synthetic
+from train.data import find_data_directory, from_arrays, npz, open_data, synthetic
 from train.errors import InputError
 
 PIXELS = np.arange(20 * 4 * 5, dtype=np.uint8).reshape(20, 4, 5)
@@ -155,7 +156,7 @@ def damaged_files():
         "truncated": (whole[: len(whole) // 2], "is no .npz file, or a truncated one"),
         "garbled": (whole[:200] + bytes(300) + whole[500:], "cannot be read ("),
         "objects": (objects, "cannot be read (ValueError: Object arrays cannot be loaded when allow_pickle=False)"),
-        "no arrays": (stream_of_text, "x_train is of type |S8; expected uint8"),
+        "no arrays": (stream_of_text, "cannot be read (ValueError: the magic string is not correct"),
     }
 
 
@@ -265,3 +266,30 @@ def test_mixtures_lie_around_their_centers(name, modes, std):
     # 200,000 standard normal numbers: their mean is within 0.01 of 0 and their standard deviation of 1.
     np.testing.assert_allclose([away.mean(), away.std() - 1], 0, atol=0.01)
     np.testing.assert_allclose(np.bincount(data.train["y"]) / 100_000, 1 / modes, rtol=0.08)
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    for path in (tmp_path / "pipe.npz", "/dev/zero"):
+        with pytest.raises(InputError, match="is no regular file"):
+            open_data(f"npz:{path}", None)
+
+
+def test_arrays_larger_than_memory_are_refused_by_their_headers(tmp_path, monkeypatch):
+    """The file is small: it says how large its arrays are, as a compressed one of zeros does."""
+    np.savez_compressed(tmp_path / "bomb.npz", x_train=np.zeros((4000, 5000), np.uint8), x_test=np.zeros(3, np.uint8))
+    monkeypatch.setattr(npz, "free_memory", lambda: 10_000_000)
+    with pytest.raises(InputError, match=r"the largest of them x_train, take 0\.0 GB; expected at most the 0\.0 GB"):
+        open_data(f"npz:{tmp_path / 'bomb.npz'}", None)
+    assert (tmp_path / "bomb.npz").stat().st_size < 100_000
+
+
+def test_the_memory_of_a_control_group_counts(tmp_path, monkeypatch):
+    whole = npz.free_memory()
+    assert 0 < whole <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    (tmp_path / "memory.max").write_text("5000000\n")
+    (tmp_path / "memory.current").write_text("2000000\n")
+    monkeypatch.setattr(npz, "_CGROUP", tmp_path)
+    assert npz.free_memory() == 3_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert npz.free_memory() > 3_000_000

@@ -129,7 +129,7 @@ def test_half_of_the_range_is_one():
         (["--data", "ring"], "--data ring: expected labels, and values in [0, 1]"),
         (["--data", "nothing"], "nothing"),
         (["--sizes", "10", "1295"], "--sizes 1295: expected at most the 1294 training examples"),
-        (["--sizes", "0"], "--sizes (0,): expected a whole number of at least 1"),
+        (["--sizes", "0"], "--sizes (0,): expected a whole number from 1 to 2147483647"),
         (["--repeats", "0"], "--repeats 0"),
         (["--l2", "0"], "--l2 0"),
         (["--subsets", "odd"], "--subsets"),
