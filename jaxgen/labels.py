@@ -1,8 +1,34 @@
-"""The prior of y: how often each class was counted in training."""
+"""Class labels as indices, and the prior of y: how often each class was counted in training."""
 
 import chex
 import jax
 import jax.numpy as jnp
+
+
+def rows(values: jax.Array, y: jax.Array) -> jax.Array:
+    """values[y], the row of each example's class: [K, ...], integers [B] -> [B, ...].
+
+    NaN for a y outside 0..K-1, where indexing would give another class: negative ones count from the end, and those
+    past it are clamped. Raises AssertionError unless y is integers [B].
+    """
+    chex.assert_rank(y, 1)
+    chex.assert_type(y, int)
+
+    return values.at[y].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
+
+
+def scores(values: jax.Array, y: jax.Array) -> jax.Array:
+    """The value of each example's class: [B, K], integers [B] -> [B].
+
+    NaN for a y outside 0..K-1, as in `rows`. Raises AssertionError unless shapes match and y is integers.
+    """
+    chex.assert_rank([values, y], [2, 1])
+    chex.assert_equal_shape_prefix([values, y], 1)
+    chex.assert_type(y, int)
+
+    # An index past the end gives NaN; a negative one would count from the end.
+    index = jnp.where(y < 0, values.shape[1], y.astype(jnp.int32))
+    return jnp.take_along_axis(values, index[:, None], axis=1)[:, 0]
 
 
 def count(counts: jax.Array, y: jax.Array, axis_name: str | None = None) -> jax.Array:

@@ -15,6 +15,9 @@ def example_keys(key: jax.Array, num_local: int, axis_name: str | None = None) -
 
     Row j of the global batch has `fold_in(key, j)`, so that one device and N devices draw the same noise. Under
     `axis_name` this device holds the rows starting at `axis_index * num_local`.
+
+    This needs a threefry key, JAX's default. Under `vmap` the generators rbg and unsafe_rbg draw everything from the
+    first key: their noise differs between numbers of devices.
     """
     first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * num_local
     return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, first + jnp.arange(num_local))

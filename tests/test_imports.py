@@ -159,7 +159,11 @@ def test_every_module_of_the_application_lies_in_a_room():
 @pytest.mark.parametrize(("module", "path"), list(sources()))
 def test_our_own_modules_are_imported_at_the_top(module, path):
     # The dispatch imports the one command that was asked for, and help imports nothing.
-    allowed = {"train.errors.InputError", "train.errors.one_line_failures"} if module == "train.__main__" else set()
+    allowed = (
+        {f"train.errors.{name}" for name in ("InputError", "LenientStream", "one_line_failures")}
+        if module == "train.__main__"
+        else set()
+    )
     assert hidden(path.read_text()) <= allowed
 
 
@@ -261,3 +265,14 @@ def test_imports_are_light(statement, absent):
     program = f"import sys\n{statement}\nprint(*(name for name in {absent.split()} if name in sys.modules))"
     result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [ROOT / "train", ROOT / "jaxgen", *(ROOT / "train").glob("[!_]*/"), *(ROOT / "jaxgen").glob("[!_]*/")],
+    ids=lambda folder: folder.name,
+)
+def test_a_folder_is_taken_in_at_a_glance(folder):
+    members = {"configs", "models", "recipes", "commands", "evaluators"}  # lists, which may be longer
+    entries = [entry for entry in folder.iterdir() if entry.name not in ("__init__.py", "__pycache__", "py.typed")]
+    assert folder.name in members or len(entries) <= (13 if folder.parent == ROOT else 12), entries

@@ -45,3 +45,28 @@ def test_classes_are_drawn_as_often_as_they_came():
     drawn = np.asarray(labels.draw(jax.random.key(0), COUNTS, 4000))
     assert not np.any(drawn == 1)
     assert abs(np.mean(drawn == 0) - 0.75) < 4.5 * np.sqrt(0.75 * 0.25 / 4000)
+
+
+OUTSIDE = [-1, 0, 2, 3, 100, -100]
+
+
+@pytest.mark.parametrize("dtype", [jnp.int8, jnp.int32])
+def test_an_index_without_a_class_gives_nan_and_no_other_class(dtype):
+    y, inside = jnp.array(OUTSIDE, dtype), np.isin(OUTSIDE, range(3))
+    table = np.arange(6.0).reshape(3, 2)
+    expected = np.where(inside[:, None], table[np.clip(OUTSIDE, 0, 2)], np.nan)
+    np.testing.assert_array_equal(jax.jit(labels.rows)(jnp.asarray(table), y), expected)
+
+    by_example = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    expected = np.where(inside, by_example[np.arange(6), np.clip(OUTSIDE, 0, 2)], np.nan)
+    np.testing.assert_array_equal(jax.jit(labels.scores)(jnp.asarray(by_example), y), expected)
+
+
+def test_small_integers_hold_no_class_beyond_them():
+    wide = jnp.arange(512.0).reshape(2, 256)
+    np.testing.assert_array_equal(labels.scores(wide, jnp.array([-1, 127], jnp.int8)), [np.nan, 383.0])
+
+
+def test_scores_belong_to_examples():
+    with pytest.raises(AssertionError):
+        labels.scores(jnp.zeros((2, 3)), jnp.zeros(3, jnp.int32))

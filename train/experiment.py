@@ -1,11 +1,12 @@
-"""Experiments, which configs return, and the bounds in which configs state their hyper-parameters."""
+"""Experiments, which configs return, and the types and bounds in which configs state their hyper-parameters."""
 
 import dataclasses
 import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, NamedTuple
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import jax
 import numpy as np
@@ -104,3 +105,37 @@ def variant(config: Callable[..., Experiment], **values: Any) -> Callable[..., E
 
     experiment.__signature__ = inspect.signature(with_defaults)  # type: ignore[attr-defined]
     return experiment
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value that was read from JSON is of this type, within its bounds.
+
+    The types are those of hyper-parameters, and TypedDict or NamedTuple for dictionaries; tuples are lists in JSON.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True
+    if origin is Annotated:
+        bounds = (bound for bound in kind.__metadata__ if isinstance(bound, Bounds))
+        return fits(value, arguments[0]) and all(value is None or bound.accepts(value) for bound in bounds)
+    if origin in (Union, UnionType):
+        return any(fits(value, one) for one in arguments)
+    if origin is Literal:
+        return any(type(value) is type(one) and value == one for one in arguments)
+    if origin is tuple and arguments[-1] is not Ellipsis:
+        return isinstance(value, list) and len(value) == len(arguments) and all(map(fits, value, arguments))
+    if (origin or kind) in (list, tuple):
+        return isinstance(value, list) and all(fits(one, arguments[0]) for one in value if arguments)
+    if origin is dict:
+        return isinstance(value, dict) and all(fits(one, arguments[1]) for one in value.values())
+    if isinstance(kind, type) and issubclass(kind, dict | tuple) and kind is not dict:  # a TypedDict or a NamedTuple
+        hints, required = get_type_hints(kind), getattr(kind, "__required_keys__", kind.__annotations__.keys())
+        return (
+            isinstance(value, dict)
+            and required <= value.keys()
+            and all(fits(value[name], hint) for name, hint in hints.items() if name in value)
+        )
+    if kind in (int, float):
+        whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+        return whole or (kind is float and isinstance(value, float))
+    return isinstance(value, kind or NoneType) if kind is None or isinstance(kind, type) else True

@@ -29,6 +29,7 @@ _STEPS_PER_CALL_ON_ACCELERATORS = 200
 class Job(NamedTuple):
     """A validated run: all that training needs."""
 
+    config: Config
     experiment: Experiment
     dataset: Dataset
     recipe: Recipe
@@ -59,7 +60,7 @@ def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
     steps_per_call = choose_steps_per_call(experiment, there["steps_per_call"] if there else None, devices[0].platform)
     record["steps_per_call"] = steps_per_call
     experiment = experiment._replace(steps_per_call=steps_per_call)
-    job = Job(experiment, dataset, recipe, prepare, devices, steps, record, bound.defaults)
+    job = Job(config, experiment, dataset, recipe, prepare, devices, steps, record, bound.defaults)
     if not has_ended(path, experiment.steps):  # a finished run takes no step
         trace_steps(config, job)
     return job

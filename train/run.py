@@ -13,11 +13,12 @@ from train import config as configs
 from train import preflight, runs
 from train.config import Config
 from train.data import find_data_directory
-from train.engine import keys, provenance, run_directory, terminal
+from train.engine import keys, run_directory, terminal
 from train.engine.checkpoint import Checkpoints, has_ended, newest_step
 from train.engine.collapse import CollapseWatch
 from train.engine.log import MetricsLog
 from train.engine.loop import Hooks, Plan, is_evaluated, loop
+from train.engine.record import provenance, source
 from train.engine.selection import Selection
 from train.engine.terminal import Timing, console, progress_bar
 from train.engine.validation import compile_validation, prepare_set
@@ -31,9 +32,8 @@ def train(job: Job, path: pathlib.Path, data_dir: str | None, started: float) ->
 
     `data_dir` is the option of that name, `started` the process's start by `time.perf_counter`.
     """
-    session = provenance.session(
-        job.devices, job.record["steps_per_call"], find_data_directory(job.experiment.data, data_dir)
-    )
+    directory = find_data_directory(job.experiment.data, data_dir)
+    session = provenance.session(job.config, job.devices, job.record["steps_per_call"], directory)
     reached, ended = _take_steps(job, path, session, started)
     if not ended:
         console.print(f"stopped and saved at step {reached}; the same command goes on from there")
@@ -54,14 +54,14 @@ def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *optio
     bound = configs.bind(config, given + (["--data-dir", run.data_dir] if run.data_dir else []))
     job = preflight.validate(config, bound, path)
     if has_ended(path, job.experiment.steps):
-        found = runs.load(str(path), run.data_dir)
+        found = runs.load(str(path), run.data_dir, config=config)
         if found.trained == newest_step(path):  # unless its last checkpoint is broken
             return found
     with run_directory.RunDirectory(path) as directory:
         directory.claim(job.record, job.defaults)
         if not train(job, path, run.data_dir, time.perf_counter()):
             raise KeyboardInterrupt
-    return runs.load(str(path), run.data_dir)
+    return runs.load(str(path), run.data_dir, config=config)
 
 
 def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> tuple[int, bool]:
@@ -88,14 +88,14 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
                 selection.resume(restored.seen, restored.best)
             console.print(f"resumed at step {first} of {experiment.steps}")
         run_directory.continue_as(path, job.record)
-        for stale in (
-            "evaluation.json",
-            "evaluation_valid.json",
-            "report.html",
-        ):  # of fewer steps: nothing may take them for the end of these
+        # Of fewer steps: nothing may take them for the end of these.
+        for stale in ("evaluation.json", "evaluation_valid.json", "report.html"):
             (path / stale).unlink(missing_ok=True)
-        for difference in run_directory.append_session(path, session):
-            warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
+        for before in run_directory.read_sessions(path)[-1:]:
+            for difference in provenance.differences(before, session):
+                warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
+        source.keep(path, job.config.files)
+        run_directory.append_session(path, session)
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
         timing, watch = Timing(started), CollapseWatch(first)
         with (

@@ -28,7 +28,8 @@ from train.engine import devices, run_directory
 from train.engine.checkpoint import ReadModel, newest_step, read_model
 from train.engine.compile import first_state, prepare_batch
 from train.engine.keys import Keys, make_keys
-from train.errors import InputError
+from train.engine.record import source
+from train.errors import InputError, warn
 from train.experiment import Experiment
 
 
@@ -46,6 +47,10 @@ class Reading:
     """cpu, gpu or tpu; None: the best there is."""
     compilation_cache: str | None = None
     """Directory of compiled programs, or "off"; None: jaxgen in the user's cache directory."""
+    config: str | None = None
+    """The run's config; None: the file that it was trained with, which must not have changed since."""
+    trust: bool = False
+    """Where a run's config has changed or is gone, execute the source that the run's directory keeps of it."""
 
 
 class Run(NamedTuple):
@@ -63,6 +68,7 @@ class Run(NamedTuple):
     keys: list[Keys]
     data_dir: str | None  # where the data was found
     prepare: Preparation
+    trust: bool = False  # whether its reader executes what runs keep of their configs
 
 
 def open_experiment_data(experiment: Experiment, data_dir: str | None) -> Dataset:
@@ -149,14 +155,29 @@ def open_run(options: Reading) -> Run:
     devices.use_compilation_cache(options.compilation_cache)
     if pathlib.Path(options.run).is_dir() and not os.access(options.run, os.W_OK):
         raise InputError(f"{options.run}: expected a directory that can be written, for what is found out of the run")
-    return load(options.run, options.data_dir, options.step)
+    config = None if options.config is None else configs.load(options.config)
+    found = load(options.run, options.data_dir, options.step, config=config, trust=options.trust)
+    for difference in source.differences(found.path, config) if config else ():
+        warn(f"{options.run} is read with --config {options.config}: since it was trained, {difference}")
+    return found
 
 
-def load(path: str, data_dir: str | None, step: Literal["best", "last"] | None = None) -> Run:
-    """Open a run's selected model or its newest, its data and its recipe; InputError names what is missing."""
+def load(
+    path: str,
+    data_dir: str | None,
+    step: Literal["best", "last"] | None = None,
+    *,
+    config: configs.Config | None = None,
+    trust: bool = False,
+    ways: str = "--config FILE or --trust",
+) -> Run:
+    """Open a run's selected model or its newest, its data and its recipe; InputError names what is missing.
+
+    Without a `config` it is that of the run; `source.open_config` says what `trust` and `ways` are for.
+    """
     run_dir = pathlib.Path(path)
     record = run_directory.read_config(run_dir)
-    config = configs.load(record["config"])
+    config = config or source.open_config(run_dir, record, trust=trust, ways=ways)
     experiment = configs.recorded(config, record["values"])
     trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
     directory = find_data_directory(experiment.data, data_dir) or next(reversed(trained_from), None)
@@ -175,8 +196,9 @@ def load(path: str, data_dir: str | None, step: Literal["best", "last"] | None =
     keys = [make_keys(seed) for seed in range(experiment.seed, experiment.seed + experiment.seeds)]
     models, experiment = per_seed(model, experiment.seeds), in_steps(experiment, dataset, recipe)
     return Run(
-        run_dir, record, experiment, dataset, recipe, of_step, trained, selected_by, models, keys, directory, prepare
-    )
+        run_dir, record, experiment, dataset, recipe, of_step, trained, selected_by, models, keys, directory, prepare,
+        trust,
+    )  # fmt: skip
 
 
 def _read(run_dir: pathlib.Path, selected_by: str | None, like: PyTree) -> ReadModel:
@@ -196,10 +218,10 @@ def describe_step(run: Run) -> str:
     return f"step {steps} of {run.trained if run.selected_by else run.experiment.steps}{chosen}"
 
 
-def load_beside(option: str, path: str, data_dir: str | None, shape: tuple[int, ...]) -> Run:
+def load_beside(option: str, path: str, data_dir: str | None, shape: tuple[int, ...], *, trust: bool) -> Run:
     """Another run, on examples of this shape, that an option names; InputError, which names the option, for others."""
     try:
-        found = load(path, data_dir)
+        found = load(path, data_dir, trust=trust, ways="--trust")
     except InputError as error:
         raise InputError(f"{option}: {error}") from error
     of = found.dataset.spec.shape

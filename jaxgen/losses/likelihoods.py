@@ -50,7 +50,7 @@ def categorical_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
 
     logits = logits.astype(jnp.float32)
     # An index past the end gives nan; a negative one would count from the end.
-    index = jnp.where(x < 0, logits.shape[-1], x)
+    index = jnp.where(x < 0, logits.shape[-1], x.astype(jnp.int32))
     chosen = jnp.take_along_axis(logits, index[..., None], axis=-1)[..., 0]
     return sum_event(jax.nn.logsumexp(logits, axis=-1) - chosen)
 

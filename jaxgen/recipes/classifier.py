@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgen import losses
+from jaxgen import labels, losses
 from jaxgen.models import Classifier
 from jaxgen.optimize import Losses, minimize
 from jaxgen.recipe import PyTree, Recipe, State
@@ -21,7 +21,7 @@ def one_vs_rest_classifier(network: Classifier, optimizer: optax.GradientTransfo
     """One-vs-rest classifier: a binary classifier for each class, whose probabilities are normalised to classify."""
 
     def nll(logits: jax.Array, y: jax.Array) -> jax.Array:
-        return losses.bernoulli_nll(logits, jax.nn.one_hot(y, network.num_classes, dtype=jnp.float32))
+        return losses.bernoulli_nll(logits, labels.rows(jnp.eye(network.num_classes, dtype=jnp.float32), y))
 
     def log_posterior(logits: jax.Array) -> jax.Array:
         return jax.nn.log_softmax(jax.nn.log_sigmoid(logits))

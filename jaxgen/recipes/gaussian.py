@@ -58,9 +58,6 @@ def gaussian(
         # Not vmap: on the CPU a batch of triangular systems is many times slower than a loop.
         return jax.lax.map(log_density, (model.mean, covariance_factor(model, variance_floor))).T
 
-    def given_class(scores: jax.Array, y: jax.Array) -> jax.Array:
-        return jnp.take_along_axis(scores, y[:, None], axis=1)[:, 0]
-
     def init(key: jax.Array, batch: dict) -> State:
         del key, batch
         mean = jnp.zeros((num_gaussians, num_features), jnp.float32)
@@ -73,13 +70,13 @@ def gaussian(
         y = choose_gaussian(x, batch.get("y"))
         moments = gaussian_moments(x.reshape(len(x), -1), y, num_gaussians, axis_name=axis_name)
         model = merge_gaussian(state.model, moments)
-        loss = -jnp.mean(given_class(class_likelihood(model, x) + log_prior(model)[None], y))
+        loss = -jnp.mean(labels.scores(class_likelihood(model, x) + log_prior(model)[None], y))
         return State(model, ()), {"loss": loss if axis_name is None else jax.lax.pmean(loss, axis_name)}
 
     def evaluate(key: jax.Array, model: GaussianMoments, batch: dict) -> dict[str, jax.Array]:
         del key
         likelihoods = class_likelihood(model, batch["x"])
-        nll = -given_class(likelihoods, choose_gaussian(batch["x"], batch.get("y")))
+        nll = -labels.scores(likelihoods, choose_gaussian(batch["x"], batch.get("y")))
         if num_classes is None:
             return {"nll": nll}
         joint = likelihoods + log_prior(model)[None]
@@ -101,7 +98,7 @@ def gaussian(
             return jnp.where((y == label)[:, None], mean[None] + noise @ factor.T, x), None
 
         classes = (jnp.arange(num_gaussians), model.mean, covariance_factor(model, variance_floor))
-        return jax.lax.scan(add_class, noise, classes)[0].reshape(num, *shape)
+        return jax.lax.scan(add_class, jnp.full_like(noise, jnp.nan), classes)[0].reshape(num, *shape)
 
     def classify(key: jax.Array, model: GaussianMoments, x: jax.Array) -> jax.Array:
         del key
@@ -115,7 +112,7 @@ def gaussian(
         likelihoods = class_likelihood(model, x)
         if y is None or num_classes is None:
             return jax.nn.logsumexp(likelihoods + log_prior(model)[None], axis=1)
-        return given_class(likelihoods, y)
+        return labels.scores(likelihoods, y)
 
     return Recipe(
         init=init,

@@ -24,7 +24,7 @@ Prior = Literal["counted", "uniform"]  # of the classes: their shares of the tra
 def gaussian_naive_bayes(
     shape: tuple[int, ...], num_classes: int, *, variance_floor: float = 1e-9, prior: Prior = "counted"
 ) -> Recipe:
-    """Naive Bayes with Gaussian features; x has `shape`, y is in 0..num_classes - 1.
+    """Naive Bayes with Gaussian features; x has `shape`, y is in 0..num_classes - 1, and results of others are NaN.
 
     `variance_floor`, times the largest variance of a feature over all classes, is added to every variance, as in
     scikit-learn. On images, with features that are constant within a class, it decides the accuracy. The `prior` of a
@@ -45,7 +45,7 @@ def gaussian_naive_bayes(
 
     def draw(key: jax.Array, model: ClassMoments, y: jax.Array) -> jax.Array:
         noise = standard_normal(key, len(y), model.mean.shape[1:])
-        return losses.reparameterize(model.mean[y], log_variance(model)[y], noise)
+        return losses.reparameterize(labels.rows(model.mean, y), labels.rows(log_variance(model), y), noise)
 
     return _family(shape, num_classes, class_likelihood, draw, prior, levels=None)
 
@@ -73,7 +73,9 @@ def bernoulli_naive_bayes(
         return jax.vmap(log_likelihood, out_axes=1)(logits(model))
 
     def draw(key: jax.Array, model: ClassMoments, y: jax.Array) -> jax.Array:
-        return jax.random.bernoulli(key, jax.nn.sigmoid(logits(model)[y])).astype(jnp.float32)
+        probability = labels.rows(jax.nn.sigmoid(logits(model)), y)
+        drawn = jax.random.bernoulli(key, probability).astype(jnp.float32)
+        return jnp.where(jnp.isnan(probability), jnp.nan, drawn)
 
     return _family(shape, num_classes, class_likelihood, draw, prior, levels=2)
 
@@ -96,9 +98,6 @@ def _family(
         """log p(x, y) for every class, nats [B, K]."""
         return log_prior(model)[None] + class_likelihood(model, x.reshape(len(x), -1))
 
-    def chosen(scores: jax.Array, y: jax.Array) -> jax.Array:
-        return jnp.take_along_axis(scores, y[:, None], axis=1)[:, 0]
-
     def init(key: jax.Array, batch: dict) -> State:
         del key, batch
         by_class = (num_classes, num_features)
@@ -110,7 +109,7 @@ def _family(
         x, y = batch["x"], batch["y"]
         moments = class_moments(x.reshape(len(x), -1), y, num_classes, axis_name=axis_name)
         model = merge(state.model, moments)
-        loss = -jnp.mean(chosen(joint(model, x), y))
+        loss = -jnp.mean(labels.scores(joint(model, x), y))
         return State(model, ()), {"loss": loss if axis_name is None else jax.lax.pmean(loss, axis_name)}
 
     def classify(key: jax.Array, model: ClassMoments, x: jax.Array) -> jax.Array:
@@ -134,7 +133,7 @@ def _family(
         del key, num_samples
         if y is None:
             return jax.nn.logsumexp(joint(model, x), axis=1)
-        return chosen(class_likelihood(model, x.reshape(len(x), -1)), y)
+        return labels.scores(class_likelihood(model, x.reshape(len(x), -1)), y)
 
     return Recipe(
         init=init,

@@ -152,6 +152,10 @@ def test_categorical_of_a_value_outside_is_nan(value):
     np.testing.assert_array_equal(np.isnan(found), [False, True, False])
 
 
+def test_categorical_of_a_negative_int8_is_nan_though_it_cannot_hold_256():
+    assert np.isnan(losses.categorical_nll(jnp.zeros((1, 1, 256)), jnp.full((1, 1), -1, jnp.int8))).all()
+
+
 def test_categorical_sums_bfloat16_in_float32():
     logits, logits64 = rounded(3 * RNG.normal(size=(3, 784, 4)))
     x = RNG.integers(0, 4, (3, 784))

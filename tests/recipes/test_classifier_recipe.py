@@ -64,3 +64,12 @@ def test_evaluate_and_features():
     np.testing.assert_allclose(values["cross_entropy"], -np.log(probabilities[np.arange(500), Y]), rtol=1e-3, atol=1e-5)
     assert np.mean(values["accuracy"]) > 0.98
     assert recipe.features(state.model, batch["x"]).shape == (500, 12)
+
+
+@pytest.mark.parametrize("family", [recipes.multinomial_classifier, recipes.one_vs_rest_classifier])
+@pytest.mark.parametrize("y", [-1, 10, 200])
+def test_the_loss_of_a_label_without_a_class_is_nan(family, y):
+    recipe = family(models.Classifier(10), optax.sgd(1.0))
+    batch = {"x": jnp.float32(X[:2]), "y": jnp.array([3, y])}
+    _, metrics = recipe.step(jax.random.key(0), recipe.init(jax.random.key(0), batch), batch)
+    assert np.isnan(metrics["loss"])

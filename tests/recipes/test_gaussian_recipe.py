@@ -104,3 +104,17 @@ def test_what_cannot_be_is_refused():
         recipes.gaussian(SHAPE, variance_floor=0.0)
     with pytest.raises(ValueError, match="needs labels y"):
         recipes.gaussian(SHAPE, K).step(KEY, recipes.gaussian(SHAPE, K).init(KEY, {}), {"x": jnp.asarray(X)})
+
+
+def test_a_label_without_a_class_is_that_of_no_other():
+    recipe = recipes.gaussian(SHAPE, K)
+    model, _ = trained(recipe, (NUM,))
+    y, inside = jnp.array([-1, 0, K - 1, K, 100]), np.array([False, True, True, False, False])
+    x = X[:5].reshape(-1, *SHAPE)
+
+    np.testing.assert_array_equal(np.isfinite(recipe.log_prob(KEY, model, x, y=y)), inside)
+    np.testing.assert_array_equal(np.isfinite(recipe.evaluate(KEY, model, {"x": x, "y": y})["nll"]), inside)
+    drawn = np.isfinite(recipe.sample(KEY, model, 5, y=y)).reshape(5, -1)
+    np.testing.assert_array_equal(drawn, np.repeat(inside[:, None], 4, axis=1))
+    after, _ = recipe.step(KEY, recipe.init(KEY, {"x": x, "y": y}), {"x": jnp.asarray(x), "y": y})
+    np.testing.assert_array_equal(after.model.counts, [1, 0, 1])

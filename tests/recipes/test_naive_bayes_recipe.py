@@ -135,3 +135,21 @@ def test_moments_far_from_zero_keep_their_variance():
 
     np.testing.assert_allclose(merge(*halves).squares[0] / 400, np.float64(x).var(0), rtol=1e-3)
     np.testing.assert_allclose(models.total_variance(merge(*halves)), np.float64(x).var(0), rtol=1e-3)
+
+
+@pytest.mark.parametrize("family", [recipes.gaussian_naive_bayes, recipes.bernoulli_naive_bayes])
+def test_a_label_without_a_class_is_that_of_no_other(family):
+    recipe = family(SHAPE, K)
+    x, key = jnp.asarray(X if family is recipes.gaussian_naive_bayes else BITS), jax.random.key(0)
+    model = trained(recipe, np.asarray(x), (120,))
+    y = jnp.array([-1, 0, K - 1, K, 100])
+    inside = np.array([False, True, True, False, False])
+
+    np.testing.assert_array_equal(np.isfinite(recipe.log_prob(key, model, x[:5], y=y)), inside)
+    drawn = np.isfinite(recipe.sample(key, model, 5, y=y)).reshape(5, -1)
+    np.testing.assert_array_equal(drawn, np.repeat(inside[:, None], drawn.shape[1], axis=1))
+    before = recipe.init(key, {"x": x[:5], "y": y})
+    after, metrics = recipe.step(key, before, {"x": x[:5], "y": y})
+    np.testing.assert_array_equal(after.model.counts, [1, 0, 0, 1])
+    np.testing.assert_array_equal(after.model.mean[np.array([0, K - 1])], x[1:3].reshape(2, -1))
+    assert np.isnan(metrics["loss"])

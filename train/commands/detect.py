@@ -27,8 +27,9 @@ import jax.numpy as jnp
 from jaxgen.recipe import PyTree
 from train import runs
 from train.data import Dataset, find_data_directory, open_data
-from train.engine import provenance, run_directory
+from train.engine import files
 from train.engine.compile import prepare_batch
+from train.engine.record import provenance
 from train.errors import InputError, first_line, warn
 from train.evaluation import estimates
 from train.evaluation.evaluators.likelihood import measure_nll
@@ -82,7 +83,7 @@ def open_all(options: Options) -> Opened:
 
     background = classifier = None
     if options.background is not None:
-        background = runs.load_beside("--background", options.background, options.data_dir, shape)
+        background = runs.load_beside("--background", options.background, options.data_dir, shape, trust=options.trust)
         given = f"--background {options.background}"
         if background.recipe.log_prob is None:
             raise InputError(f"{given}: expected a run of a family whose recipe has log_prob")
@@ -93,7 +94,7 @@ def open_all(options: Options) -> Opened:
             warn(f"{given} was trained on other data than {options.run}")
 
     if options.classifier is not None:
-        classifier = runs.load_beside("--classifier", options.classifier, options.data_dir, shape)
+        classifier = runs.load_beside("--classifier", options.classifier, options.data_dir, shape, trust=options.trust)
         given = f"--classifier {options.classifier}"
         if classifier.recipe.classify is None:
             raise InputError(f"{given}: expected a run of a family that classifies")
@@ -163,7 +164,7 @@ def write(
         "confidence": confidence(scores["classifier"]) if "classifier" in scores else None,
         "provenance": provenance.origin(["detect", *arguments], jax.local_devices()),
     }
-    run_directory.write_json(numbers, result)
+    files.write_json(numbers, result)
     panels = [
         (f"{name}: AUROC {each.auroc.value:.3f}", each.meaning, *scores[name][1:], each.threshold)
         for name, each in found.items()

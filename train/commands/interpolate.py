@@ -53,13 +53,15 @@ def decode(run: Run, z: jax.Array, y: np.ndarray | None) -> np.ndarray:
 def open_classifier(options: Options, run: Run) -> Run | None:
     """The classifier for a walk, trained now if none is given; None where the data has no labels."""
     if options.classifier is not None:
-        classifier = runs.load_beside("--classifier", options.classifier, options.data_dir, run.dataset.spec.shape)
+        classifier = runs.load_beside(
+            "--classifier", options.classifier, options.data_dir, run.dataset.spec.shape, trust=options.trust
+        )
         if classifier.recipe.classify is None or classifier.dataset.fingerprint != run.dataset.fingerprint:
             raise InputError(f"--classifier {options.classifier}: expected a classifier of the data of {run.path}")
         return classifier
     if run.dataset.spec.num_classes is None:
         return None
-    config = configs.load("configs/logistic_regression_mnist.py")
+    config = configs.load(str(configs.ROOT / "configs" / "logistic_regression_mnist.py"))
     return train_beside(run, config, run.path / "classifier", run.experiment.data)
 
 

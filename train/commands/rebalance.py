@@ -110,7 +110,7 @@ def recalls(classifier: Run) -> np.ndarray:
 
 def compare_classifiers(folder: pathlib.Path, run: Run, weights: np.ndarray, options: Options) -> list[str]:
     """Balanced accuracy of classifiers trained on the whole set, on weighted and on uniform subsets: lines to print."""
-    config, lines = configs.load(_CLASSIFIER), []
+    config, lines = configs.load(str(configs.ROOT / _CLASSIFIER)), []
     arms = {"whole set": None, "rebalanced": weights, "chance": np.ones(len(weights))}
     for name, arm_weights in arms.items():
         values = []

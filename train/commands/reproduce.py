@@ -24,7 +24,7 @@ import tyro
 
 from train import config as configs
 from train import preflight, runs
-from train.engine import keys, run_directory
+from train.engine import files, keys, run_directory
 from train.errors import InputError
 from train.experiment import Experiment, Rate, Size
 from train.preflight import Job
@@ -137,7 +137,7 @@ def reproduce(row: Row, results: pathlib.Path, options: Options, hours: float | 
     others = table.read(results / "rows.toml")
     rows = [done if other.id == row.id else other for other in others]
     table.write(results / "rows.toml", rows)
-    run_directory.write_text(results / "published.md", table.page(rows))
+    files.write_text(results / "published.md", table.page(rows))
     print(f"{row.id}: {done.value} [{done.low}, {done.high}] {row.unit}, published {row.published}: {done.verdict}")
 
 

@@ -3,7 +3,6 @@
 python -m train CONFIG [OPTIONS]
 """
 
-import json
 import pathlib
 
 from train import config as configs
@@ -11,8 +10,9 @@ from train import preflight, runs
 from train.config import Bound, Config
 from train.engine import run_directory
 from train.engine.checkpoint import has_ended, newest_step
+from train.engine.record import provenance
 from train.engine.terminal import console
-from train.errors import InputError
+from train.errors import InputError, warn
 from train.evaluation import estimates, evaluate, features
 from train.experiment import Experiment
 from train.report import html
@@ -31,16 +31,19 @@ def complete(config: Config, bound: Bound, started: float) -> None:
     options = bound.options
     path = pathlib.Path(options.run_dir or configs.default_run_dir(config))
     job = preflight.validate(config, bound, path)
-    features.check(options.features, job.dataset)
+    features.check(options.features, job.dataset, trust=options.trust)
     with run_directory.RunDirectory(path) as directory:
         directory.claim(job.record, job.defaults)
         if is_complete(path, job.experiment):
             steps = newest_step(path) or job.experiment.steps
             console.print(f"{path} is complete: {steps} steps; to re-evaluate: `python -m train evaluate {path}`")
+            for before in run_directory.read_sessions(path)[-1:]:
+                for difference in provenance.code_differences(before, provenance.code(config)):
+                    warn(f"{path} was trained with other code: {difference}")
         else:
             if not train(job, path, options.data_dir, started):
                 return
-            run = runs.load(str(path), options.data_dir)
+            run = runs.load(str(path), options.data_dir, config=config, trust=options.trust)
             html.write(run, evaluate.write(run, options.num_samples, options.features))
     for name, found in estimates.read(path).items():
         console.print(estimates.line(name, found))
@@ -50,10 +53,9 @@ def complete(config: Config, bound: Bound, started: float) -> None:
 def is_complete(path: pathlib.Path, experiment: Experiment) -> bool:
     """Whether the run was trained to its end, and the model that it is known by was evaluated and reported."""
     try:
-        estimates.read(path)
-        evaluated = json.loads((path / "evaluation.json").read_text())
-        trained = evaluated.get("trained", evaluated["step"])
-    except (InputError, KeyError):
+        evaluated = estimates.read_evaluation(path)
+    except InputError:
         return False
+    trained = evaluated.get("trained", evaluated["step"])
     ended = trained == experiment.steps or (has_ended(path, experiment.steps) and trained == newest_step(path))
     return ended and evaluated.get("selected_by") == experiment.select and (path / "report.html").exists()

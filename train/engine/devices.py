@@ -9,7 +9,14 @@ from train.errors import InputError
 
 
 def choose(platform: str | None, num_devices: int | None) -> list[jax.Device]:
-    """The devices to train on; InputError where the platform or so many of them are not there."""
+    """The devices to train on; InputError where the platform or so many of them are not there.
+
+    And where keys are not threefry's: under `vmap` other generators draw everything from the first key, so that noise
+    would depend on the batch and on the number of devices.
+    """
+    generator = jax.config.jax_default_prng_impl  # type: ignore[attr-defined]
+    if generator != "threefry2x32":
+        raise InputError(f"JAX_DEFAULT_PRNG_IMPL={generator}: expected threefry2x32, whose noise belongs to examples")
     if platform is not None:
         jax.config.update("jax_platforms", {"gpu": "cuda"}.get(platform, platform))
     asked = f"--platform {platform}" if platform else f"JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}"

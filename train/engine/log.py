@@ -1,5 +1,6 @@
 """metrics.jsonl, a line for each compiled call and each evaluation, and TensorBoard events where the extra is there."""
 
+import collections
 import contextlib
 import importlib.util
 import json
@@ -9,17 +10,32 @@ from typing import Any, Self
 
 import numpy as np
 
-from train.engine.run_directory import write_text
+from train.engine.files import parse, write_text
 from train.errors import RunFailedError
+from train.experiment import Count, fits
+
+_Value = float | None | list[float | None]  # a metric; of several seeds one each
 
 
 def read(path: pathlib.Path) -> list[dict]:
     """The lines of metrics.jsonl, in order, but those that are damaged or were cut short."""
     lines = []
-    for line in path.read_text(errors="replace").split("\n")[:-1] if path.exists() else []:
+    for line in path.read_text(errors="replace").split("\n")[:-1] if path.is_file() else []:
         with contextlib.suppress(ValueError):
-            lines.append(json.loads(line))
-    return [line for line in lines if isinstance(line, dict) and "step" in line]
+            lines.append(parse(line, dict[str, _Value]))
+    lines = [line for line in lines if fits(line.get("step"), Count)]
+    # Where one line alone has another number of seeds, it is that line that is damaged.
+    usual = collections.Counter(map(_seeds, lines)).most_common(1)
+    return [line for line in lines if _seeds(line) == usual[0][0]]
+
+
+def _seeds(line: Mapping[str, Any]) -> frozenset[int | None]:
+    """The lengths of a line's metrics, None for a number: one and the same of them all."""
+    return frozenset(
+        len(value) if isinstance(value, list) else None
+        for name, value in line.items()
+        if name not in ("step", "seconds")
+    )
 
 
 class MetricsLog:

@@ -2,43 +2,18 @@
 
 import fcntl
 import json
-import os
 import pathlib
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, NotRequired, Self, TypedDict
 
-from train.errors import InputError, RunFailedError, warn
+from train.engine.files import read_json, write_json
+from train.errors import InputError, warn
+from train.experiment import Size, fits
+
+_Plain = str | bool | int | float | None
 
 # What may lie in a directory before config.json does: a run that was killed in its first moments.
 _BEFORE_CONFIG = {"lock", "config.json.tmp"}
-
-
-def write_json(path: pathlib.Path, value: Any) -> None:
-    """Write the whole file or none of it: a process may be killed, or a disk be full, at any moment."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """As `write_json`, for text; it is on the disk when this returns."""
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        flush(path.parent)
-    except OSError as error:  # which does not always name the file
-        raise RunFailedError(f"{path} could not be written: {error.strerror}") from error
-
-
-def flush(path: pathlib.Path) -> None:
-    """Wait until the entries of a directory, or the content of a file, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def publish(path: pathlib.Path, to: pathlib.Path) -> None:
@@ -58,6 +33,28 @@ def make_directory(option: str, directory: str) -> pathlib.Path:
     except OSError as error:
         raise InputError(f"{option} {path}: expected a directory that can be written: {error.strerror}") from error
     return path
+
+
+class Record(TypedDict):
+    """config.json."""
+
+    config: str
+    values: dict[str, Any]  # of the kinds that the config says: `train.config.recorded`
+    data_fingerprint: str
+    steps_per_call: Size
+
+
+class Session(TypedDict):
+    """An entry of provenance.json; older ones lack what came later."""
+
+    machinery: dict[str, _Plain]
+    source: NotRequired[dict[str, str]]
+    commit: NotRequired[str | None]
+    changes: NotRequired[str | None]
+    untracked: NotRequired[dict[str, str]]
+    data_dir: NotRequired[str | None]
+    jax_config: NotRequired[dict[str, _Plain]]
+    environment: NotRequired[dict[str, str]]
 
 
 class RunDirectory:
@@ -121,7 +118,8 @@ def read_same_run(path: pathlib.Path, record: Mapping[str, Any], defaults: Mappi
     differing = [
         f"{name} is {before.get(name)} there and {now.get(name)} here"
         for name in sorted(before.keys() | now.keys())
-        if before.get(name) != now.get(name) and not (name == "steps" and _continues(before["steps"], now["steps"]))
+        if before.get(name) != now.get(name)
+        and not (name == "steps" and _continues(before.get("steps"), now.get("steps")))
     ]
     if differing:
         raise InputError(
@@ -137,9 +135,9 @@ def continue_as(path: pathlib.Path, record: Mapping[str, Any]) -> None:
         write_json(path / "config.json", {**there, "values": record["values"]})
 
 
-def _continues(before: int | None, now: int | None) -> bool:
+def _continues(before: Any, now: Any) -> bool:
     """Whether these steps continue those; None, which leaves them to the config, is continued by None alone."""
-    return before is not None and now is not None and now > before
+    return fits(before, int) and fits(now, int) and now > before
 
 
 def _identity(record: Mapping[str, Any]) -> dict:
@@ -148,44 +146,34 @@ def _identity(record: Mapping[str, Any]) -> dict:
 
 def read_config(path: pathlib.Path) -> dict:
     """config.json of a run's directory; InputError where there is none that can be read."""
-    file = path / "config.json"
+    expected = "a directory that `python -m train` made, with a readable config.json"
     try:
-        record = json.loads(file.read_text())
-        kinds = {"config": str, "values": dict, "data_fingerprint": str, "steps_per_call": int}
-        if all(isinstance(record[name], kind) for name, kind in kinds.items()):
-            return record
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise InputError(f"{path} is no run: expected a directory that `python -m train` made, with a readable config.json")
+        return read_json(path / "config.json", Record, expected)
+    except InputError as error:
+        raise InputError(f"{path} is no run: expected {expected}") from error
 
 
 def read_sessions(path: pathlib.Path) -> list[dict]:
     """The sessions of provenance.json, the latest last; [] where there is none."""
     file = path / "provenance.json"
+    if not file.exists():
+        return []
     try:
-        sessions = json.loads(file.read_text()) if file.exists() else []
-        if all(isinstance(session["machinery"], dict) for session in sessions):
-            return sessions
-    except (ValueError, KeyError, TypeError):
+        return read_json(file, list[Session], "the sessions of a run")
+    except InputError:
         pass
     file.replace(path / "provenance.json.damaged")
     warn(f"{file} cannot be read; it is kept as provenance.json.damaged, and a new one is begun")
     return []
 
 
-def append_session(path: pathlib.Path, session: Mapping[str, Any]) -> list[str]:
-    """Add this session to provenance.json: what of the machinery differs from the session before, a line each."""
-    sessions = read_sessions(path)
-    before = sessions[-1]["machinery"] if sessions else session["machinery"]
-    write_json(path / "provenance.json", [*sessions, session])
-    return [
-        f"{name} was {before.get(name)} and is now {value}"
-        for name, value in session["machinery"].items()
-        if before.get(name) != value
-    ]
+def append_session(path: pathlib.Path, session: Mapping[str, Any]) -> None:
+    """Add this session to provenance.json."""
+    write_json(path / "provenance.json", [*read_sessions(path), session])
 
 
 def complete_session(path: pathlib.Path, facts: Mapping[str, Any]) -> None:
     """Add what is only known later to the latest session of provenance.json."""
-    *before, latest = read_sessions(path)
-    write_json(path / "provenance.json", [*before, {**latest, **facts}])
+    sessions = read_sessions(path)
+    if sessions:  # unless the file was damaged since
+        write_json(path / "provenance.json", [*sessions[:-1], {**sessions[-1], **facts}])

@@ -10,8 +10,10 @@ import jax
 import jaxgen
 from train import config as configs
 from train import runs
+from train.config import Config, source
 from train.engine import devices, run_directory
 from train.engine.compile import over_examples
+from train.engine.record import settings
 from train.engine.terminal import console
 from train.engine.validation import BATCH_SIZE, prepare_set
 from train.errors import InputError
@@ -23,10 +25,9 @@ _CONFIG = "configs/classifier_mnist.py"
 
 def load_or_train(data: str, run: Run) -> Run:
     """Load the classifier of a data set from the user's cache directory, or train it."""
-    config = configs.load(_CONFIG)
+    config = configs.load(str(configs.ROOT / _CONFIG))
     dataset = runs.open_data(data, run.data_dir)
-    identity = json.dumps([dataset.fingerprint, config.path.read_text(), jaxgen.__version__, jax.__version__])
-    kept = devices.cache_directory() / "classifiers" / hashlib.sha256(identity.encode()).hexdigest()[:16]
+    kept = find_kept(config, dataset.fingerprint)
     if not kept.is_dir():
         try:
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +39,14 @@ def load_or_train(data: str, run: Run) -> Run:
             console.print(f"training {config.name} on {data}, once: its features compare samples with data")
             train_beside(run, config, pathlib.Path(folder) / "run", data)
             run_directory.publish(pathlib.Path(folder) / "run", kept)
-    return runs.load(str(kept), run.data_dir)
+    return runs.load(str(kept), run.data_dir, config=config)
+
+
+def find_kept(config: Config, fingerprint: str) -> pathlib.Path:
+    """Where the classifier of this data is kept: one for each code and each set of settings that its bits depend on."""
+    code = [source.digests(config.files), jaxgen.__version__, jax.__version__]
+    identity = json.dumps([fingerprint, *code, settings.with_effect(settings.read())])
+    return devices.cache_directory() / "classifiers" / hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
 def accuracy(run: Run) -> float:

@@ -1,14 +1,13 @@
 """Means with intervals and units, and their printed form."""
 
-import json
 import math
 import pathlib
-from typing import NamedTuple
+from typing import NamedTuple, NotRequired, TypedDict
 
 import jax
 import numpy as np
 
-from train.errors import InputError
+from train.engine import files
 from train.evaluation import intervals
 
 # In the order of printing; others follow, in nats. (A compiled function returns its dictionary sorted.)
@@ -105,10 +104,22 @@ def number(value: float, unit: str) -> str:
     return f"{value:{'.2f' if unit.startswith('nats') and abs(value) >= 0.1 else '.4g'}}"
 
 
+class Evaluation(TypedDict):
+    """evaluation.json; older ones lack what came later."""
+
+    metrics: dict[str, Estimate]  # as dictionaries
+    step: int | list[int]
+    trained: NotRequired[int]
+    selected_by: NotRequired[str | None]
+
+
+def read_evaluation(path: pathlib.Path) -> dict:
+    """evaluation.json of a run; InputError where it cannot be read."""
+    expected = f"the output of `python -m train evaluate {path}`"
+    return files.read_json(path / "evaluation.json", Evaluation, expected)
+
+
 def read(path: pathlib.Path) -> dict[str, Estimate]:
     """Read the estimates in evaluation.json of a run; InputError where it cannot be read."""
-    file = path / "evaluation.json"
-    try:
-        return {name: Estimate(**found) for name, found in json.loads(file.read_text())["metrics"].items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} cannot be read; expected the output of `python -m train evaluate {path}`") from error
+    found = read_evaluation(path)["metrics"].items()
+    return {name: Estimate(*(estimate[field] for field in Estimate._fields)) for name, estimate in found}

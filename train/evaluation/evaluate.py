@@ -2,7 +2,8 @@
 
 import datetime
 
-from train.engine import run_directory
+from train.engine import files, run_directory
+from train.engine.record import provenance
 from train.errors import warn
 from train.evaluation import features, samples
 from train.evaluation.estimates import UNITS, Estimate, Measured, over_seeds
@@ -57,8 +58,8 @@ def write(run: Run, num_samples: int, given_features: str | None, part: str = "t
         "num_samples": num_samples,
         "metrics": {name: estimate._asdict() for name, estimate in found.items()},
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "provenance": {name: value for session in latest for name, value in session.items() if name != "data_dir"},
+        "provenance": next(map(provenance.shown, latest), {}),
     }
     name = "evaluation.json" if part == "test" else f"evaluation_{part}.json"
-    run_directory.write_json(run.path / name, result)
+    files.write_json(run.path / name, result)
     return found

@@ -27,10 +27,10 @@ class Features(NamedTuple):
     classify: Callable[[np.ndarray], np.ndarray] | None  # x -> labels [N]; None where there is no classifier
 
 
-def check(given: str | None, dataset: Dataset) -> None:
+def check(given: str | None, dataset: Dataset, *, trust: bool) -> None:
     """InputError unless `given` is "x", "none", None, or the run of a classifier that takes this data."""
     if given not in ("x", "none", None):
-        _open(given, dataset)
+        _open(given, dataset, trust=trust)
 
 
 def choose(run: Run, given: str | None) -> Features | None:
@@ -50,7 +50,7 @@ def choose(run: Run, given: str | None) -> Features | None:
     if given is None:
         trained = classifier.load_or_train("mnist" if stacked else run.experiment.data, run)
     else:
-        trained = _open(given, run.dataset)
+        trained = _open(given, run.dataset, trust=run.trust)
     return _stacked_features(trained) if stacked else _classifier_features(trained)
 
 
@@ -92,10 +92,10 @@ def _compile(trained: Run) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarra
     return lambda x: on_batches(jax.random.key(0), trained.models[0], prepare({"x": x}))
 
 
-def _open(given: str, dataset: Dataset) -> Run:
+def _open(given: str, dataset: Dataset, *, trust: bool) -> Run:
     stacked = dataset.source == "stacked_mnist"
     shape = (*dataset.spec.shape[:-1], 1) if stacked else dataset.spec.shape
-    trained = runs.load_beside("--features", given, None, shape)
+    trained = runs.load_beside("--features", given, None, shape, trust=trust)
     if trained.recipe.features is None or trained.recipe.classify is None:
         raise InputError(f"--features {given}: expected the run of a classifier")
     prepare = trained.prepare

@@ -147,6 +147,7 @@ def close(figure: "Figure", path: pathlib.Path) -> None:
 
 def _limits(values: Array) -> tuple[float, float]:
     """A range without the highest 5 % of the values: the first steps would otherwise set the scale."""
-    low, high = float(np.nanmin(values)), float(np.nanquantile(values, 0.95))
+    values = values[np.isfinite(values)]
+    low, high = (float(values.min()), float(np.quantile(values, 0.95))) if values.size else (0.0, 1.0)
     margin = 0.05 * (high - low) or 1.0
     return low - margin, high + margin

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from train import runs
-from train.engine import run_directory
+from train.engine import files, run_directory
+from train.engine.record import provenance
 from train.evaluation import estimates as estimation
 from train.evaluation.estimates import Estimate
 from train.report import pictures
@@ -55,15 +56,16 @@ def write(run: Run, estimates: Mapping[str, Estimate]) -> pathlib.Path:
     }
     body.append(_table("Data", {**data, **sizes}))
     for number, session in enumerate(sessions, 1):
-        facts = {name: value for name, value in session.items() if name not in ("machinery", "data_dir")}
-        body.append(_table(f"Provenance, session {number} of {len(sessions)}", {**facts, **session["machinery"]}))
+        facts = provenance.shown(session)
+        facts |= facts.pop("machinery")
+        body.append(_table(f"Provenance, session {number} of {len(sessions)}", facts))
     name = pathlib.Path(run.record["config"]).stem
     seeds = len(run.models)
     several = "" if seeds == 1 else " Figures of examples and codes show the first seed."
     steps = runs.describe_step(run) if run.selected_by else f"{run.step} steps"
     lead = f"{steps}, {seeds} seed{'s' if seeds > 1 else ''}, data {run.dataset.source}.{several}"
     page = _PAGE.substitute(title=html.escape(name), lead=html.escape(lead), body="\n".join(body))
-    run_directory.write_text(run.path / "report.html", page)
+    files.write_text(run.path / "report.html", page)
     return run.path / "report.html"
 
 

@@ -1,24 +1,33 @@
 """The figures of a run, drawn into `figures/` with the first seed's model."""
 
-import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 import jax
 import numpy as np
 
 from train import runs
 from train.data import spread
-from train.engine import log, run_directory
+from train.engine import files, log
 from train.engine.compile import over_examples
 from train.engine.keys import make_keys
 from train.engine.validation import prepare_set
+from train.errors import InputError
 from train.evaluation.estimates import UNITS
 from train.evaluation.samples import draw as draw_samples
 from train.report import charts, images, scatter
 from train.runs import Run
 
 Picture = tuple[pathlib.Path, str]  # a file, and its caption
+
+
+class _Added(TypedDict):
+    """figures/added.json: the step of the models, and (file, caption) of each picture."""
+
+    step: int | list[int]
+    pictures: dict[str, tuple[str, str]]
+
 
 _MOST_SCATTERED = 5000
 _CLOUDS = 12  # examples whose posteriors are drawn
@@ -33,14 +42,14 @@ def draw(run: Run) -> dict[str, Picture]:
     drawn = _curves(run, folder) | _samples(run, folder) | _reconstructions(run, folder, _spread(test, 32))
     few = _spread(test, _MOST_SCATTERED)
     drawn |= _latent_space(run, folder, few) | _plane(run, folder, few)
-    return drawn | {name: (run.path / file, caption) for name, (file, caption) in _read_added(run).items()}
+    return drawn | {name: (run.path / file, caption) for name, (file, caption) in read_added(run).items()}
 
 
 def add(run: Run, name: str, file: str, caption: str) -> None:
     """Add the picture `file` to the report under this name, until the run is trained further."""
     (run.path / "figures").mkdir(exist_ok=True)
-    added = {"step": run.step, "pictures": _read_added(run) | {name: (file, caption)}}
-    run_directory.write_json(run.path / "figures" / "added.json", added)
+    added = {"step": run.step, "pictures": read_added(run) | {name: (file, caption)}}
+    files.write_json(run.path / "figures" / "added.json", added)
 
 
 def codes(run: Run, examples: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -61,13 +70,21 @@ def _posterior_draws(run: Run, test: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.asarray(z).reshape(len(test["x"]), 100, -1)
 
 
-def _read_added(run: Run) -> dict[str, tuple[str, str]]:
+def read_added(run: Run) -> dict[str, tuple[str, str]]:
     """Added pictures of the current model: (file, caption) by name."""
     try:
-        added = json.loads((run.path / "figures" / "added.json").read_text())
-        return added["pictures"] if added["step"] == run.step else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        added = files.read_json(run.path / "figures" / "added.json", _Added, "the pictures of commands")
+    except InputError:
         return {}
+    whole = run.path.resolve()
+
+    def is_own(file: str) -> bool:
+        """Whether it is a picture of this run: the report shall hold no other file of whoever makes it."""
+        path = (whole / file).resolve()
+        return path.is_relative_to(whole) and path.suffix == ".png" and path.is_file()
+
+    pictures = added["pictures"] if added["step"] == run.step else {}
+    return {name: (file, caption) for name, (file, caption) in pictures.items() if is_own(file)}
 
 
 def _curves(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
@@ -78,13 +95,8 @@ def _curves(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
         return _game(entries, folder)
     validated = next((f"valid_{name}" for name in UNITS if any(f"valid_{name}" in entry for entry in entries)), "loss")
     names = ["loss"] if validated == "valid_accuracy" else sorted({"loss", validated})
-    charts.save_curves(folder / "curves.png", entries, names)
-    return {
-        "Curves": (
-            folder / "curves.png",
-            "Training loss (mean over each compiled call) and validation metric over steps.",
-        )
-    }
+    caption = "Training loss (mean over each compiled call) and validation metric over steps."
+    return _save_curves(folder / "curves.png", entries, names, caption)
 
 
 def _game(log: list[dict], folder: pathlib.Path) -> dict[str, Picture]:
@@ -102,11 +114,18 @@ def _game(log: list[dict], folder: pathlib.Path) -> dict[str, Picture]:
             "Gradient norms of both players",
         ),
     }
-    drawn = {}
+    drawn: dict[str, Picture] = {}
     for name, (metrics, caption) in pictures.items():
-        charts.save_curves(folder / f"{name}.png", log, metrics)
-        drawn[name.capitalize()] = (folder / f"{name}.png", f"{caption}, over steps.")
+        drawn |= _save_curves(folder / f"{name}.png", log, metrics, f"{caption}, over steps.")
     return drawn
+
+
+def _save_curves(file: pathlib.Path, entries: list[dict], names: Sequence[str], caption: str) -> dict[str, Picture]:
+    """Draw the metrics that were logged, if any was."""
+    logged = [name for name in names if any(name in entry for entry in entries)]
+    if logged:
+        charts.save_curves(file, entries, logged)
+    return {file.stem.capitalize(): (file, caption)} if logged else {}
 
 
 def _samples(run: Run, folder: pathlib.Path) -> dict[str, Picture]:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from train.engine.run_directory import write_text
+from train.engine.files import write_text
 from train.errors import InputError
 from train.evaluation import estimates
 from train.evaluation.estimates import Estimate

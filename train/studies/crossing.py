@@ -25,7 +25,8 @@ import numpy as np
 from train import runs
 from train.data import Dataset, open_data
 from train.data.order import epoch_order
-from train.engine import provenance, run_directory
+from train.engine import files, run_directory
+from train.engine.record import provenance
 from train.errors import InputError, warn
 from train.evaluation import estimates
 from train.evaluation.estimates import Estimate
@@ -191,7 +192,7 @@ def main(arguments: list[str]) -> None:
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "provenance": origin | {"seconds": round(time.perf_counter() - started, 1)},
     }
-    run_directory.write_json(out / "crossing.json", result)
+    files.write_json(out / "crossing.json", result)
     where = [f"m = {crossing['m']:.0f}, ahead from there {crossing['ahead_from_there']}" for crossing in found]
     print("the curves", f"cross at {'; '.join(where)}" if where else "do not cross")
     charts.save_crossing(out / "crossing.png", sizes, curves, least)

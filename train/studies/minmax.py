@@ -12,7 +12,8 @@ import jax
 import numpy as np
 
 from train import runs
-from train.engine import provenance, run_directory
+from train.engine import files, run_directory
+from train.engine.record import provenance
 from train.errors import InputError
 from train.evaluation import estimates
 from train.experiment import Size
@@ -61,7 +62,7 @@ def main(arguments: list[str]) -> None:
         "metrics": {name: estimate._asdict() for name, estimate in found.items()},
         "provenance": origin,
     }
-    run_directory.write_json(out / "minmax.json", result)
+    files.write_json(out / "minmax.json", result)
     for name, estimate in found.items():
         print(estimates.line(name, estimate))
     print(out / "minmax.png")

@@ -21,7 +21,7 @@ def make_run(path, beta: float, kl: float, reconstruction: float) -> str:
     (path / "config.json").write_text(json.dumps(record))
     estimate = {"unit": "nats", "low": None, "high": None, "interval": "", "seeds": []}
     metrics = {"kl": estimate | {"value": kl}, "reconstruction": estimate | {"value": reconstruction}}
-    (path / "evaluation.json").write_text(json.dumps({"metrics": metrics}))
+    (path / "evaluation.json").write_text(json.dumps({"step": 1, "metrics": metrics}))
     return str(path)
 
 

@@ -14,7 +14,7 @@ from run_files import bits_of
 
 from jaxgen.recipe import State
 from train.__main__ import main
-from train.engine import run_directory
+from train.engine import files
 from train.engine.checkpoint import Checkpoints, read_model
 from train.engine.checkpoint.stored import BrokenError
 from train.engine.selection import Selection
@@ -186,7 +186,7 @@ def test_a_checkpoint_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
 def test_a_small_file_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
     flushed = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.readlink(f"/proc/self/fd/{descriptor}")))
-    run_directory.write_text(tmp_path / "a.json", "{}")
+    files.write_text(tmp_path / "a.json", "{}")
     # Under its temporary name, and then the directory that has it under its own.
     assert flushed == [str(tmp_path / "a.json.tmp"), str(tmp_path)]
 

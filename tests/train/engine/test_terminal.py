@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from train.engine import run_directory, terminal
+from train.engine import files, run_directory, terminal
 from train.engine.loop import loop
 from train.errors import InputError, LenientStream, RunFailedError
 
@@ -83,7 +83,7 @@ def test_a_full_disk_behind_the_output_ends_no_run():
 def test_a_full_disk_names_the_file(tmp_path):
     (tmp_path / "a.json.tmp").symlink_to("/dev/full")
     with pytest.raises(RunFailedError, match=r"a\.json could not be written: No space left on device"):
-        run_directory.write_json(tmp_path / "a.json", {})
+        files.write_json(tmp_path / "a.json", {})
 
 
 @pytest.mark.parametrize(

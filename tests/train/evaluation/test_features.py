@@ -105,7 +105,7 @@ def test_digits_that_are_stacked_are_read_one_by_one(vae, monkeypatch):
         return label[:, None].astype(np.float32), label
 
     monkeypatch.setattr(features, "_compile", lambda judge: read)
-    monkeypatch.setattr(features, "_open", lambda given, dataset: vae)
+    monkeypatch.setattr(features, "_open", lambda given, dataset, trust: vae)
     monkeypatch.setattr(features, "_name", lambda judge: "on features")
     stacked = vae._replace(dataset=vae.dataset._replace(source="stacked_mnist"))
     look = features.choose(stacked, "RUN")

@@ -17,7 +17,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jaxgen.recipe import PyTree
-from train.engine.run_directory import flush
+from train.engine.files import flush
 from train.errors import InputError, RunFailedError, first_line
 
 for _name in ("absl", "asyncio"):  # Orbax and its tasks print the tracebacks of what is handled here

@@ -9,7 +9,6 @@ import io
 import os
 import pathlib
 import re
-import runpy
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
@@ -17,10 +16,10 @@ from typing import Annotated
 import tyro
 
 from jaxgen.preprocess import Preparation
+from train.config import source
+from train.config.source import ROOT
 from train.errors import InputError
-from train.experiment import ADDED, IDENTITY, Bounds, Experiment, Size
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from train.experiment import ADDED, IDENTITY, Bounds, Experiment, Size, fits
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -44,6 +43,8 @@ class RunOptions:
     """cpu, gpu or tpu; None: the best there is."""
     compilation_cache: str | None = None
     """Directory of compiled programs, or "off"; None: jaxgen in the user's cache directory."""
+    trust: bool = False
+    """Where the config of the run that --features names has changed or is gone, execute the source that it keeps."""
 
 
 #: The fields of an experiment that are options of every run, and their help.
@@ -70,6 +71,7 @@ class Config(typing.NamedTuple):
     path: pathlib.Path
     description: str
     function: Callable[..., Experiment]
+    files: Mapping[str, bytes]  # the file and what it imports from `configs`, by the names under which a run keeps them
 
     @property
     def name(self) -> str:
@@ -104,8 +106,13 @@ def load(path: str) -> Config:
             f"configs/{name}.py" for name in difflib.get_close_matches(pathlib.Path(path).stem, there) or there
         )
         raise InputError(f"no such config: {path}; expected a Python file such as {near}")
+    return load_file(file.resolve(), path)
+
+
+def load_file(file: pathlib.Path, path: str) -> Config:
+    """The config in this file, which a person calls `path`; InputError where it is none."""
     try:
-        module = runpy.run_path(str(file))  # unlike an import, it leaves no compiled file beside the config
+        module, files = source.execute(file)
     except (Exception, SystemExit) as error:
         raise InputError(f"{path} is no config: {type(error).__name__}: {_one_line(error)}") from error
     function = module.get("experiment")
@@ -118,7 +125,7 @@ def load(path: str) -> Config:
         raise InputError(
             f"{path} is no config: expected other names for {', '.join(sorted(taken))}, options of every run"
         )
-    config = Config(file.resolve(), inspect.cleandoc(module["__doc__"] or ""), function)
+    config = Config(file, inspect.cleandoc(module["__doc__"] or ""), function, files)
     missing = config.parameters.keys() - config.hints().keys()
     if missing:
         raise InputError(f"{path} is no config: expected annotations of {', '.join(sorted(missing))}")
@@ -230,6 +237,10 @@ def recorded(config: Config, values: Mapping[str, typing.Any]) -> Experiment:
     unknown = values.keys() - config.parameters.keys() - _FIELDS.keys()
     if unknown:
         raise InputError(f"{config.recorded_path()} no longer has the options {', '.join(sorted(unknown))}")
+    hints = typing.get_type_hints(Experiment, include_extras=True) | config.hints()
+    for name, value in values.items():
+        if not fits(value, hints[name]):
+            raise InputError(f"{config.recorded_path()} cannot have been trained with {name} {str(value)[:100]}")
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     return build(config, {**{name: value for name, value in ADDED.items() if name not in config.parameters}, **given})
 

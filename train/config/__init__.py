@@ -1,0 +1,31 @@
+"""Configs: found, executed and bound to a command line."""
+
+from train.config.options import (
+    Bound,
+    Config,
+    RunOptions,
+    bind,
+    build,
+    check_bounds,
+    default_run_dir,
+    load,
+    load_file,
+    parse,
+    recorded,
+)
+from train.config.source import ROOT
+
+__all__ = [
+    "ROOT",
+    "Bound",
+    "Config",
+    "RunOptions",
+    "bind",
+    "build",
+    "check_bounds",
+    "default_run_dir",
+    "load",
+    "load_file",
+    "parse",
+    "recorded",
+]

@@ -1,0 +1,1 @@
+"""What a run records of how it was trained: source, settings, versions."""
