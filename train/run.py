@@ -16,9 +16,9 @@ from train.data import find_data_directory
 from train.engine import keys, run_directory, terminal
 from train.engine.checkpoint import Checkpoints, has_ended, newest_step
 from train.engine.collapse import CollapseWatch
-from train.engine.log import MetricsLog
 from train.engine.loop import Hooks, Plan, is_evaluated, loop
 from train.engine.record import provenance, source
+from train.engine.record.log import MetricsLog
 from train.engine.selection import Selection
 from train.engine.terminal import Timing, console, progress_bar
 from train.engine.validation import compile_validation, prepare_set

@@ -9,7 +9,7 @@ import numpy as np
 from jaxgen.recipe import PyTree, State
 from train.engine.checkpoint import Checkpoints
 from train.engine.compile import Steps
-from train.engine.log import MetricsLog
+from train.engine.record.log import MetricsLog
 from train.engine.selection import Selection
 from train.errors import RunFailedError
 

@@ -15,7 +15,7 @@ CHANGES = {"jax_default_matmul_precision": "highest", "jax_threefry_partitionabl
 KEEPS = {
     "jax_log_compiles": True, "jax_debug_nans": True, "jax_explain_cache_misses": True,
     "jax_traceback_filtering": "off", "jax_compilation_cache_max_size": 10, "jax_enable_checks": True,
-    "jax_transfer_guard": "log", "jax_dump_ir_to": "x",
+    "jax_transfer_guard": "log", "jax_dump_ir_modes": "jaxpr",
 }  # fmt: skip
 
 

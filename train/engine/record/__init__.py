@@ -1,1 +1,1 @@
-"""What a run records of how it was trained: source, settings, versions."""
+"""What a run records: its metrics, and how it was trained: source, settings, versions."""
