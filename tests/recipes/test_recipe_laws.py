@@ -410,6 +410,20 @@ def test_samples_have_the_shape_of_data_and_depend_on_key_and_condition(recipe, 
     assert without_y.shape == x.shape
 
 
+# One of each way to sample a conditional model.
+@over("vae_conditional", "gaussian_naive_bayes", "gan", "pixelcnn", "gaussian_by_class")
+def test_without_a_condition_classes_are_drawn_from_the_training_prior(recipe, model):
+    """Where one class alone was counted, every sample is of that class."""
+    field = "label_counts" if hasattr(model, "label_counts") else "counts"
+    counts = getattr(model, field)
+    model = model._replace(**{field: jnp.zeros_like(counts).at[1].set(100)})
+
+    def sample(**condition):
+        return compiled(recipe.sample)(jax.random.key(0), model, num=7, **condition)
+
+    np.testing.assert_array_equal(sample(), sample(y=np.full(7, 1, np.int32)))
+
+
 @having("encode", "decode")
 def test_encode_and_decode_fit(recipe, model, batch):
     decode = compiled(recipe.decode)
