@@ -75,8 +75,8 @@ def test_a_game_without_a_threshold_has_no_accuracy():
     def judge(player, scores):
         return scores, player
 
-    real, fake = jnp.array([1.0, -1.0]), jnp.array([-2.0, -3.0])
-    for game, accuracy in (("hinge", 0.75), ("least-squares", 0.75), ("wasserstein", None)):
+    real, fake = jnp.array([1.0, 0.25]), jnp.array([-2.0, -3.0])
+    for game, accuracy in (("hinge", 1.0), ("least-squares", 0.75), ("wasserstein", None)):
         values, metrics, _ = adversarial.tell_apart(adversarial.GAMES[game], judge, None, real, fake)
         np.testing.assert_array_equal(metrics["discriminator_loss"], values)
         found = metrics.get("discriminator_accuracy")
