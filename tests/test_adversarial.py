@@ -71,6 +71,21 @@ def test_statistics_are_used_in_evaluation_and_updated_in_training_alone():
     assert player.params is trained.params
 
 
+def test_generators_lose_as_their_games_are_named():
+    scores = np.array([-2.0, 0.3])
+    d = 1 / (1 + np.exp(-scores))
+    expected = {
+        "minimax": np.log(1 - d),
+        "non-saturating": -np.log(d),
+        "least-squares": (scores - 1) ** 2 / 2,
+        "hinge": -scores,
+        "wasserstein": -scores,
+    }
+    assert expected.keys() == adversarial.GAMES.keys()
+    for name, game in adversarial.GAMES.items():
+        np.testing.assert_allclose(game.generator_loss(jnp.float32(scores)), expected[name], rtol=1e-6)
+
+
 def test_a_game_without_a_threshold_has_no_accuracy():
     def judge(player, scores):
         return scores, player

@@ -11,6 +11,7 @@ from jaxgen import models
 RANDOM = np.random.default_rng(11)
 IMAGES = RANDOM.normal(size=(3, 8, 8, 2))
 CODES = RANDOM.normal(size=(3, 5))
+CONDITIONS = RANDOM.normal(size=(3, 4))
 
 
 def drawn(network, *inputs, **options) -> dict:
@@ -160,26 +161,33 @@ def masked(layer, x, offsets):
     return dense(layer, np.concatenate(seen, axis=-1))
 
 
+def added(layers):
+    """What a condition adds to each layer, at every pixel."""
+    return [(CONDITIONS @ layers[name]["kernel"])[:, None, None] for name in sorted(layers)]
+
+
 def test_pixelcnn():
-    """Van den Oord et al. 2016a, table 1 and figure 5."""
-    network, x = models.PixelCNN((5, 6, 1), 3, 2, 4), IMAGES[:, :5, :6, :1]
-    variables = drawn(network, x)
+    """Van den Oord et al. 2016a, table 1 and figure 5, with conditions as in 2016b, eq. 4."""
+    network, x = models.PixelCNN((5, 6, 1), 3, 2, 4, condition_dim=4), IMAGES[:, :5, :6, :1]
+    variables = drawn(network, x, CONDITIONS)
     params = in_float64(variables["params"])
-    h = masked(params["first"], x, ABOVE[7] + LEFT[7])
+    first, *conditions = added(params["condition"])
+    h = masked(params["first"], x, ABOVE[7] + LEFT[7]) + first
     for block in range(2):
         inner = relu(dense(params[f"narrow_{block}"], relu(h)))
-        inner = relu(masked(params[f"masked_{block}"], inner, ABOVE[3] + LEFT[3] + OWN))
-        h = h + dense(params[f"widen_{block}"], inner)
+        seen = masked(params[f"masked_{block}"], inner, ABOVE[3] + LEFT[3] + OWN)
+        h = h + dense(params[f"widen_{block}"], relu(seen + conditions[block]))
     expected = dense(params["logits"], relu(dense(params["last"], relu(h))))
 
-    assert_equal(jax.jit(network.apply)(variables, jnp.float32(x)), expected)
+    assert_equal(jax.jit(network.apply)(variables, jnp.float32(x), jnp.float32(CONDITIONS)), expected)
 
 
 def test_gated_pixelcnn():
-    """Van den Oord et al. 2016b, eq. 2 and figure 2."""
-    network, x = models.GatedPixelCNN((5, 6, 1), 3, 2, 4), IMAGES[:, :5, :6, :1]
-    variables = drawn(network, x)
+    """Van den Oord et al. 2016b, eqs. 2 and 4 and figure 2."""
+    network, x = models.GatedPixelCNN((5, 6, 1), 3, 2, 4, condition_dim=4), IMAGES[:, :5, :6, :1]
+    variables = drawn(network, x, CONDITIONS)
     params = in_float64(variables["params"])
+    to_vertical, to_horizontal = (added(params[f"{stack}_condition"]) for stack in ("vertical", "horizontal"))
 
     def gate(h):
         return np.tanh(h[..., ::2]) * expit(h[..., 1::2])
@@ -192,8 +200,9 @@ def test_gated_pixelcnn():
             masked(params[f"{stack}_{layer}"], seen, offsets[layer])
             for stack, seen, offsets in (("vertical", vertical, above), ("horizontal", horizontal, left))
         )
-        out = dense(params[f"out_{layer}"], gate(h + dense(params[f"link_{layer}"], v)))
-        vertical, horizontal = gate(v), out if layer == 0 else horizontal + out
+        link = dense(params[f"link_{layer}"], v) + to_horizontal[layer]
+        out = dense(params[f"out_{layer}"], gate(h + link))
+        vertical, horizontal = gate(v + to_vertical[layer]), out if layer == 0 else horizontal + out
     expected = dense(params["logits"], relu(dense(params["last"], relu(horizontal))))
 
-    assert_equal(jax.jit(network.apply)(variables, jnp.float32(x)), expected)
+    assert_equal(jax.jit(network.apply)(variables, jnp.float32(x), jnp.float32(CONDITIONS)), expected)

@@ -395,6 +395,12 @@ def test_evaluate_is_per_example(recipe, model, batch):
         np.testing.assert_allclose(reordered[name][:4], value[:4], rtol=1e-5, atol=1e-5)
 
 
+@having("negative_elbo", "reconstruction", "kl")
+def test_the_negative_elbo_is_reconstruction_and_kl(recipe, model, batch):
+    values = compiled(recipe.evaluate)(jax.random.key(1), model, batch)
+    np.testing.assert_allclose(values["negative_elbo"], values["reconstruction"] + values["kl"], rtol=1e-5)
+
+
 @having("sample")
 def test_samples_have_the_shape_of_data_and_depend_on_key_and_condition(recipe, model):
     def sample(seed, label):
