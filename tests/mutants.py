@@ -52,15 +52,15 @@ def passes(tree: pathlib.Path, tests: Iterable[str]) -> bool:
     return ended.returncode == 0
 
 
-def outcome(mutant: Mutant, tree: pathlib.Path) -> str:
-    """killed, survived or error, with the reason."""
+def outcome(mutant: Mutant, tree: pathlib.Path) -> tuple[str, str]:
+    """killed, survived or error, and why."""
     path = tree / mutant.file
     original = path.read_text()
     try:
         path.write_text(mutant.apply(original))
-        return f"survived  {mutant.survives or 'unexplained'}" if passes(tree, mutant.tests) else "killed"
+        return ("survived", mutant.survives or "unexplained") if passes(tree, mutant.tests) else ("killed", "")
     except ValueError as error:
-        return f"error     {error}"
+        return "error", str(error)
     finally:
         path.write_text(original)
 
@@ -75,11 +75,12 @@ def run(mutants: Sequence[Mutant], root: pathlib.Path = ROOT) -> int:
             raise SystemExit("the tests fail without a mutant")
         outcomes = []
         for mutant in mutants:
-            outcomes.append(outcome(mutant, tree))
-            print(f"{mutant.name:44} {outcomes[-1]}", flush=True)
+            found, reason = outcome(mutant, tree)
+            outcomes.append(found)
+            print(f"{found:9} {mutant.name}{reason and ': '}{reason}", flush=True)
     killed = outcomes.count("killed")
     print(f"{killed} of {len(mutants)} mutants killed")
-    return int(killed < REQUIRED * len(mutants) or any(found.startswith("error") for found in outcomes))
+    return int(killed < REQUIRED * len(mutants) or "error" in outcomes)
 
 
 if __name__ == "__main__":
