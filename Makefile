@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint mutants docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m train configs/vae_digits.py
@@ -14,6 +14,9 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+mutants: $(VENV)/installed
+	$(BIN)/python tests/mutants.py $(NAMES)
 
 docs: $(VENV)/installed
 	$(BIN)/python -m pip install -q -e .[docs]

@@ -71,13 +71,52 @@ def test_statistics_are_used_in_evaluation_and_updated_in_training_alone():
     assert player.params is trained.params
 
 
+def test_generators_lose_as_their_games_are_named():
+    scores = np.array([-2.0, 0.3])
+    d = 1 / (1 + np.exp(-scores))
+    expected = {
+        "minimax": np.log(1 - d),
+        "non-saturating": -np.log(d),
+        "least-squares": (scores - 1) ** 2 / 2,
+        "hinge": -scores,
+        "wasserstein": -scores,
+    }
+    assert expected.keys() == adversarial.GAMES.keys()
+    for name, game in adversarial.GAMES.items():
+        np.testing.assert_allclose(game.generator_loss(jnp.float32(scores)), expected[name], rtol=1e-6)
+
+
 def test_a_game_without_a_threshold_has_no_accuracy():
     def judge(player, scores):
         return scores, player
 
-    real, fake = jnp.array([1.0, -1.0]), jnp.array([-2.0, -3.0])
-    for game, accuracy in (("hinge", 0.75), ("least-squares", 0.75), ("wasserstein", None)):
+    real, fake = jnp.array([1.0, 0.25]), jnp.array([-2.0, -3.0])
+    for game, accuracy in (("hinge", 1.0), ("least-squares", 0.75), ("wasserstein", None)):
         values, metrics, _ = adversarial.tell_apart(adversarial.GAMES[game], judge, None, real, fake)
         np.testing.assert_array_equal(metrics["discriminator_loss"], values)
         found = metrics.get("discriminator_accuracy")
         assert found is None if accuracy is None else np.mean(found) == accuracy
+
+
+def test_a_discriminator_keeps_the_statistics_of_both_batches():
+    player = adversarial.init_player(Scale(), jax.random.key(0), X)
+
+    def discriminate(player, x):
+        logits, player = adversarial.apply_train(Scale(), player, x, axis_name=None)
+        return logits[:, 0], player
+
+    after = adversarial.tell_apart(adversarial.GAMES["hinge"], discriminate, player, X, Z)[2]
+    assert after.statistics["batch_stats"]["calls"] == 2
+
+
+def test_diversity_is_the_variance_of_generated_over_that_of_real_examples():
+    real, fake = 10 + np.random.default_rng(0).normal(size=(2, 8, 3, 2))
+    fake = 2 * fake
+    expected = fake.var(axis=0).sum() / real.var(axis=0).sum()
+    together = adversarial.diversity(jnp.float32(fake), jnp.float32(real))
+    apart = jax.vmap(lambda *sets: adversarial.diversity(*sets, axis_name="device"), axis_name="device")(
+        jnp.float32(fake).reshape(4, 2, 3, 2), jnp.float32(real).reshape(4, 2, 3, 2)
+    )
+
+    # Squares of deviations from a mean of 20, which is rounded at 1e-6.
+    np.testing.assert_allclose([together, *apart], expected, rtol=1e-5)

@@ -76,6 +76,13 @@ def test_a_categorical_is_over_equally_spaced_values():
         likelihood.categorical(1)
 
 
+def test_a_value_a_rounding_below_its_level_is_that_level():
+    family, logits = likelihood.categorical(256), RNG.normal(size=(1, 255, 256)).astype(np.float32)
+    below = np.nextafter(np.arange(1, 256, dtype=np.float32) / 255, np.float32(0))
+    expected = -np.diagonal(special.log_softmax(np.float64(logits[0]), axis=1)[:, 1:]).sum()
+    np.testing.assert_allclose(family.nll(jnp.asarray(logits), below[None]), [expected], rtol=1e-5)
+
+
 every_likelihood = pytest.mark.parametrize("name", LIKELIHOODS)
 
 

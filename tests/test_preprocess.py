@@ -99,6 +99,7 @@ def test_scale_symmetric():
     found = preprocess.scale_symmetric(jax.random.key(0), jnp.asarray(BYTES))
     np.testing.assert_allclose(found, BYTES / 127.5 - 1, rtol=0, atol=2e-7)
     assert (found[0], found[255]) == (-1, 1)
+    np.testing.assert_allclose(preprocess.scale_symmetric.to_unit(found), BYTES / 255, rtol=0, atol=2e-7)
     half = preprocess.scale_symmetric(jax.random.key(0), jnp.array([0.0, 0.25, 1.0]))
     np.testing.assert_array_equal(half, [-1, -0.5, 1])
 
@@ -127,6 +128,11 @@ def test_dequantize_never_reaches_the_next_value():
     # In float32, 255 + u rounds to 256 for u within 2^-17 of 1: expected 32 times in these draws, none with odds e^-32.
     found = preprocess.dequantize(jax.random.key(7), jnp.full(2**22, 255, jnp.uint8))
     assert found.max() < 1
+
+
+def test_dequantized_bytes_drawn_uniformly_take_eight_bits_each():
+    nats = preprocess.dequantize.log_det(jnp.zeros((3, 4, 5)))  # of a density that is 1 on [0, 1)
+    np.testing.assert_allclose(nats / (20 * np.log(2)), [8, 8, 8], rtol=1e-6)
 
 
 def test_dequantize_takes_bytes_alone():

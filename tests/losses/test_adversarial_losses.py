@@ -147,6 +147,8 @@ def test_penalty_of_a_linear_critic(name):
     x = jnp.float32(RNG.normal(size=(5, 2, 2)))
     found = getattr(losses, name)(lambda x: jnp.einsum("bij,ij->b", x, weight), x)
     np.testing.assert_allclose(found, np.full(5, PENALTIES[name](13.0)), rtol=1e-6)
+    short = getattr(losses, name)(lambda x: jnp.einsum("bij,ij->b", x, weight / 26), x)
+    np.testing.assert_allclose(short, np.full(5, PENALTIES[name](0.5)), rtol=1e-6)
 
 
 @every_penalty

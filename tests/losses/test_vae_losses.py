@@ -64,6 +64,8 @@ def test_free_bits_values_and_gradient():
     np.testing.assert_allclose(losses.free_bits(kl_per_dim, minimum=0.5), [0.5 + 0.5 + 3, 1 + 0.5 + 0.5], rtol=1e-7)
     np.testing.assert_allclose(value, 2 * (0.25 + 2**-10) + 3 + 1 + (0.25 + 2**-10) + 0.375, rtol=1e-7)
     np.testing.assert_array_equal(gradient, [[0, 0, 1], [1, 0, 1]])
+    at_the_minimum = jax.grad(lambda kl: losses.free_bits(kl, minimum=0.25).sum())(kl_per_dim)
+    np.testing.assert_array_equal(at_the_minimum, gradient)
 
 
 def test_free_bits_of_nothing_is_the_kl():

@@ -31,6 +31,16 @@ def test_masks_are_as_they_are_defined(ordering):
     assert np.abs(np.bincount(first.ravel(), minlength=40)[1:] - 1500 / 39).max() < 5 * np.sqrt(1500 / 39)
 
 
+def test_degrees_begin_at_the_least_of_the_layer_before():
+    """Of two units, so that the least of them is more than 1; a unit below it would see nothing."""
+    first, second = map(np.asarray, models.MADE((40,), (2, 300), 5).cycle().degrees)
+    least = first.min(axis=1)
+
+    assert (least > 1).all()
+    # 300 draws from at most 38 values miss the least with probability (37 / 38)^300 < e^-8.
+    np.testing.assert_array_equal(second.min(axis=1), least)
+
+
 def test_sequential_degrees_count_and_start_again():
     masks = models.MADE((4,), (7, 2), 2, degrees="sequential").cycle()
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from scipy import special, stats
 
 from jaxgen import likelihood, models, recipes
 
@@ -30,3 +31,16 @@ def test_a_linear_autoencoder_reaches_the_error_of_principal_components():
     assert np.mean(values["reconstruction"]) <= metrics["loss"] * (1 + 1e-6)  # a rounding apart at the optimum
     decoded = recipe.decode(state.model, recipe.encode(state.model, batch["x"]))
     np.testing.assert_allclose(np.square(decoded - x).sum(1), values["squared_error"], rtol=1e-4)
+
+
+def test_the_squared_error_of_binary_data_is_that_of_probabilities():
+    network = models.Autoencoder(models.Encoder(2, ()), models.Decoder((6,), ()))
+    recipe = recipes.autoencoder(network, optax.sgd(0.1))
+    x = np.random.default_rng(1).integers(0, 2, (5, 6)).astype(np.float32)
+    model = recipe.init(jax.random.key(0), {"x": x}).model
+    found = recipe.evaluate(jax.random.key(0), model, {"x": jnp.asarray(x)})
+
+    logits = np.float64(network.apply(model, x))
+    np.testing.assert_allclose(found["squared_error"], np.square(special.expit(logits) - x).sum(1), rtol=1e-5)
+    expected = -stats.bernoulli.logpmf(x, special.expit(logits)).sum(1)
+    np.testing.assert_allclose(found["reconstruction"], expected, rtol=1e-5)

@@ -231,6 +231,37 @@ def test_every_critic_step_draws_anew(metric, generator, data):
     assert abs(float(first - last)) > 1e-3
 
 
+def test_the_generator_draws_codes_of_its_own():
+    """A critic of slope 1/2 scores the fakes of both sides: the same codes would give the same mean."""
+    recipe = recipes.gan(Shift(), Linear(), FROZEN, FROZEN, latent_dim=1, game="wasserstein")
+    _, metrics = play(recipe, jnp.zeros((16, 1)), 1)
+
+    assert abs(float(metrics["discriminator_loss"] + metrics["loss"])) > 1e-3
+
+
+def test_metrics_are_of_the_last_critic_step_and_labels_of_all():
+    x, y = jnp.array([0.0, 4.0])[:, None, None] * jnp.ones((2, 4, 1)), jnp.array([[0, 0, 1, 1], [1, 1, 1, 2]])
+    recipe = recipes.gan(
+        Still(), Bowl(planes=3), FROZEN, FROZEN, latent_dim=1, critic_steps=2, num_classes=3, zero_centered_penalty=1.0
+    )
+    batch = {"x": x, "y": y}
+    state, metrics = jax.jit(recipe.step)(jax.random.key(1), jax.jit(recipe.init)(jax.random.key(0), batch), batch)
+
+    np.testing.assert_array_equal(state.model.label_counts, [2, 5, 1])
+    np.testing.assert_allclose(metrics["penalty"], 16, rtol=1e-6)  # the bowl's gradient is the point, 4
+
+
+def test_logits_of_real_and_of_generated_examples():
+    """The critic x / 2 at data of 8, and at ones, also where packs of 2 do not divide the examples."""
+    for packing, examples in ((1, 4), (2, 5)):
+        recipe = recipes.gan(Still(), Linear(), FROZEN, FROZEN, latent_dim=1, packing=packing)
+        model = jax.jit(recipe.init)(jax.random.key(0), {"x": jnp.ones((4, 1))}).model
+        values = recipe.evaluate(jax.random.key(1), model, {"x": jnp.full((examples, 1), 8.0)})
+
+        np.testing.assert_array_equal(values["real_logit"], np.full(examples, 4.0))
+        np.testing.assert_array_equal(values["fake_logit"], np.full(examples, 0.5))
+
+
 def test_critic_steps_are_on_fresh_data():
     """Two steps on two batches are two steps of a GAN whose generator rests, one on each."""
     first, second = gaussian_data(32), gaussian_data(32) + 5

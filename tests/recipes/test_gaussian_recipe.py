@@ -93,6 +93,14 @@ def test_samples_have_the_moments_of_their_class():
     assert (np.abs(drawn.mean(0) - X.mean(0)) < 4.5 * X.std(0) / np.sqrt(num)).all()
 
 
+def test_the_floor_is_a_share_of_the_largest_variance_of_any_class():
+    moments = models.gaussian_moments(jnp.asarray(X), jnp.asarray(Y), K)
+    factors = np.float64(models.covariance_factor(moments, 0.1))
+    covariances = np.stack([np.cov(np.float64(X[k == Y]).T, bias=True) for k in range(K)])
+    expected = covariances + 0.1 * np.einsum("kii->ki", covariances).max() * np.eye(4)
+    np.testing.assert_allclose(factors @ factors.swapaxes(1, 2), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_a_singular_covariance_is_replaced_by_its_diagonal():
     x = jnp.tile(jnp.array([[1.0, 2.0, 3.0], [3.0, 0.0, 5.0]]), (4, 1))
     factor = models.covariance_factor(models.gaussian_moments(x, jnp.zeros(8, jnp.int32), 1), 1e-12)

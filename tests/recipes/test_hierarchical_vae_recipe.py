@@ -9,6 +9,7 @@ from flax import linen as nn
 from scipy import special, stats
 
 from jaxgen import models, recipes
+from jaxgen.sampling import standard_normal
 
 D, B = 5, 3
 
@@ -134,3 +135,48 @@ def test_samples_go_down_through_all_layers(model):
     samples = np.asarray(recipe.sample(jax.random.key(6), model, 40000))
 
     assert (np.abs(samples.mean(0) - expected) < 4.5 * samples.std(0) / 200 + 1e-5).all()
+
+
+@pytest.mark.parametrize("family", ["hierarchical_vae", "hierarchical_iwae"])
+def test_a_step_s_loss_is_of_the_weights_of_its_draws(family, x, model):
+    recipe = getattr(recipes, family)(network(), optax.sgd(0.0), num_samples=8)
+    state = jax.jit(recipe.init)(jax.random.key(0), {"x": x})._replace(model=model)
+    _, metrics = jax.jit(recipe.step)(jax.random.key(7), state, {"x": x})
+
+    noise = [np.float64(standard_normal(key, B, (8, 1)))[..., 0].T for key in jax.random.split(jax.random.key(7))]
+    below = jax.tree.map(lambda leaf: leaf[:, 0], apply(model, x, "infer", 0))
+    z1 = below.mean + np.exp(0.5 * below.log_var) * noise[0]  # [draw, B], like all that follows
+    above = jax.tree.map(lambda leaf: leaf.reshape(8, B), apply(model, z1.reshape(-1, 1), "infer", 1))
+    z2 = above.mean + np.exp(0.5 * above.log_var) * noise[1]
+    prior = jax.tree.map(lambda leaf: leaf.reshape(8, B), apply(model, z2.reshape(-1, 1), "generate", 0))
+    log_p = stats.norm.logpdf(z2) + normal_log_pdf(prior, z1)
+    logits = apply(model, z1.reshape(-1, 1), "decode").reshape(8, B, D)
+    log_p += stats.bernoulli.logpmf(np.asarray(x), special.expit(logits)).sum(-1)
+    log_weights = log_p - normal_log_pdf(below, z1) - normal_log_pdf(above, z2)
+
+    bound = log_weights.mean(0) if family == "hierarchical_vae" else special.logsumexp(log_weights, axis=0) - np.log(8)
+    np.testing.assert_allclose(metrics["loss"], -bound.mean(), rtol=1e-5)
+
+
+def test_codes_of_the_top_layer_go_up_through_draws_or_through_means(x, model):
+    recipe = recipes.hierarchical_vae(network(), optax.sgd(0.1))
+    nodes, weights = np.polynomial.hermite_e.hermegauss(60)
+    weights = weights / weights.sum()
+    below = apply(model, x, "infer", 0)
+    z1 = below.mean + np.exp(0.5 * below.log_var) * nodes  # [B, node]
+    above = apply(model, z1.reshape(-1, 1), "infer", 1)
+    means, variances = (values.reshape(B, 60) for values in (above.mean, np.exp(above.log_var)))
+    mean = means @ weights
+    variance = (variances + (means - mean[:, None]) ** 2) @ weights
+
+    num = 20_000
+    draws = jax.vmap(lambda key: recipe.draw_code(key, model, x)[:, 0])(jax.random.split(jax.random.key(8), num))
+    draws = np.float64(draws)
+    assert (np.abs(draws.mean(0) - mean) < 4.5 * np.sqrt(variance / num)).all()
+    squares = (draws - mean) ** 2
+    assert (np.abs(squares.mean(0) - variance) < 4.5 * squares.std(0) / np.sqrt(num)).all()
+
+    code = apply(model, below.mean, "infer", 1).mean
+    np.testing.assert_allclose(recipe.encode(model, x), code, rtol=1e-5, atol=1e-6)
+    logits = apply(model, apply(model, code, "generate", 0).mean, "decode")
+    np.testing.assert_allclose(recipe.decode(model, jnp.float32(code)), special.expit(logits), rtol=1e-5)

@@ -395,6 +395,12 @@ def test_evaluate_is_per_example(recipe, model, batch):
         np.testing.assert_allclose(reordered[name][:4], value[:4], rtol=1e-5, atol=1e-5)
 
 
+@having("negative_elbo", "reconstruction", "kl")
+def test_the_negative_elbo_is_reconstruction_and_kl(recipe, model, batch):
+    values = compiled(recipe.evaluate)(jax.random.key(1), model, batch)
+    np.testing.assert_allclose(values["negative_elbo"], values["reconstruction"] + values["kl"], rtol=1e-5)
+
+
 @having("sample")
 def test_samples_have_the_shape_of_data_and_depend_on_key_and_condition(recipe, model):
     def sample(seed, label):
@@ -408,6 +414,20 @@ def test_samples_have_the_shape_of_data_and_depend_on_key_and_condition(recipe, 
     assert np.array_equal(x, sample(0, NUM_CLASSES - 1)) != recipe.conditional
     without_y = jax.eval_shape(lambda key, model: recipe.sample(key, model, 7), jax.random.key(0), model)
     assert without_y.shape == x.shape
+
+
+# One of each way to sample a conditional model.
+@over("vae_conditional", "gaussian_naive_bayes", "gan", "pixelcnn", "gaussian_by_class")
+def test_without_a_condition_classes_are_drawn_from_the_training_prior(recipe, model):
+    """Where one class alone was counted, every sample is of that class."""
+    field = "label_counts" if hasattr(model, "label_counts") else "counts"
+    counts = getattr(model, field)
+    model = model._replace(**{field: jnp.zeros_like(counts).at[1].set(100)})
+
+    def sample(**condition):
+        return compiled(recipe.sample)(jax.random.key(0), model, num=7, **condition)
+
+    np.testing.assert_array_equal(sample(), sample(y=np.full(7, 1, np.int32)))
 
 
 @having("encode", "decode")

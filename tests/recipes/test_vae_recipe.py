@@ -35,6 +35,13 @@ def logits_of(params: dict, z: np.ndarray) -> np.ndarray:
     return dense(decoder["output"], np.maximum(dense(decoder["MLP_0"]["Dense_0"], z), 0))
 
 
+def posterior_of(params: dict, x: jax.Array) -> list[np.ndarray]:
+    """Mean and log-variance of q(z | x)."""
+    encoder = weights(params)["encoder"]
+    h = np.maximum(dense(encoder["MLP_0"]["Dense_0"], np.asarray(x, np.float64)), 0)
+    return np.split(dense(encoder["mean_and_log_var"], h), 2, axis=-1)
+
+
 def log_likelihood(logits: np.ndarray, x: np.ndarray) -> np.ndarray:
     return stats.bernoulli.logpmf(np.asarray(x), special.expit(logits)).sum(-1)
 
@@ -55,9 +62,7 @@ def test_log_prob_approaches_the_integral_over_the_latent(x):
 def test_evaluate_averages_to_the_elbo_by_quadrature(x):
     recipe = recipes.vae(network(), optax.sgd(0.1))
     model = jax.jit(recipe.init)(jax.random.key(0), {"x": x}).model
-    encoder = weights(model.params)["encoder"]
-    h = np.maximum(dense(encoder["MLP_0"]["Dense_0"], np.asarray(x, np.float64)), 0)
-    mean, log_var = np.split(dense(encoder["mean_and_log_var"], h), 2, axis=-1)
+    mean, log_var = posterior_of(model.params, x)
     nodes, node_weights = np.polynomial.hermite_e.hermegauss(60)
     z = mean[:, None] + np.exp(0.5 * log_var)[:, None] * nodes[None, :, None]
     reconstruction = -(log_likelihood(logits_of(model.params, z), np.asarray(x)[:, None]) @ node_weights)
@@ -100,6 +105,29 @@ def test_classify_is_bayes_rule_on_the_integral_over_the_latent(x):
     unweighted = special.log_softmax(np.stack(joint, axis=1) - np.log(counts), axis=1)
     for mistaken in (unweighted, expected[:, ::-1], special.log_softmax(-np.stack(joint, axis=1), axis=1)):
         assert np.abs(mistaken - expected).max() > 0.5
+
+
+def test_a_step_averages_the_reconstruction_over_draws_of_z(x):
+    recipe = recipes.vae(network(), optax.sgd(0.0), num_samples=3)
+    state = jax.jit(recipe.init)(jax.random.key(0), {"x": x})
+    _, metrics = jax.jit(recipe.step)(jax.random.key(4), state, {"x": x})
+
+    mean, log_var = posterior_of(state.model.params, x)
+    noise = np.float64(standard_normal(jax.random.key(4), B, (3, Z))).swapaxes(0, 1)
+    reconstruction = -log_likelihood(logits_of(state.model.params, mean + np.exp(0.5 * log_var) * noise), x)
+    kl = 0.5 * (mean**2 + np.exp(log_var) - log_var - 1).sum(-1)
+    np.testing.assert_allclose(metrics["reconstruction"], reconstruction.mean(), rtol=1e-5)
+    np.testing.assert_allclose(metrics["loss"], reconstruction.mean() + kl.mean(), rtol=1e-5)
+
+
+def test_the_squared_error_is_that_of_the_posterior_mean(x):
+    recipe = recipes.vae(network(), optax.sgd(0.1))
+    model = jax.jit(recipe.init)(jax.random.key(0), {"x": x}).model
+    found = recipe.evaluate(jax.random.key(3), model, {"x": x})["squared_error"]
+
+    mean, _ = posterior_of(model.params, x)
+    expected = np.square(special.expit(logits_of(model.params, mean)) - np.asarray(x)).sum(-1)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def losses_of(recipe, x: jax.Array, steps: int, **leaves) -> list[dict]:

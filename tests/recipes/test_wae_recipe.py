@@ -183,6 +183,19 @@ def test_a_gaussian_encoder_s_codes_are_drawn(batch):
     np.testing.assert_array_equal(recipe.encode(model, batch["x"]), mean)
 
 
+def test_the_evaluated_cost_is_weighted_and_of_drawn_codes(batch):
+    gaussian = models.VAE(models.GaussianEncoder(2, (8,)), models.Decoder((6,), (8,)))
+    recipe = recipes.wae_mmd(gaussian, SGD, cost_weight=0.05)
+    model = jax.jit(recipe.init)(jax.random.key(0), batch).model
+    values = recipe.evaluate(jax.random.key(2), model, batch)
+    drawn, mean = (
+        np.square(np.float64(recipe.decode(model, z)) - batch["x"]).sum(1)
+        for z in (recipe.draw_code(jax.random.key(2), model, batch["x"]), recipe.encode(model, batch["x"]))
+    )
+    np.testing.assert_allclose(values["cost"], 0.05 * drawn, rtol=1e-5)
+    np.testing.assert_allclose(values["squared_error"], mean, rtol=1e-5)
+
+
 def test_an_unknown_cost_is_refused():
     with pytest.raises(ValueError, match="cost must be one of squared, bernoulli, got 'l1'"):
         recipes.wae_mmd(network(), SGD, cost="l1")

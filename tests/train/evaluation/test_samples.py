@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import logsumexp
+from scipy.stats import norm
 
 from jaxgen import preprocess
 from jaxgen.recipe import Recipe
@@ -112,6 +114,25 @@ def test_the_parzen_window_stands_for_models_without_a_likelihood_alone(images):
 
     wide = images._replace(test={"x": images.test["x"] * np.float32(0.1)})
     assert "parzen_log_likelihood" not in values_of(run_of(wide, drawn_from(images.train["x"])), on_x())
+
+
+def test_the_parzen_window_is_the_best_of_the_validation_data(images):
+    """Samples lie at 128 and validation data at 178, so that their distance is the best width; test data is further."""
+    dataset = images._replace(valid={"x": np.full((9, 4, 4, 1), 178, np.uint8)})
+    run = run_of(dataset, drawn_from(np.full((2, 4, 4, 1), 128)))
+    subject = Subject(run, None, run.keys[0], Options(1, samples.references(run, on_x())))
+    found = {name: measured.values.mean() for name, measured in parzen.measure(subject).items()}
+
+    def log_likelihood(x, std):
+        x, drawn = (np.float64(x).reshape(len(x), 16) for x in (x / 255, subject.samples))
+        return np.mean(logsumexp(norm.logpdf(x[:, None], drawn[None], std).sum(axis=2), axis=1) - np.log(len(drawn)))
+
+    stds = np.logspace(-1, 0, 10)
+    of_valid, of_test = ([log_likelihood(part["x"], std) for std in stds] for part in (run.dataset.valid, images.test))
+    best = stds[np.argmax(of_valid)]
+    assert stds[0] < best < stds[np.argmax(of_test)]
+    assert found["parzen_window"] == pytest.approx(best)
+    assert found["parzen_log_likelihood"] == pytest.approx(log_likelihood(images.test["x"], best), rel=1e-5)
 
 
 def test_samples_of_a_tanh_are_held_against_the_same_data(images):
