@@ -9,9 +9,10 @@ import numpy as np
 
 from train import runs
 from train.data import spread
-from train.engine import files, log
+from train.engine import files
 from train.engine.compile import over_examples
 from train.engine.keys import make_keys
+from train.engine.record import log
 from train.engine.validation import prepare_set
 from train.errors import InputError
 from train.evaluation.estimates import UNITS
