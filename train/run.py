@@ -85,7 +85,11 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
                 selection.resume(restored.seen, restored.best)
             console.print(f"resumed at step {first} of {experiment.steps}")
         run_directory.continue_as(path, job.record)
-        for stale in ("evaluation.json", "report.html"):  # of fewer steps: nothing may take them for the end of these
+        for stale in (
+            "evaluation.json",
+            "evaluation.npz",
+            "report.html",
+        ):  # of fewer steps: nothing may take them for the end of these
             (path / stale).unlink(missing_ok=True)
         for difference in run_directory.append_session(path, session):
             warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")

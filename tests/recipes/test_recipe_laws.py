@@ -228,7 +228,7 @@ MEMBERS = {
         conditional=True,
     ),
 }
-OPTIONAL = {*"sample complete encode draw_code decode draw_x log_likelihood classify features log_prob".split()}
+OPTIONAL = {name for name, default in Recipe._field_defaults.items() if default is None} - {"log_prob_is", "levels"}
 # One of each shape of a step: counted labels, a set loss, two players, several draws, running statistics, microbatches,
 # moments without an optimizer.
 STEP_SHAPES = ("vae_conditional", "wae_mmd", "wae_gan", "wgan_gp", "dcgan", "pixelcnn", "gaussian_naive_bayes")

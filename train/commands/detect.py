@@ -64,20 +64,27 @@ class Options(runs.Reading):
     """Importance samples per example, for models with a lower bound on log p(x)."""
 
 
+def open_against(run: Run, source: str, data_dir: str | None) -> Dataset:
+    """Open the out-of-distribution data for a run; InputError unless it has log p(x) and takes such examples."""
+    shape = run.dataset.spec.shape
+    if run.recipe.log_prob is None:
+        raise InputError(f"{run.path} is of a family without log p(x); expected one whose recipe has log_prob")
+    try:
+        against = open_data(source, find_data_directory(source, data_dir) or run.data_dir)
+    except InputError as error:
+        raise InputError(f"--against: {error}") from error
+    if against.spec.shape != shape:
+        raise InputError(f"--against {source}: expected examples of shape {shape}, not {against.spec.shape}")
+    if run.recipe.levels is not None and not against.spec.unit_interval:
+        raise InputError(f"--against {source}: expected values in [0, 1]")
+    return against
+
+
 def open_all(options: Options) -> Opened:
     """Open the runs and the data that the options name; InputError unless they fit together."""
     run = runs.open_run(options)
     shape = run.dataset.spec.shape
-    if run.recipe.log_prob is None:
-        raise InputError(f"{options.run} is of a family without log p(x); expected one whose recipe has log_prob")
-    try:
-        against = open_data(options.against, find_data_directory(options.against, options.data_dir) or run.data_dir)
-    except InputError as error:
-        raise InputError(f"--against: {error}") from error
-    if against.spec.shape != shape:
-        raise InputError(f"--against {options.against}: expected examples of shape {shape}, not {against.spec.shape}")
-    if run.recipe.levels is not None and not against.spec.unit_interval:
-        raise InputError(f"--against {options.against}: expected values in [0, 1]")
+    against = open_against(run, options.against, options.data_dir)
     check_accepts(options.run, run, measure_nll(run.recipe, options.num_samples), against)
 
     background = classifier = None

@@ -6,6 +6,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, Self
 
+import numpy as np
+
 from train.errors import InputError, warn
 
 # What may lie in a directory before config.json does: a run that was killed in its first moments.
@@ -21,6 +23,14 @@ def write_text(path: pathlib.Path, text: str) -> None:
     """As `write_json`, for text."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text)
+    temporary.replace(path)
+
+
+def write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """As `write_json`, for arrays in an .npz, as float32."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **{name: array.astype(np.float32) for name, array in arrays.items()})  # type: ignore[arg-type]
     temporary.replace(path)
 
 

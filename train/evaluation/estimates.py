@@ -3,7 +3,7 @@
 import json
 import math
 import pathlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -18,6 +18,9 @@ UNITS = {
     "kl": "nats",
     "nll": "nats",
     "importance_weighted_nll": "nats",
+    "annealed_nll": "nats",
+    "importance_weighted_excess": "nats",
+    "annealed_gap": "nats",
     "bits_per_dim": "bits/dim",
     "cost": "weighted, an example",
     "squared_error": "an example",
@@ -106,8 +109,16 @@ def number(value: float, unit: str) -> str:
 
 def read(path: pathlib.Path) -> dict[str, Estimate]:
     """Read the estimates in evaluation.json of a run; InputError where it cannot be read."""
+    return read_evaluation(path)["metrics"]
+
+
+def read_evaluation(path: pathlib.Path) -> dict[str, Any]:
+    """evaluation.json of a run, its metrics and costs as estimates; InputError where it cannot be read."""
     file = path / "evaluation.json"
     try:
-        return {name: Estimate(**found) for name, found in json.loads(file.read_text())["metrics"].items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        found = json.loads(file.read_text())
+        named = {"metrics": found["metrics"], "costs": found.get("costs", {})}
+        estimates = {of: {name: Estimate(**each) for name, each in them.items()} for of, them in named.items()}
+        return {**found, **estimates}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{file} cannot be read; expected the output of `python -m train evaluate {path}`") from error

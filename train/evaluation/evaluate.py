@@ -1,22 +1,39 @@
 """Evaluate a run on its test set with every applicable evaluator, and write evaluation.json."""
 
 import datetime
+from typing import NamedTuple
 
+import numpy as np
+
+from train import config as configs
+from train import runs
 from train.engine import run_directory
 from train.errors import warn
-from train.evaluation import features, samples
+from train.evaluation import absence, costs, features, samples
 from train.evaluation.estimates import UNITS, Estimate, Measured, over_seeds
 from train.evaluation.evaluators import EVALUATORS
-from train.evaluation.subject import Options, Subject
+from train.evaluation.subject import Extra, Options, Subject
 from train.runs import Run
 
 
-def evaluate_run(run: Run, num_samples: int, given_features: str | None) -> dict[str, Estimate]:
-    """Estimates by name, in the order of printing: metrics of test examples, then of samples and codes."""
+class Evaluation(NamedTuple):
+    """All that was measured on a run, by name in the order of printing: test examples, then samples and codes."""
+
+    measured: dict[str, list[Measured]]  # one for each seed
+    absent: dict[str, str]  # why metrics of other models were not measured
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """Each metric with its interval."""
+        return {name: over_seeds(found) for name, found in self.measured.items()}
+
+
+def evaluate_run(run: Run, num_samples: int, given_features: str | None, extra: Extra) -> Evaluation:
+    """Measure every seed of a run with every evaluator that applies."""
     recipe = run.recipe
     generates = recipe.sample is not None or (recipe.encode is not None and recipe.decode is not None)
     feature_space = features.choose(run, given_features) if generates else None
-    options = Options(num_samples, None if feature_space is None else samples.references(run, feature_space))
+    options = Options(num_samples, None if feature_space is None else samples.references(run, feature_space), extra)
     measured: dict[str, list[Measured]] = {}
     for keys, model in zip(run.keys, run.models, strict=True):
         for name, found in _measure(Subject(run, model, keys, options)).items():
@@ -25,7 +42,7 @@ def evaluate_run(run: Run, num_samples: int, given_features: str | None) -> dict
         warn("the test data is not binary: a Bernoulli NLL is then a cross-entropy, not comparable with a likelihood")
     rank = {name: number for number, name in enumerate(UNITS)}
     ordered = sorted(measured, key=lambda name: rank.get(name, len(rank)))
-    return {name: over_seeds(measured[name]) for name in ordered}
+    return Evaluation({name: measured[name] for name in ordered}, absence.explain(run, options, measured))
 
 
 def _measure(subject: Subject) -> dict[str, Measured]:
@@ -39,9 +56,13 @@ def _measure(subject: Subject) -> dict[str, Measured]:
     return found
 
 
-def write(run: Run, num_samples: int, given_features: str | None) -> dict[str, Estimate]:
-    """Evaluate and write evaluation.json, with the hyper-parameters and provenance of the numbers."""
-    found = evaluate_run(run, num_samples, given_features)
+def write(run: Run, num_samples: int, given_features: str | None, extra: Extra) -> dict[str, Estimate]:
+    """Evaluate and write evaluation.json, with the hyper-parameters and provenance of the numbers.
+
+    evaluation.npz holds the values of each example, [S, N], so that runs can be compared example by example.
+    """
+    evaluation = evaluate_run(run, num_samples, given_features, extra)
+    found = evaluation.estimates
     latest = run_directory.read_sessions(run.path)[-1:]
     result = {
         "config": run.record["config"],
@@ -49,11 +70,29 @@ def write(run: Run, num_samples: int, given_features: str | None) -> dict[str, E
         "step": run.step,
         "selected_by": run.selected_by,
         "trained": run.trained,
+        "steps": run.experiment.steps,
+        "config_steps": default_steps(run),
         "test_examples": len(run.dataset.test["x"]),
         "num_samples": num_samples,
         "metrics": {name: estimate._asdict() for name, estimate in found.items()},
+        "costs": {name: estimate._asdict() for name, estimate in costs.measure(run).items()},
+        "absent": evaluation.absent,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "provenance": {name: value for session in latest for name, value in session.items() if name != "data_dir"},
     }
+    values = {name: np.stack([seed.values for seed in seeds]) for name, seeds in evaluation.measured.items()}
+    run_directory.write_arrays(
+        run.path / "evaluation.npz", {name: array for name, array in values.items() if array.shape[1] > 1}
+    )
     run_directory.write_json(run.path / "evaluation.json", result)
     return found
+
+
+def default_steps(run: Run) -> int:
+    """The optimizer steps of a run's config where no `--steps` is given."""
+    config = configs.load(run.record["config"])
+    own = {name: value for name, value in run.record["values"].items() if name in config.parameters and name != "steps"}
+    experiment = configs.build(
+        config, {n: tuple(value) if isinstance(value, list) else value for n, value in own.items()}
+    )
+    return runs.in_steps(experiment._replace(batch_size=run.experiment.batch_size), run.dataset, run.recipe).steps
