@@ -2,7 +2,8 @@
 
     python -m train compare RUN RUN ... [--out table.html] [--metrics nll frechet_distance]
 
-A RUN may be a folder of runs. Differences are to the first run. A cell without a value says why.
+A RUN may be a folder of runs. A cell without a value says why. Differences are to the first run, or to --reference.
+Seeds that two runs have in common are paired; where that is one seed, the test examples are.
 """
 
 import dataclasses
@@ -31,6 +32,8 @@ class Options:
     """Files of the table, ending in .md, .csv, .json or .html; none: it is printed."""
     metrics: tuple[str, ...] = ()
     """Metrics and costs by the names of evaluation.json; none: all."""
+    reference: str | None = None
+    """Run, by its name in the table or its directory, to which the differences are; None: the first."""
 
 
 def main(arguments: list[str]) -> None:
@@ -42,7 +45,7 @@ def main(arguments: list[str]) -> None:
             raise InputError(f"--out {file}: expected a file ending in one of {suffixes}, in an existing directory")
     if not options.runs:
         raise InputError("expected at least one run, or a folder of runs")
-    found = compare(options.runs, options.metrics)
+    found = compare(options.runs, options.metrics, options.reference)
     for file in map(pathlib.Path, options.out):
         try:
             run_directory.write_text(file, _FORMATS[file.suffix](found))

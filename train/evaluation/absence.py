@@ -44,7 +44,7 @@ def _reasons(run: Run, options: Options) -> dict[str, str]:
             samples or ("has a likelihood" if likelihood is None else compared or "data not in [0, 1]"),
         ),
         **dict.fromkeys(_CODES, codes or compared or "64 dimensions or more"),
-        "samples_per_second": samples or NOT_MEASURED,
+        **({"samples_per_second": samples} if samples else {}),
     }
 
 

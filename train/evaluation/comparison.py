@@ -53,9 +53,17 @@ class Comparison(NamedTuple):
     differences: list[dict[str, Estimate | str]]  # of metrics to those of the first run, or why there is none
 
 
-def compare(paths: Sequence[str], wanted: Sequence[str] = ()) -> Comparison:
-    """Compare the runs at these paths, each a run or a folder of runs, by all metrics and costs or by those wanted."""
+def compare(paths: Sequence[str], wanted: Sequence[str] = (), reference: str | None = None) -> Comparison:
+    """Compare the runs at these paths, each a run or a folder of runs, by all metrics and costs or by those wanted.
+
+    The first run is the one that `reference` names, by its label or its path, if any.
+    """
     runs = find(paths)
+    if reference is not None:
+        names = {path: run for run, name in zip(runs, label(runs), strict=True) for path in (name, str(run.path))}
+        if reference not in names:
+            raise InputError(f"--reference {reference}: expected one of the runs, {', '.join(label(runs))}")
+        runs.sort(key=lambda run: run is not names[reference])
     columns = choose_columns(runs, wanted)
     metrics = [name for name in columns if any(name in run.evaluation["metrics"] for run in runs)]
     differences = [{name: difference(run, runs[0], name) for name in metrics} for run in runs]
@@ -116,11 +124,14 @@ def choose_columns(runs: Sequence[Evaluated], wanted: Sequence[str]) -> list[str
 
 
 def differing_settings(runs: Sequence[Evaluated]) -> list[dict[str, Any]]:
-    """The config and hyper-parameters of each run that are not the same in all runs."""
+    """Of each run, the config and the hyper-parameters whose values differ between the runs that have them."""
     settings = [{"config": pathlib.Path(run.record["config"]).stem, **run.record["values"]} for run in runs]
-    names = dict.fromkeys(name for each in settings for name in each)
-    same = {name for name in names if all(name in each and each[name] == settings[0][name] for each in settings)}
-    return [{name: value for name, value in each.items() if name not in same} for each in settings]
+    values: dict[str, list[Any]] = {}
+    for each in settings:
+        for name, value in each.items():
+            values.setdefault(name, []).append(value)
+    differ = {name for name, found in values.items() if any(value != found[0] for value in found)}
+    return [{name: value for name, value in each.items() if name in differ} for each in settings]
 
 
 def difference(run: Evaluated, reference: Evaluated, name: str) -> Estimate | str:

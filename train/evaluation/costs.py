@@ -16,12 +16,12 @@ _SAMPLES = 500
 def measure(run: Run) -> dict[str, Estimate]:
     """Costs by name; a time belongs to the machine and is another one at each measurement, unlike a metric."""
     sizes = [leaf.size for leaf in jax.tree.leaves(run.models[0]) if jnp.issubdtype(leaf.dtype, jnp.floating)]
-    found = {"parameters": _single(float(sum(sizes)), "numbers of a seed's model")}
+    found = {"parameters": _single(float(sum(sizes)), "floating-point values of a seed's model")}
     seconds = time_step(log.read(run.path / "metrics.jsonl"))
     if seconds is not None:
-        seeds = f", {len(run.models)} seeds" if len(run.models) > 1 else ""
-        found["step_seconds"] = _single(seconds, f"s{seeds}")
-        found["training_seconds"] = _single(seconds * run.trained, f"s, {run.trained} steps{seeds}")
+        unit = f"s of {len(run.models)} seed{'s' if len(run.models) > 1 else ''}"
+        found["step_seconds"] = _single(seconds, unit)
+        found["training_seconds"] = _single(seconds * run.trained, f"{unit}, the steps alone")
     if run.recipe.sample is not None:
         found["samples_per_second"] = _single(_SAMPLES / time_samples(run, _SAMPLES), f"a second, {_SAMPLES} at once")
     return found

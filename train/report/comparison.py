@@ -2,7 +2,7 @@
 
 import html
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from rich import box
 from rich.table import Table as RichTable
@@ -16,11 +16,11 @@ _SETTINGS = "settings that differ"
 
 
 class Cell(NamedTuple):
-    """A value with what stands below it, such as its interval; or the reason for which there is none."""
+    """A number with its interval below it, the reason for which there is none, or a text."""
 
     text: str
     detail: str = ""
-    is_reason: bool = False
+    kind: Literal["number", "reason", "text"] = "number"
 
 
 class Table(NamedTuple):
@@ -49,9 +49,9 @@ def tabulate(found: Comparison) -> list[Table]:
 
 def _cell(found: Estimate | str) -> Cell:
     if isinstance(found, str):
-        return Cell(found, is_reason=True)
+        return Cell(found, kind="reason")
     if found.value is None:
-        return Cell("not finite", is_reason=True)
+        return Cell("not finite", kind="reason")
     if found.low is None or found.high is None:
         return Cell(number(found.value, found.unit))
     return Cell(number(found.value, found.unit), f"[{number(found.low, found.unit)}, {number(found.high, found.unit)}]")
@@ -64,7 +64,7 @@ def _steps(taken: int | None, expected: int | None) -> Cell:
 
 
 def _settings(settings: Mapping[str, Any]) -> Cell:
-    return Cell(", ".join(f"{name}={value}" for name, value in settings.items()) or "none")
+    return Cell(", ".join(f"{name}={value}" for name, value in settings.items()) or "none", kind="text")
 
 
 def _notes(found: Comparison) -> list[str]:
@@ -72,7 +72,7 @@ def _notes(found: Comparison) -> list[str]:
     columns: dict[str, list[str]] = {}
     for name in found.columns:
         units = dict.fromkeys(run.found[name].unit for run in found.runs if name in run.found)
-        columns.setdefault(" or, in other runs, ".join(units), []).append(name)
+        columns.setdefault("; in other runs ".join(units), []).append(name)
     notes = [f"{', '.join(names)}: {unit}." for unit, names in columns.items()]
     if len({run.record["data_fingerprint"] for run in found.runs}) > 1:
         notes.append("The runs are of different data; across data their metrics are not comparable.")
@@ -109,7 +109,7 @@ def _rich_part(table: Table, columns: Sequence[int]) -> RichTable:
         lines = ["\n".join(filter(None, cell[:2])) for cell in cells]
         part.add_row(
             Text(label),
-            *(Text(text, "dim" if cell.is_reason else "") for text, cell in zip(lines, cells, strict=True)),
+            *(Text(text, "dim" if cell.kind == "reason" else "") for text, cell in zip(lines, cells, strict=True)),
         )
     return part
 
@@ -124,7 +124,7 @@ def _markdown(table: Table) -> str:
         return f"| {' | '.join(' '.join(cell.split()).replace('|', '&#124;') for cell in cells)} |"
 
     def text(cell: Cell) -> str:
-        return f"*{cell.text}*" if cell.is_reason else f"{cell.text} {cell.detail}"
+        return f"*{cell.text}*" if cell.kind == "reason" else f"{cell.text} {cell.detail}"
 
     lines = [line(["run", *table.header]), line(["---"] * (1 + len(table.header)))]
     lines += [line([label, *map(text, row)]) for label, row in table.rows.items()]
@@ -139,16 +139,16 @@ def as_html(found: Comparison) -> str:
 def _html(table: Table) -> str:
     def cell(each: Cell) -> str:
         detail = f"<br><small>{html.escape(each.detail)}</small>" if each.detail else ""
-        return f'<td class="{"reason" if each.is_reason else "number"}">{html.escape(each.text)}{detail}'
+        return f'<td class="{each.kind}">{html.escape(each.text)}{detail}'
 
     names = ["run", *(html.escape(name).replace("_", "_<wbr>") for name in table.header)]
     head = "".join(f'<th scope="col">{name}' for name in names)
     rows = [
         f'<tr><th scope="row">{html.escape(label)}{"".join(map(cell, row))}</tr>' for label, row in table.rows.items()
     ]
-    notes = "".join(f"<p>{html.escape(note)}</p>" for note in table.notes)
+    notes = "".join(f"<li>{html.escape(note)}" for note in table.notes)
     title = html.escape(table.title)
     return (
         f'<h2>{title}</h2>\n<div class="wide" role="region" aria-label="{title}" tabindex="0">'
-        f"<table><tr>{head}</tr>{''.join(rows)}</table></div>\n{notes}"
+        f"<table><tr>{head}</tr>{''.join(rows)}</table></div>\n<ul>{notes}</ul>"
     )

@@ -31,6 +31,7 @@ img { max-width: 100%; image-rendering: pixelated }
 figure { margin: 1.5rem 0 }
 figcaption, td small { color: #555 }
 td.reason { color: #555; font-style: italic }
+td.text { min-width: 18rem }
 .wide { overflow-x: auto }
 .wide td, .wide th { padding-right: 1.5rem; min-width: 5rem }
 .wide th[scope=row] { position: sticky; left: 0; background: #fff; overflow-wrap: anywhere }

@@ -99,11 +99,11 @@ def test_settings_and_steps_that_differ_are_shown(tmp_path):
 
     found = comparison.compare([str(tmp_path / "runs")])
     assert found.labels == ["a", "b", "c"]
-    assert found.settings == [{"beta": 1.0}, {"beta": 4.0}, {"codes": 2}]
+    assert found.settings == [{"beta": 1.0}, {"beta": 4.0}, {}]  # codes are of one run alone
     rows = tabulate(found)[0].rows
     assert [tuple(row[0][:2]) for row in rows.values()] == [
         ("100", ""), ("60 of 2000", "below its config's"), ("100", "")]  # fmt: skip
-    assert [row[1].text for row in rows.values()] == ["beta=1.0", "beta=4.0", "codes=2"]
+    assert [row[1].text for row in rows.values()] == ["beta=1.0", "beta=4.0", "none"]
     assert tuple(rows["a"][2][:2]) == ("90.00", "[89.00, 91.00]")
 
 
@@ -114,11 +114,19 @@ def test_runs_of_one_name_are_told_apart_and_one_given_twice_counts_once(tmp_pat
 
 
 @pytest.fixture(scope="module")
-def families(tmp_path_factory, rae, pixelcnn) -> list[str]:
+def families(tmp_path_factory, tiny, rae, pixelcnn) -> list[str]:
     """Runs without and with a likelihood; of different data."""
     path = tmp_path_factory.mktemp("runs") / "vae <i>|"
-    options = ["--hidden=8", "--latent-dim=2", "--steps=10", "--num-samples=4", "--features=x", "--devices=1"]
-    main(["configs/vae_digits.py", "--run-dir", str(path), *options])
+    options = [
+        "--hidden=8",
+        "--latent-dim=2",
+        "--steps=10",
+        "--num-samples=4",
+        "--features=x",
+        "--devices=1",
+        "--batch-size=16",
+    ]
+    main(["configs/vae_digits.py", "--data", tiny, "--run-dir", str(path), *options])
     return [str(path), str(rae), str(pixelcnn)]
 
 
@@ -139,10 +147,9 @@ def test_one_table_over_models_with_and_without_a_likelihood(families, tmp_path,
     assert pixelcnn["mmd_to_prior"] == "*no codes*"
     assert vae["nll"] == "*a bound only*"
     assert 0 <= float(vae["memorization"].split()[0]) <= 1
-    assert vae["ood_auroc" if "ood_auroc" in vae else "kl"]
     assert float(vae["samples_per_second"]) > 0
-    # 64-8-2 twice and 2-8-64, weights and biases.
-    assert vae["parameters"] == str(64 * 8 + 8 + 2 * (8 * 2 + 2) + 2 * 8 + 8 + 8 * 64 + 64)
+    # 16-8-2, with a mean and a log-variance, and 2-8-16; weights and biases.
+    assert vae["parameters"] == str(16 * 8 + 8 + 2 * (8 * 2 + 2) + 2 * 8 + 8 + 8 * 16 + 16)
     assert vae["steps"].startswith("10 of ")
     assert vae["steps"].endswith("below its config's")
     assert any(line.startswith("The runs are of different data") for line in said)
@@ -177,7 +184,8 @@ def test_the_table_is_written_by_suffix(families, tmp_path, capsys):
     rows = {(row["run"], row["metric"]): row for row in csv.DictReader(table.splitlines())}
     assert float(rows["vae <i>|", "kl"]["value"]) == evaluated["metrics"]["kl"]["value"]
     assert rows["rae", "kl"]["absent"] == "no likelihood"
-    assert rows["rae", "squared_error"]["difference_absent"] == "other data"
+    assert rows["rae", "squared_error"]["difference_interval"] == "paired, bootstrap, 13 examples"
+    assert rows["pixelcnn", "nll"]["difference_absent"] == "a bound only"
 
     found = Page(page)
     assert not {"script", "link", "img", "i"} & set(found.tags)
@@ -192,6 +200,14 @@ def test_a_terminal_gets_as_many_columns_as_it_holds(families):
     assert len(parts) > 3
     assert [column.header for part in parts for column in part.columns if column.header != "run"] == table.header
     assert len(as_rich(table, 10_000)) == 1
+
+
+def test_the_reference_is_chosen(families):
+    by_name = comparison.compare(families, reference="rae")
+    by_path = comparison.compare(families, reference=families[1])
+    assert by_name.labels == by_path.labels == ["rae", "vae <i>|", "pixelcnn"]
+    back, there = (found.differences[1]["squared_error"].value for found in (by_name, comparison.compare(families)))
+    assert back == pytest.approx(-there)
 
 
 def test_metrics_are_chosen_by_name(families, capsys):
@@ -219,6 +235,7 @@ def test_what_is_wrong_is_said_in_one_line(families, tmp_path, capsys):
         ([tmp_path / "runs"], "runs: expected a folder with evaluated runs; `python -m train evaluate RUN` makes one"),
         ([first, second], "expected runs with a metric in common"),
         ([first, "--metrics", "fid"], "--metrics fid: expected one of nll"),
+        ([first, "--reference", "third"], "--reference third: expected one of the runs, first"),
         ([first, "--out", tmp_path / "table.xyz"], "expected a file ending in one of .md, .csv, .json, .html"),
         ([first, "--out", tmp_path / "none" / "table.md"], "in an existing directory"),
         ([first, "--out", tmp_path / "folder.md"], "in an existing directory"),
