@@ -27,7 +27,7 @@ def _reasons(run: Run, options: Options) -> dict[str, str]:
         **dict.fromkeys(("negative_elbo", "reconstruction", "kl"), likelihood or "no ELBO"),
         "nll": likelihood or "a bound only",
         "importance_weighted_nll": likelihood or "NLL is exact",
-        "bits_per_dim": likelihood or "a density, or data off its support",
+        "bits_per_dim": likelihood or ("a density" if recipe.levels is None else "data off its values"),
         **dict.fromkeys(_ANNEALED, likelihood or ("no p(x | z)" if recipe.log_likelihood is None else NOT_MEASURED)),
         "ood_auroc": likelihood or NOT_MEASURED,
         "squared_error": codes or "another cost",

@@ -74,22 +74,24 @@ def find(paths: Sequence[str]) -> list[Evaluated]:
     """The evaluated runs at these paths, each a run or a folder of runs; InputError where there are none."""
     found: dict[pathlib.Path, Evaluated] = {}
     for given in map(pathlib.Path, paths):
-        inside = sorted(config.parent for config in given.glob("*/config.json"))
-        if (given / "config.json").exists() or not inside:
-            if given.is_dir() and not (given / "config.json").exists():
-                raise InputError(f"{given}: expected a run, or a folder of runs; it holds none")
-            found[given.resolve()] = read(given)
-            continue
-        for path in inside:
-            if (path / "evaluation.json").exists():
-                found[path.resolve()] = read(path)
-            else:
-                warn(f"{path} is left out: it has no evaluation.json; `python -m train evaluate {path}` makes it")
-        if not any(path.resolve() in found for path in inside):
-            raise InputError(
-                f"{given}: expected a folder with evaluated runs; `python -m train evaluate RUN` makes one"
-            )
+        is_folder = given.is_dir() and not (given / "config.json").exists()
+        for path in find_evaluated(given) if is_folder else [given]:
+            found[path.resolve()] = read(path)
     return list(found.values())
+
+
+def find_evaluated(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The evaluated runs in a folder, with a warning for each of the others; InputError where there are none."""
+    runs = sorted(config.parent for config in folder.glob("*/config.json"))
+    if not runs:
+        raise InputError(f"{folder}: expected a run, or a folder of runs; it holds none")
+    evaluated = [path for path in runs if (path / "evaluation.json").exists()]
+    if not evaluated:
+        raise InputError(f"{folder}: expected evaluated runs; `python -m train evaluate {runs[0]}` evaluates one")
+    for path in runs:
+        if path not in evaluated:
+            warn(f"{path} is left out; `python -m train evaluate {path}` evaluates it")
+    return evaluated
 
 
 def read(path: pathlib.Path) -> Evaluated:

@@ -232,7 +232,7 @@ def test_what_is_wrong_is_said_in_one_line(families, tmp_path, capsys):
         ([unevaluated], f"expected a run after `python -m train evaluate {unevaluated}`"),
         ([damaged], f"expected the output of `python -m train evaluate {damaged}`"),
         ([tmp_path / "empty"], "empty: expected a run, or a folder of runs; it holds none"),
-        ([tmp_path / "runs"], "runs: expected a folder with evaluated runs; `python -m train evaluate RUN` makes one"),
+        ([tmp_path / "runs"], f"runs: expected evaluated runs; `python -m train evaluate {unevaluated}` evaluates one"),
         ([first, second], "expected runs with a metric in common"),
         ([first, "--metrics", "fid"], "--metrics fid: expected one of nll"),
         ([first, "--reference", "third"], "--reference third: expected one of the runs, first"),
@@ -242,10 +242,9 @@ def test_what_is_wrong_is_said_in_one_line(families, tmp_path, capsys):
         ([first, "--out", "/proc/table.md"], "--out /proc/table.md: expected a file that can be written"),
     ):
         assert call(*arguments) == 2
-        (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("warning: ")]
+        (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("error: ")
         assert said in line
-    assert call(tmp_path / "runs" / "..", "--metrics", "nll") == 2  # `damaged` lies there too
 
 
 def test_a_run_that_is_not_evaluated_is_left_out_of_its_folder(tmp_path, capsys):
@@ -254,7 +253,7 @@ def test_a_run_that_is_not_evaluated_is_left_out_of_its_folder(tmp_path, capsys)
     assert call(tmp_path) == 0
     said = capsys.readouterr()
     assert "| a |" in said.out
-    assert f"`python -m train evaluate {tmp_path / 'b'}` makes it" in said.err
+    assert f"`python -m train evaluate {tmp_path / 'b'}` evaluates it" in said.err
 
 
 def test_evaluations_of_before_are_read(tmp_path):
