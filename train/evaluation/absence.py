@@ -1,4 +1,4 @@
-"""Why a model lacks a metric that others have, in a few words for the cell of a table."""
+"""Why a model lacks a metric or a cost that others have, in a few words for the cell of a table."""
 
 from collections.abc import Iterable
 
@@ -44,7 +44,9 @@ def _reasons(run: Run, options: Options) -> dict[str, str]:
             samples or ("has a likelihood" if likelihood is None else compared or "data not in [0, 1]"),
         ),
         **dict.fromkeys(_CODES, codes or compared or "64 dimensions or more"),
-        **({"samples_per_second": samples} if samples else {}),
+        "samples_per_second": samples or NOT_MEASURED,
+        "step_seconds": "run too short",
+        "training_seconds": "run too short",
     }
 
 

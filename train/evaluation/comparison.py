@@ -1,6 +1,7 @@
 """Compare evaluated runs: metrics, settings that differ, paired differences; read from what their evaluations wrote."""
 
 import pathlib
+import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -173,5 +174,5 @@ def _read_examples(path: pathlib.Path, name: str) -> np.ndarray | None:
     try:
         with np.load(path / "evaluation.npz", allow_pickle=False) as file:
             return file[name].astype(np.float64)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None

@@ -62,7 +62,7 @@ def write(run: Run, num_samples: int, given_features: str | None, extra: Extra) 
     evaluation.npz holds the values of each example, [S, N], so that runs can be compared example by example.
     """
     evaluation = evaluate_run(run, num_samples, given_features, extra)
-    found = evaluation.estimates
+    found, spent = evaluation.estimates, costs.measure(run)
     latest = run_directory.read_sessions(run.path)[-1:]
     result = {
         "config": run.record["config"],
@@ -75,8 +75,8 @@ def write(run: Run, num_samples: int, given_features: str | None, extra: Extra) 
         "test_examples": len(run.dataset.test["x"]),
         "num_samples": num_samples,
         "metrics": {name: estimate._asdict() for name, estimate in found.items()},
-        "costs": {name: estimate._asdict() for name, estimate in costs.measure(run).items()},
-        "absent": evaluation.absent,
+        "costs": {name: estimate._asdict() for name, estimate in spent.items()},
+        "absent": {name: reason for name, reason in evaluation.absent.items() if name not in spent},
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "provenance": {name: value for session in latest for name, value in session.items() if name != "data_dir"},
     }

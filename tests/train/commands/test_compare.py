@@ -71,6 +71,10 @@ def test_one_common_seed_pairs_by_example(tmp_path):
     assert (found.low, found.high) == pytest.approx((noise.mean() - half, noise.mean() + half), abs=0.2 * half)
     assert found.interval == "paired, bootstrap, 500 examples"
 
+    (tmp_path / "b" / "evaluation.npz").write_bytes(b"cut short")
+    without = comparison.compare(runs).differences[1]["nll"]
+    assert (without.value, without.low) == (pytest.approx(found.value, abs=1e-5), None)
+
 
 def test_a_difference_that_means_nothing_says_why(tmp_path):
     metrics = {"nll": estimate(1.0), "frechet_distance": estimate(2.0, unit="on x"), "mmd_p_value": estimate(0.5)}
