@@ -22,7 +22,6 @@ import zlib
 from collections.abc import Callable, Mapping
 
 import jax
-import jax.numpy as jnp
 
 from jaxgen.recipe import PyTree
 from train import runs
@@ -31,7 +30,7 @@ from train.engine import provenance, run_directory
 from train.engine.compile import prepare_batch
 from train.errors import InputError, first_line, warn
 from train.evaluation import estimates
-from train.evaluation.evaluators.likelihood import measure_nll
+from train.evaluation.evaluators.likelihood import describe_units, measure_nll
 from train.evaluation.out_of_distribution import (
     Detection,
     Opened,
@@ -106,13 +105,6 @@ def open_all(options: Options) -> Opened:
             raise InputError(f"{given}: expected a run of a family that classifies")
         check_accepts(given, classifier, max_log_probability(classifier), against)
     return Opened(run, against, background, classifier)
-
-
-def describe_units(reader: Run) -> str:
-    """Describe the units of log p(x); likelihoods of two models are comparable where this is the same."""
-    black, white = reader.prepare.to_unit(jnp.array([0.0, 1.0]))
-    levels = f"{reader.recipe.levels} values" if reader.recipe.levels else "a density"
-    return f"{levels} in units whose 0 is the grey value {black:g} and whose 1 is {white:g}"
 
 
 def check_accepts(given: str, reader: Run, function: Callable, against: Dataset) -> None:

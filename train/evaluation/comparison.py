@@ -13,6 +13,9 @@ from train.evaluation import estimates
 from train.evaluation.absence import NOT_MEASURED
 from train.evaluation.estimates import UNITS, Estimate
 
+#: Metrics whose nats depend on the units of x, and on whether p is a mass or a density.
+LOG_LIKELIHOODS = ("negative_elbo", "reconstruction", "nll", "importance_weighted_nll", "annealed_nll", "marginal_nll")
+
 
 class Evaluated(NamedTuple):
     """An evaluated run."""
@@ -150,6 +153,8 @@ def difference(run: Evaluated, reference: Evaluated, name: str) -> Estimate | st
         return "other data"
     if one.unit != other.unit:
         return "other unit"
+    if name in LOG_LIKELIHOODS and len(likelihoods([run, reference])) > 1:
+        return "another likelihood"
     if name.endswith("p_value"):
         return "p-values have no mean"
     pairs = [(run.seeds.index(seed), reference.seeds.index(seed)) for seed in run.seeds if seed in reference.seeds]
@@ -157,6 +162,12 @@ def difference(run: Evaluated, reference: Evaluated, name: str) -> Estimate | st
         return "no common seed"
     found = estimates.estimate(one.unit, _paired(run, reference, name, pairs))
     return found._replace(interval=f"paired, {found.interval}")
+
+
+def likelihoods(runs: Sequence[Evaluated]) -> list[str]:
+    """The kinds of log p(x) of these runs, whose nats are not comparable, such as a density and a mass."""
+    kinds = [run.evaluation.get("log_prob_of") for run in runs]  # None without one, and in older evaluations
+    return list(dict.fromkeys(kind for kind in kinds if kind is not None))
 
 
 def _paired(run: Evaluated, reference: Evaluated, name: str, pairs: list[tuple[int, int]]) -> list[np.ndarray]:

@@ -12,6 +12,7 @@ from train.errors import warn
 from train.evaluation import absence, costs, features, samples
 from train.evaluation.estimates import UNITS, Estimate, Measured, over_seeds
 from train.evaluation.evaluators import EVALUATORS
+from train.evaluation.evaluators.likelihood import describe_units
 from train.evaluation.subject import Extra, Options, Subject
 from train.runs import Run
 
@@ -72,6 +73,7 @@ def write(run: Run, num_samples: int, given_features: str | None, extra: Extra) 
         "trained": run.trained,
         "steps": run.experiment.steps,
         "config_steps": default_steps(run),
+        "log_prob_of": None if run.recipe.log_prob is None else describe_log_prob(run),
         "test_examples": len(run.dataset.test["x"]),
         "num_samples": num_samples,
         "metrics": {name: estimate._asdict() for name, estimate in found.items()},
@@ -86,6 +88,11 @@ def write(run: Run, num_samples: int, given_features: str | None, extra: Extra) 
     )
     run_directory.write_json(run.path / "evaluation.json", result)
     return found
+
+
+def describe_log_prob(run: Run) -> str:
+    """Describe log p(x) of a run; likelihoods of runs with other words are not comparable."""
+    return f"log p({'x | y' if run.recipe.conditional else 'x'}) of {describe_units(run)}"
 
 
 def default_steps(run: Run) -> int:

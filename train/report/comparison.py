@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from train.evaluation.comparison import Comparison
+from train.evaluation.comparison import LOG_LIKELIHOODS, Comparison, likelihoods
 from train.evaluation.estimates import Estimate, number
 from train.report.html import page
 
@@ -39,7 +39,7 @@ def tabulate(found: Comparison) -> list[Table]:
         for label, run, settings in zip(found.labels, found.runs, found.settings, strict=True)
     }
     runs = Table("Runs", ["steps", _SETTINGS, *found.columns], rows, _notes(found))
-    if len(found.runs) == 1:
+    if len(found.runs) == 1 or not found.differences[0]:
         return [runs]
     differences = dict(zip(found.labels[1:], found.differences[1:], strict=True))
     rows = {label: [_cell(each) for each in row.values()] for label, row in differences.items()}
@@ -76,6 +76,10 @@ def _notes(found: Comparison) -> list[str]:
     notes = [f"{', '.join(names)}: {unit}." for unit, names in columns.items()]
     if len({run.record["data_fingerprint"] for run in found.runs}) > 1:
         notes.append("The runs are of different data; across data their metrics are not comparable.")
+    kinds = likelihoods(found.runs)
+    if len(kinds) > 1 and set(LOG_LIKELIHOODS) & set(found.columns):
+        named = ", ".join(name for name in found.columns if name in LOG_LIKELIHOODS)
+        notes.append(f"{named}: not comparable between {'; '.join(kinds)}.")
     return notes + _intervals(run.get(name) for run in found.runs for name in found.columns)
 
 

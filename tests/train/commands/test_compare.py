@@ -78,14 +78,17 @@ def test_one_common_seed_pairs_by_example(tmp_path):
 
 def test_a_difference_that_means_nothing_says_why(tmp_path):
     metrics = {"nll": estimate(1.0), "frechet_distance": estimate(2.0, unit="on x"), "mmd_p_value": estimate(0.5)}
-    first = make_run(tmp_path / "a", metrics)
+    first = make_run(tmp_path / "a", metrics, evaluation={"log_prob_of": "2 values"})
     for name, more, metric, reason in (
         ("seed", {"values": {"seed": 7}}, "nll", "no common seed"),
         ("data", {"data_fingerprint": "2"}, "nll", "other data"),
         ("p", {}, "mmd_p_value", "p-values have no mean"),
+        ("density", {"evaluation": {"log_prob_of": "a density"}}, "nll", "another likelihood"),
     ):
         second = make_run(tmp_path / name, metrics, **more)
         assert comparison.compare([str(first), str(second)]).differences[1][metric] == reason
+    notes = tabulate(comparison.compare([str(first), str(tmp_path / "density")]))[0].notes
+    assert "nll: not comparable between 2 values; a density." in notes
     metrics = {"nll": estimate(3.0), "frechet_distance": estimate(2.0, unit="on pixels")}
     second = make_run(tmp_path / "unit", metrics, evaluation={"absent": {"mmd_p_value": "no codes"}})
     found = comparison.compare([str(first), str(second)]).differences[1]
@@ -219,6 +222,11 @@ def test_metrics_are_chosen_by_name(families, capsys):
     assert (
         capsys.readouterr().out.splitlines()[2] == "| run | steps | settings that differ | bits_per_dim | parameters |"
     )
+
+
+def test_costs_have_no_differences(families, capsys):
+    assert call(*families, "--metrics", "parameters") == 0
+    assert "Differences" not in capsys.readouterr().out
 
 
 def test_what_is_wrong_is_said_in_one_line(families, tmp_path, capsys):

@@ -110,6 +110,7 @@ def test_what_is_asked_for_is_measured_too(run, tiny, tmp_path, capsys):
     assert metrics["ood_auroc"]["unit"] == f"of 1, against npz:{tmp_path / 'black.npz'}"
     assert not found["absent"].keys() & metrics.keys()
     assert (found["trained"], found["steps"]) == (10, 10)
+    assert found["log_prob_of"].startswith("log p(x) of 2 values in units")
     assert found["config_steps"] == configs.build(configs.load("configs/vae_digits.py"), {}).steps
     with np.load(run / "evaluation.npz") as examples:
         assert examples["annealed_nll"].shape == (1, 5)
