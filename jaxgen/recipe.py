@@ -46,6 +46,11 @@ class Recipe(NamedTuple):
     draw_code: Callable[..., jax.Array] | None = None
     #: ``(model, z, *, y=None) -> x [B, ...]``. The mean of x given z, in data units.
     decode: Callable[..., jax.Array] | None = None
+    #: ``(key, model, z, *, y=None) -> x [B, ...]``. A draw from p(x | z), in families whose z has the prior
+    #: N(0, I) and whose p(x | z) is a likelihood.
+    draw_x: Callable[..., jax.Array] | None = None
+    #: ``(model, x, z, *, y=None) -> [B]``. log p(x | z) in nats, in the same families.
+    log_likelihood: Callable[..., jax.Array] | None = None
     #: ``(key, model, x) -> [B, ..., K]``. Log-probabilities of the classes; at each position if y is a sequence.
     classify: Callable[..., jax.Array] | None = None
     #: ``(model, x) -> [B, F]``. Features in which sets of examples are compared.

@@ -13,8 +13,8 @@ import jaxgen
 ROOT = pathlib.Path(jaxgen.__file__).parent
 MODULES = sorted(module.name for module in pkgutil.iter_modules([str(ROOT)]) if not module.name.startswith("_"))
 FACADES = [name for name in MODULES if (ROOT / name / "__init__.py").exists()]
-# [B, Z], [K, B], [...], [num_local]
-SHAPE = re.compile(r"\[(\.\.\.|[A-Z]|num_\w+)(, ?[^\]]*)?\]")
+# [B, Z], [K, B], [T + 1], [...], [num_local]
+SHAPE = re.compile(r"\[(\.\.\.|[A-Z]( \+ 1)?|num_\w+)(, ?[^\]]*)?\]")
 # What the modules of a package share among themselves, and nobody outside needs.
 INTERNAL = {
     "models": "empty_rows find_reach merge merge_gaussian pixel_at rows_above select_colour window write write_value"
@@ -69,7 +69,7 @@ def every_definition():
 
 
 def functions_of_arrays():
-    for name in ("likelihood", "losses", "metrics", "preprocess", "sampling"):
+    for name in ("annealed", "likelihood", "losses", "metrics", "preprocess", "sampling"):
         paths = submodules(name) if name in FACADES else [ROOT / f"{name}.py"]
         for node in (node for path in paths for node in public(path)):
             if isinstance(node, ast.FunctionDef):

@@ -89,7 +89,13 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
             console.print(f"resumed at step {first} of {experiment.steps}")
         run_directory.continue_as(path, job.record)
         # Of fewer steps: nothing may take them for the end of these.
-        for stale in ("evaluation.json", "evaluation_valid.json", "report.html"):
+        for stale in (
+            "evaluation.json",
+            "evaluation.npz",
+            "evaluation_valid.json",
+            "evaluation_valid.npz",
+            "report.html",
+        ):
             (path / stale).unlink(missing_ok=True)
         for before in run_directory.read_sessions(path)[-1:]:
             for difference in provenance.differences(before, session):

@@ -68,6 +68,7 @@ class Run(NamedTuple):
     keys: list[Keys]
     data_dir: str | None  # where the data was found
     prepare: Preparation
+    config_steps: int  # the optimizer steps of its config where no --steps is given
     trust: bool = False  # whether its reader executes what runs keep of their configs
 
 
@@ -195,9 +196,11 @@ def load(
     trained = of_step if isinstance(of_step, int) and selected_by is None else newest_step(run_dir) or 0
     keys = [make_keys(seed) for seed in range(experiment.seed, experiment.seed + experiment.seeds)]
     models, experiment = per_seed(model, experiment.seeds), in_steps(experiment, dataset, recipe)
+    own = {name: value for name, value in record["values"].items() if name in config.parameters and name != "steps"}
+    by_default = configs.recorded(config, own)._replace(batch_size=experiment.batch_size)
     return Run(
         run_dir, record, experiment, dataset, recipe, of_step, trained, selected_by, models, keys, directory, prepare,
-        trust,
+        in_steps(by_default, dataset, recipe).steps, trust,
     )  # fmt: skip
 
 

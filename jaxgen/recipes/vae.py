@@ -174,6 +174,12 @@ def _family(
     def decode(model: Model, z: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         return likelihood.mean(network.apply(model.params, z, y, method="decode"))
 
+    def draw_x(key: jax.Array, model: Model, z: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
+        return likelihood.draw(key, network.apply(model.params, z, y, method="decode"))
+
+    def log_likelihood(model: Model, x: jax.Array, z: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
+        return -likelihood.nll(network.apply(model.params, z, y, method="decode"), x)
+
     def log_prob(
         key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
     ) -> jax.Array:
@@ -202,6 +208,8 @@ def _family(
         encode=encode,
         draw_code=draw_code,
         decode=decode,
+        draw_x=draw_x,
+        log_likelihood=log_likelihood,
         log_prob=log_prob,
         log_prob_is="lower bound",
         levels=likelihood.levels,

@@ -102,7 +102,7 @@ class Member(NamedTuple):
     conditional: bool = False
 
 
-def latent_variable(recipe: Recipe, more: str = "", **properties) -> Member:
+def latent_variable(recipe: Recipe, more: str = "draw_x log_likelihood", **properties) -> Member:
     """A member with a lower bound on log p(x) and a distribution of codes."""
     has, evaluates = f"sample encode draw_code decode log_prob {more}", "negative_elbo reconstruction kl squared_error"
     return Member(recipe, has, properties.pop("evaluates", evaluates), "lower bound", **properties)
@@ -130,7 +130,7 @@ MEMBERS = {
     "vae_knobs": latent_variable(recipes.vae(network(), SGD, beta=2.0, minimum_kl=0.1, warmup_steps=3, num_samples=2)),
     "vae_gaussian": latent_variable(recipes.vae(network((2,)), SGD, likelihood=likelihood.gaussian)),
     "vae_conditional": latent_variable(
-        recipes.vae(network(num_classes=NUM_CLASSES), SGD), "classify", conditional=True
+        recipes.vae(network(num_classes=NUM_CLASSES), SGD), "draw_x log_likelihood classify", conditional=True
     ),
     "iwae": latent_variable(recipes.iwae(network(), SGD, num_samples=4)),
     "vae_convolutional": latent_variable(recipes.vae(convolutional(), SGD)),
@@ -160,7 +160,7 @@ MEMBERS = {
     ),
     "one_vs_rest_classifier": classifier(recipes.one_vs_rest_classifier(models.Classifier(NUM_CLASSES), SGD)),
     "hierarchical_iwae": latent_variable(
-        recipes.hierarchical_iwae(hierarchy(), SGD, num_samples=4), evaluates="negative_elbo reconstruction kl"
+        recipes.hierarchical_iwae(hierarchy(), SGD, num_samples=4), "", evaluates="negative_elbo reconstruction kl"
     ),
     "gaussian_naive_bayes": naive_bayes(recipes.gaussian_naive_bayes(SHAPE, NUM_CLASSES)),
     "bernoulli_naive_bayes": naive_bayes(recipes.bernoulli_naive_bayes(SHAPE, NUM_CLASSES)),
@@ -223,10 +223,12 @@ MEMBERS = {
     ),
     "affine_flow": Member(affine_flow(), "sample encode decode log_prob", "nll", "exact"),
     "with_ema": latent_variable(
-        recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9), "classify", conditional=True
+        recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),
+        "draw_x log_likelihood classify",
+        conditional=True,
     ),
 }
-OPTIONAL = {"sample", "complete", "encode", "draw_code", "decode", "classify", "features", "log_prob"}
+OPTIONAL = {name for name, default in Recipe._field_defaults.items() if default is None} - {"log_prob_is", "levels"}
 # One of each shape of a step: counted labels, a set loss, two players, several draws, running statistics, microbatches,
 # moments without an optimizer.
 STEP_SHAPES = ("vae_conditional", "wae_mmd", "wae_gan", "wgan_gp", "dcgan", "pixelcnn", "gaussian_naive_bayes")
@@ -440,6 +442,23 @@ def test_encode_and_decode_fit(recipe, model, batch):
     assert x.shape == batch["x"].shape
     reordered = decode(model, beside_others(z), y=beside_others(batch["y"]))
     np.testing.assert_allclose(reordered[:4], x[:4], rtol=1e-5, atol=1e-5)
+
+
+@having("draw_x", "log_likelihood")
+def test_draws_of_x_have_the_mean_that_is_decoded_and_are_likely(recipe, model, batch):
+    num, z = 1000, np.random.default_rng(2).normal(size=(4, 3)).astype(np.float32)
+    y = batch["y"][:4]
+    many_z, many_y = jnp.repeat(z, num, axis=0), jnp.repeat(y, num, axis=0)
+    x = np.float64(compiled(recipe.draw_x)(jax.random.key(1), model, many_z, y=many_y)).reshape(4, num, -1)
+    mean = np.float64(compiled(recipe.decode)(model, z, y=y)).reshape(4, -1)
+    np.testing.assert_array_less(np.abs(x.mean(axis=1) - mean), 5 * x.std(axis=1) / np.sqrt(num) + 1e-6)
+
+    # Gibbs: what is drawn is likelier, in the mean, under its own z than under another's.
+    given = jnp.asarray(x.reshape(-1, *SHAPE), jnp.float32)
+    own = np.float64(compiled(recipe.log_likelihood)(model, given, many_z, y=many_y))
+    other = np.float64(compiled(recipe.log_likelihood)(model, given, jnp.roll(many_z, num, axis=0), y=many_y))
+    assert own.shape == (4 * num,)
+    assert (own - other).mean() > 5 * (own - other).std() / np.sqrt(4 * num)
 
 
 @having("encode", "decode", "log_prob", log_prob_is="exact")

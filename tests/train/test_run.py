@@ -22,8 +22,8 @@ def test_a_run_writes_what_it_promises_and_a_second_call_finds_it_complete(train
     assert said.strip().endswith(f"report {tmp_path / 'run' / 'report.html'}")
     names = {entry.name for entry in (tmp_path / "run").iterdir()}
     assert names == {
-        "checkpoints", "config.json", "evaluation.json", "figures", "lock", "metrics.jsonl", "provenance.json",
-        "report.html", "source", "tensorboard",
+        "checkpoints", "config.json", "evaluation.json", "evaluation.npz", "figures", "lock", "metrics.jsonl",
+        "provenance.json", "report.html", "source", "tensorboard",
     }  # fmt: skip
     assert {entry.name for entry in (tmp_path / "run" / "figures").iterdir()} == {
         "curves.png", "samples.png", "reconstructions.png", "latent.png",

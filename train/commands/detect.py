@@ -22,7 +22,6 @@ import zlib
 from collections.abc import Callable, Mapping
 
 import jax
-import jax.numpy as jnp
 
 from jaxgen.recipe import PyTree
 from train import runs
@@ -32,7 +31,7 @@ from train.engine.compile import prepare_batch
 from train.engine.record import provenance
 from train.errors import InputError, first_line, warn
 from train.evaluation import estimates
-from train.evaluation.evaluators.likelihood import measure_nll
+from train.evaluation.evaluators.likelihood import describe_units, measure_nll
 from train.evaluation.out_of_distribution import (
     Detection,
     Opened,
@@ -65,20 +64,27 @@ class Options(runs.Reading):
     """Importance samples per example, for models with a lower bound on log p(x)."""
 
 
+def open_against(run: Run, source: str, data_dir: str | None) -> Dataset:
+    """Open the out-of-distribution data for a run; InputError unless it has log p(x) and takes such examples."""
+    shape = run.dataset.spec.shape
+    if run.recipe.log_prob is None:
+        raise InputError(f"{run.path} is of a family without log p(x); expected one whose recipe has log_prob")
+    try:
+        against = open_data(source, find_data_directory(source, data_dir) or run.data_dir)
+    except InputError as error:
+        raise InputError(f"--against: {error}") from error
+    if against.spec.shape != shape:
+        raise InputError(f"--against {source}: expected examples of shape {shape}, not {against.spec.shape}")
+    if run.recipe.levels is not None and not against.spec.unit_interval:
+        raise InputError(f"--against {source}: expected values in [0, 1]")
+    return against
+
+
 def open_all(options: Options) -> Opened:
     """Open the runs and the data that the options name; InputError unless they fit together."""
     run = runs.open_run(options)
     shape = run.dataset.spec.shape
-    if run.recipe.log_prob is None:
-        raise InputError(f"{options.run} is of a family without log p(x); expected one whose recipe has log_prob")
-    try:
-        against = open_data(options.against, find_data_directory(options.against, options.data_dir) or run.data_dir)
-    except InputError as error:
-        raise InputError(f"--against: {error}") from error
-    if against.spec.shape != shape:
-        raise InputError(f"--against {options.against}: expected examples of shape {shape}, not {against.spec.shape}")
-    if run.recipe.levels is not None and not against.spec.unit_interval:
-        raise InputError(f"--against {options.against}: expected values in [0, 1]")
+    against = open_against(run, options.against, options.data_dir)
     check_accepts(options.run, run, measure_nll(run.recipe, options.num_samples), against)
 
     background = classifier = None
@@ -100,13 +106,6 @@ def open_all(options: Options) -> Opened:
             raise InputError(f"{given}: expected a run of a family that classifies")
         check_accepts(given, classifier, max_log_probability(classifier), against)
     return Opened(run, against, background, classifier)
-
-
-def describe_units(reader: Run) -> str:
-    """Describe the units of log p(x); likelihoods of two models are comparable where this is the same."""
-    black, white = reader.prepare.to_unit(jnp.array([0.0, 1.0]))
-    levels = f"{reader.recipe.levels} values" if reader.recipe.levels else "a density"
-    return f"{levels} in units whose 0 is the grey value {black:g} and whose 1 is {white:g}"
 
 
 def check_accepts(given: str, reader: Run, function: Callable, against: Dataset) -> None:

@@ -14,6 +14,7 @@ from train.engine.record import provenance
 from train.engine.terminal import console
 from train.errors import InputError, warn
 from train.evaluation import estimates, evaluate, features
+from train.evaluation.subject import Extra
 from train.experiment import Experiment
 from train.report import html
 from train.run import train
@@ -44,7 +45,7 @@ def complete(config: Config, bound: Bound, started: float) -> None:
             if not train(job, path, options.data_dir, started):
                 return
             run = runs.load(str(path), options.data_dir, config=config, trust=options.trust)
-            html.write(run, evaluate.write(run, options.num_samples, options.features))
+            html.write(run, evaluate.write(run, options.num_samples, options.features, Extra()))
     for name, found in estimates.read(path).items():
         console.print(estimates.line(name, found))
     console.print(f"report {path / 'report.html'}")

@@ -1,9 +1,13 @@
 """Small files of a run: written whole or not at all, and read as what they should be."""
 
+import io
 import json
 import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from train.errors import InputError, RunFailedError
 from train.experiment import fits
@@ -31,6 +35,13 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
         flush(path.parent)
     except OSError as error:  # which does not always name the file
         raise RunFailedError(f"{path} could not be written: {error.strerror}") from error
+
+
+def write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """As `write_json`, for arrays in an .npz, as float32."""
+    content = io.BytesIO()
+    np.savez_compressed(content, **{name: array.astype(np.float32) for name, array in arrays.items()})  # type: ignore[arg-type]
+    write_bytes(path, content.getvalue())
 
 
 def flush(path: pathlib.Path) -> None:

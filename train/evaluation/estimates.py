@@ -2,7 +2,8 @@
 
 import math
 import pathlib
-from typing import NamedTuple, NotRequired, TypedDict
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NotRequired, TypedDict
 
 import jax
 import numpy as np
@@ -18,6 +19,9 @@ UNITS = {
     "nll": "nats",
     "marginal_nll": "nats",
     "importance_weighted_nll": "nats",
+    "annealed_nll": "nats",
+    "importance_weighted_excess": "nats",
+    "annealed_gap": "nats",
     "bits_per_dim": "bits/dim",
     "cost": "weighted, an example",
     "squared_error": "an example",
@@ -108,18 +112,24 @@ class Evaluation(TypedDict):
     """evaluation.json; older ones lack what came later."""
 
     metrics: dict[str, Estimate]  # as dictionaries
+    costs: NotRequired[dict[str, Estimate]]
     step: int | list[int]
     trained: NotRequired[int]
     selected_by: NotRequired[str | None]
 
 
-def read_evaluation(path: pathlib.Path) -> dict:
-    """evaluation.json of a run; InputError where it cannot be read."""
+def read_evaluation(path: pathlib.Path) -> dict[str, Any]:
+    """evaluation.json of a run, its metrics and costs as estimates; InputError where it cannot be read."""
     expected = f"the output of `python -m train evaluate {path}`"
-    return files.read_json(path / "evaluation.json", Evaluation, expected)
+    found = files.read_json(path / "evaluation.json", Evaluation, expected)
+    named = {"metrics": found["metrics"], "costs": found.get("costs", {})}
+    return {**found, **{of: {name: _as_estimate(each) for name, each in them.items()} for of, them in named.items()}}
+
+
+def _as_estimate(found: Mapping[str, Any]) -> Estimate:
+    return Estimate(*(found[field] for field in Estimate._fields))
 
 
 def read(path: pathlib.Path) -> dict[str, Estimate]:
     """Read the estimates in evaluation.json of a run; InputError where it cannot be read."""
-    found = read_evaluation(path)["metrics"].items()
-    return {name: Estimate(*(estimate[field] for field in Estimate._fields)) for name, estimate in found}
+    return read_evaluation(path)["metrics"]

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jaxgen.recipe import PyTree
+from train.data import Dataset
 from train.engine.compile import over_examples
 from train.engine.keys import Keys
 from train.engine.validation import BATCH_SIZE, Examples, prepare_set
@@ -14,11 +15,21 @@ from train.evaluation.samples import References, draw
 from train.runs import Run
 
 
+class Extra(NamedTuple):
+    """What is measured only where it is asked for."""
+
+    annealed: int | None = None  # test examples of annealed importance sampling
+    annealed_steps: int = 1000  # of its chains
+    against: Dataset | None = None  # data whose test examples are out-of-distribution
+    part: str = "test"  # of the data that stands in the run as its test set
+
+
 class Options(NamedTuple):
     """Options of an evaluation."""
 
     num_samples: int  # importance samples per test example
     references: References | None  # None: samples are not compared with data
+    extra: Extra = Extra()
 
 
 class Subject:

@@ -5,7 +5,7 @@ import html
 import json
 import pathlib
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from train import runs
@@ -30,7 +30,12 @@ td.name { overflow-wrap: normal }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 img { max-width: 100%; image-rendering: pixelated }
 figure { margin: 1.5rem 0 }
-figcaption { color: #555 }
+figcaption, td small { color: #555 }
+td.reason { color: #555; font-style: italic }
+td.text { min-width: 18rem }
+.wide { overflow-x: auto }
+.wide td, .wide th { padding-right: 1.5rem; min-width: 5rem }
+.wide th[scope=row] { position: sticky; left: 0; background: #fff; overflow-wrap: anywhere }
 </style>
 <h1>$title</h1>
 <p>$lead</p>
@@ -64,8 +69,7 @@ def write(run: Run, estimates: Mapping[str, Estimate]) -> pathlib.Path:
     several = "" if seeds == 1 else " Figures of examples and codes show the first seed."
     steps = runs.describe_step(run) if run.selected_by else f"{run.step} steps"
     lead = f"{steps}, {seeds} seed{'s' if seeds > 1 else ''}, data {run.dataset.source}.{several}"
-    page = _PAGE.substitute(title=html.escape(name), lead=html.escape(lead), body="\n".join(body))
-    files.write_text(run.path / "report.html", page)
+    files.write_text(run.path / "report.html", page(name, lead, body))
     return run.path / "report.html"
 
 
@@ -74,6 +78,11 @@ def add(run: Run, name: str, picture: pathlib.Path, caption: str) -> list[pathli
     pictures.add(run, name, str(picture.relative_to(run.path)), caption)
     evaluated = (run.path / "evaluation.json").exists()
     return [write(run, estimation.read(run.path))] if evaluated else []
+
+
+def page(title: str, lead: str, body: Sequence[str]) -> str:
+    """A self-contained page of parts that are HTML; title and lead are text."""
+    return _PAGE.substitute(title=html.escape(title), lead=html.escape(lead), body="\n".join(body))
 
 
 def _numbers(estimates: Mapping[str, Estimate]) -> str:

@@ -10,8 +10,8 @@ import pytest
 
 from train import runs
 from train.__main__ import main
-from train.engine import log
 from train.engine.files import parse
+from train.engine.record import log
 from train.engine.run_directory import Record, Session
 from train.evaluation.estimates import Evaluation
 from train.experiment import Count, Rate, Size, fits

@@ -8,7 +8,7 @@ import pytest
 from train import config as configs
 from train.__main__ import main
 from train.engine.record import settings
-from train.evaluation import classifier
+from train.evaluation.features import classifier
 
 # What changes bits, and what does not; each by a name that JAX has.
 CHANGES = {"jax_default_matmul_precision": "highest", "jax_threefry_partitionable": False, "jax_random_seed_offset": 1}

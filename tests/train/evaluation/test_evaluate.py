@@ -12,6 +12,7 @@ from scipy import stats
 
 from jaxgen import preprocess
 from jaxgen.recipe import Recipe
+from train import config as configs
 from train import runs
 from train.__main__ import main
 from train.commands import sample
@@ -76,7 +77,7 @@ def test_evaluate_prints_a_line_a_metric_and_writes_them(run, capsys):
     assert [line.split()[0] for line in lines] == [
         "negative_elbo", "reconstruction", "kl", "importance_weighted_nll", "bits_per_dim", "squared_error",
         "frechet_distance", "frechet_distance_of_training_data", "kernel_distance", "precision", "recall", "density",
-        "coverage", "nearest_training_example", "nearest_test_example",
+        "coverage", "nearest_training_example", "nearest_test_example", "memorization",
         *(f"frechet_distance_of_{origin}" for origin in
           ("reconstructions", "normal", "gaussian", "gmm", "interpolations")),
         "mmd_to_prior", "mmd_p_value",
@@ -108,6 +109,39 @@ def test_validation_data_is_measured_beside_the_test_data(run, capsys):
     error = np.square(loaded.recipe.decode(loaded.models[0], codes) - test.prepared["x"]).sum((1, 2, 3)).mean()
     assert found["metrics"]["squared_error"]["value"] == pytest.approx(float(error), rel=1e-5)
     assert before == ((run / "evaluation.json").read_text(), (run / "report.html").read_text())
+
+
+def test_what_is_asked_for_is_measured_too(run, tiny, tmp_path, capsys):
+    with np.load(tiny.removeprefix("npz:")) as file:
+        np.savez(tmp_path / "black.npz", **{n: a * (0 if n.startswith("x") else 1) for n, a in file.items()})
+    options = ["--annealed", "5", "--annealed-steps", "20", "--against", f"npz:{tmp_path / 'black.npz'}"]
+    main(["evaluate", str(run), "--num-samples", "3", "--features", "none", *options])
+    capsys.readouterr()
+
+    found = json.loads((run / "evaluation.json").read_text())
+    metrics = found["metrics"]
+    assert "5 examples" in metrics["annealed_nll"]["interval"]
+    assert 0 <= metrics["ood_auroc"]["value"] <= 1
+    assert metrics["ood_auroc"]["unit"] == f"of 1, against npz:{tmp_path / 'black.npz'}"
+    assert not found["absent"].keys() & metrics.keys()
+    assert (found["trained"], found["steps"]) == (10, 10)
+    assert found["log_prob_of"].startswith("log p(x) of 2 values in units")
+    assert found["config_steps"] == configs.build(configs.load("configs/vae_digits.py"), {}).steps
+    with np.load(run / "evaluation.npz") as examples:
+        assert examples["annealed_nll"].shape == (1, 5)
+        np.testing.assert_allclose(examples["kl"].mean(), metrics["kl"]["value"], rtol=1e-6)
+
+
+def test_what_a_family_cannot_have_is_refused_in_one_line(rae, capsys):
+    for options, said in (
+        (["--annealed", "5"], "--annealed 5: expected a run of a family with p(x | z)"),
+        (["--against", "digits"], "is of a family without log p(x)"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(["evaluate", str(rae), *options])
+        assert stop.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert said in line
 
 
 def test_more_importance_samples_tighten_the_bound(run, capsys):

@@ -23,6 +23,7 @@ def run_of(dataset, sample, prepare=preprocess.scale, log_prob=None) -> Run:
     return Run(
         path=None, record={}, experiment=None, dataset=dataset, recipe=recipe, step=1, trained=1, selected_by=None,
         models=[None], keys=[make_keys(0)], data_dir=None, prepare=prepare,
+        config_steps=1,
     )  # fmt: skip
 
 

@@ -1,5 +1,16 @@
 """Evaluators, one a file: `applies(subject)` says whether a metric applies, `measure(subject)` computes it."""
 
-from train.evaluation.evaluators import accuracy, classes, codes, distances, likelihood, modes, parzen, per_example
+from train.evaluation.evaluators import (
+    accuracy,
+    annealed,
+    classes,
+    codes,
+    detection,
+    distances,
+    likelihood,
+    modes,
+    parzen,
+    per_example,
+)
 
-EVALUATORS = (per_example, likelihood, accuracy, modes, classes, distances, parzen, codes)
+EVALUATORS = (per_example, likelihood, annealed, accuracy, modes, classes, distances, parzen, codes, detection)

@@ -13,6 +13,7 @@ from jaxgen.recipe import PyTree, Recipe
 from train.engine.compile import over_examples
 from train.evaluation.estimates import UNITS, Measured
 from train.evaluation.subject import Subject
+from train.runs import Run
 
 _BATCH_SIZE = 100  # times the recipe's chunk of samples, this bounds the memory of importance sampling
 
@@ -65,3 +66,10 @@ def to_discrete(recipe: Recipe, prepare: Preparation, x: np.ndarray) -> np.ndarr
         index = x * (recipe.levels - 1)
         return np.zeros(len(x)) if np.allclose(index, np.round(index), rtol=0, atol=1e-3) else None
     return None if prepare.log_det is None else np.asarray(prepare.log_det(jnp.asarray(x)))
+
+
+def describe_units(reader: Run) -> str:
+    """Describe the units of log p(x); likelihoods of two models are comparable where this is the same."""
+    black, white = reader.prepare.to_unit(jnp.array([0.0, 1.0]))
+    levels = f"{reader.recipe.levels} values" if reader.recipe.levels else "a density"
+    return f"{levels} in units whose 0 is the grey value {black:g} and whose 1 is {white:g}"

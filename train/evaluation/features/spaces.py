@@ -13,7 +13,7 @@ from train import runs
 from train.data import Dataset, split_stacked
 from train.engine.compile import over_examples, prepare_examples
 from train.errors import InputError
-from train.evaluation import classifier
+from train.evaluation.features import classifier
 from train.runs import Run
 
 _BATCH_SIZE = 500
