@@ -27,9 +27,9 @@ def lose_training_state(checkpoint: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [break_files, empty, lose_training_state])
-def test_a_broken_newest_checkpoint_is_named_removed_and_trained_again(train, tmp_path, capsys, damage):
-    assert train(tmp_path / "whole", "--steps", "30") == 0
-    assert train(tmp_path / "run", "--steps", "20") == 0
+def test_a_broken_newest_checkpoint_is_named_removed_and_trained_again(train, finished, tmp_path, capsys, damage):
+    whole = finished(30)
+    shutil.copytree(finished(20), tmp_path / "run")
     damage(tmp_path / "run" / "checkpoints" / "20")
     capsys.readouterr()
 
@@ -38,12 +38,12 @@ def test_a_broken_newest_checkpoint_is_named_removed_and_trained_again(train, tm
     out, err = capsys.readouterr()
     assert f"warning: checkpoint {tmp_path / 'run' / 'checkpoints' / '20'} is broken and is removed" in err
     assert "resumed at step 10 of 30" in out
-    assert bits_of(tmp_path / "whole", 30) == bits_of(tmp_path / "run", 30)
-    assert bits_of(tmp_path / "whole", 20) == bits_of(tmp_path / "run", 20)
+    assert bits_of(whole, 30) == bits_of(tmp_path / "run", 30)
+    assert bits_of(whole, 20) == bits_of(tmp_path / "run", 20)
 
 
-def test_a_run_whose_checkpoints_are_all_broken_says_so_and_removes_none(train, tmp_path, capsys):
-    assert train(tmp_path / "run", "--steps", "20") == 0
+def test_a_run_whose_checkpoints_are_all_broken_says_so_and_removes_none(train, finished, tmp_path, capsys):
+    shutil.copytree(finished(20), tmp_path / "run")
     for step in (10, 20):
         break_files(tmp_path / "run" / "checkpoints" / str(step))
     capsys.readouterr()
@@ -56,8 +56,8 @@ def test_a_run_whose_checkpoints_are_all_broken_says_so_and_removes_none(train, 
     assert {entry.name for entry in (tmp_path / "run" / "checkpoints").iterdir()} == {"10", "20"}
 
 
-def test_a_disk_that_fails_removes_no_checkpoint(train, tmp_path, monkeypatch, capsys):
-    assert train(tmp_path / "run", "--steps", "20") == 0
+def test_a_disk_that_fails_removes_no_checkpoint(train, finished, tmp_path, monkeypatch, capsys):
+    shutil.copytree(finished(20), tmp_path / "run")
 
     def fail(*_, **__):
         raise OSError(5, "Input/output error")
@@ -88,8 +88,8 @@ def test_another_optimizer_is_refused_and_loses_nothing(tmp_path, tiny, capsys):
     assert (tmp_path / "run" / "checkpoints" / "10").exists()
 
 
-def test_a_checkpoint_of_another_model_is_refused_and_kept(train, tmp_path, capsys):
-    assert train(tmp_path / "run", "--steps", "10") == 0
+def test_a_checkpoint_of_another_model_is_refused_and_kept(train, finished, tmp_path, capsys):
+    shutil.copytree(finished(10), tmp_path / "run")
     assert train(tmp_path / "other", "--steps", "20", "--latent-dim", "4") == 0
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     shutil.copytree(tmp_path / "other" / "checkpoints", tmp_path / "run" / "checkpoints")
