@@ -161,7 +161,8 @@ def test_seeds_stop_on_two_devices_where_they_do_on_one(three, tmp_path):
 
     found = [read(run / "checkpoints")["selection"] for run in (three, tmp_path / "two")]
     assert found[0]["step"] == found[1]["step"]
-    np.testing.assert_allclose(found[0]["value"], found[1]["value"], rtol=1e-3)
+    # The square of a distance of up to 0.1 between points of up to 2.5, which rounding moves by up to 1e-5 in 100 steps.
+    np.testing.assert_allclose(found[0]["value"], found[1]["value"], rtol=0, atol=2 * 0.1 * 1e-5)
 
 
 def test_a_frozen_seed_keeps_its_state_under_vmap(three):
