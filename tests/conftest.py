@@ -10,8 +10,11 @@ os.environ["XLA_FLAGS"] = (
 )
 os.environ["NPROC"] = "8"  # with fewer threads than devices, collectives of jax 0.10 can wait for each other for ever
 os.environ["JAX_DEBUG_KEY_REUSE"] = "1"
-_CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "jaxgen-tests"
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))  # of the workers and of the processes that tests start
+# Of the workers and of the processes that tests start.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR",
+    os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "jaxgen-tests"),
+)
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import jax
