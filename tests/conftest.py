@@ -10,16 +10,19 @@ os.environ["XLA_FLAGS"] = (
 )
 os.environ["NPROC"] = "8"  # with fewer threads than devices, collectives of jax 0.10 can wait for each other for ever
 os.environ["JAX_DEBUG_KEY_REUSE"] = "1"
+# Of the workers and of the processes that tests start.
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR",
+    os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "jaxgen-tests"),
+)
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 import jax
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-_CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "jaxgen-tests"
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_compilation_cache_dir", str(_CACHE))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
 @pytest.fixture(scope="session")

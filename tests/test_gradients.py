@@ -7,6 +7,7 @@ the slopes on the two sides differ, or the function jumps, it must be 0.
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 from unittest import mock
 
 import jax
@@ -266,51 +267,59 @@ def test_every_public_function_is_here():
     assert {name.split(" of ")[0] for name in CASES} | EXEMPT == set(public_names())
 
 
-def values_of(function, arguments):
-    """The function of its floating arguments alone."""
-
-    def values(*floating):
-        given = iter(floating)
-        return function(*(next(given) if is_floating(a) else jnp.asarray(a) for a in arguments))
-
-    return values
-
-
 def is_floating(argument):
     return np.issubdtype(np.asarray(argument).dtype, np.floating)
 
 
-def total(values, keep, floating):
-    """The sum of all finite values, with weights of their own."""
-    random = np.random.default_rng(5)
-    leaves = zip(jax.tree.leaves(values(*floating)), keep, strict=True)
-    return sum(jnp.sum(jnp.where(k, leaf, 0) * random.uniform(0.5, 1.5, leaf.shape)) for leaf, k in leaves)
+class Programs(NamedTuple):
+    """Compiled once for all points of the same shapes; `whole` are the arguments that are no floating-point arrays."""
+
+    values: Callable  # (floating, whole) -> leaves
+    gradients: Callable  # (floating, whole, keep) -> the gradients of `total`
+    around: Callable  # (vectors [N, D], floating, whole, keep) -> totals [N], the vectors in place of `floating`
+
+
+@functools.cache
+def programs(name):
+    function, given = CASES[name]
+    kinds = [is_floating(argument) for argument in given["anywhere"]]
+
+    def values(floating, whole):
+        floating, whole = iter(floating), iter(whole)
+        return jax.tree.leaves(function(*(next(floating if kind else whole) for kind in kinds)))
+
+    def total(floating, whole, keep):
+        """The sum of all finite values, with weights of their own."""
+        random = np.random.default_rng(5)
+        leaves = zip(values(floating, whole), keep, strict=True)
+        return sum(jnp.sum(jnp.where(k, leaf, 0) * random.uniform(0.5, 1.5, leaf.shape)) for leaf, k in leaves)
+
+    def of_flat(vector, floating, whole, keep):
+        parts = jnp.split(vector, np.cumsum([leaf.size for leaf in floating])[:-1])
+        return total([part.reshape(leaf.shape) for part, leaf in zip(parts, floating, strict=True)], whole, keep)
+
+    return Programs(jax.jit(values), jax.jit(jax.grad(total)), jax.jit(jax.vmap(of_flat, (0, None, None, None))))
 
 
 @every_point
 def test_gradients(name, point):
-    function, given = CASES[name]
-    arguments = [np.asarray(argument) for argument in given[point]]
-    values = values_of(function, arguments)
+    arguments = [np.asarray(argument) for argument in CASES[name][1][point]]
     floating = [np.float32(argument) for argument in arguments if is_floating(argument)]
-    keep = [np.isfinite(leaf) for leaf in jax.tree.leaves(jax.jit(values)(*floating))]
-    gradients = jax.jit(jax.grad(functools.partial(total, values, keep)))(floating)
+    whole = [argument for argument in arguments if not is_floating(argument)]
+    keep = [np.isfinite(leaf) for leaf in programs(name).values(floating, whole)]
+    gradients = programs(name).gradients(floating, whole, keep)
     gradient = np.concatenate([np.float64(leaf).ravel() for leaf in gradients])
     assert np.isfinite(gradient).all()
 
     flat = np.concatenate([np.float64(leaf).ravel() for leaf in floating])
     where = np.flatnonzero(np.isfinite(flat))
     steps = STEP * np.eye(len(flat))[where]
-    ends = np.cumsum([leaf.size for leaf in floating])[:-1]
-
-    def of_flat(vector):
-        parts = jnp.split(vector, ends)
-        return total(values, keep, [part.reshape(leaf.shape) for part, leaf in zip(parts, floating, strict=True)])
 
     # The library computes in float32, which here is float64.
     with jax.enable_x64(new_val=True), mock.patch.object(jnp, "float32", jnp.float64):
-        around = jnp.asarray(np.concatenate([flat[None], flat + steps, flat - steps]))
-        (middle,), above, below = np.split(np.asarray(jax.jit(jax.vmap(of_flat))(around)), [1, 1 + len(where)])
+        vectors = np.concatenate([flat[None], flat + steps, flat - steps])
+        totals = np.asarray(programs(name).around(vectors, floating, whole, keep))
+    (middle,), above, below = np.split(totals, [1, 1 + len(where)])
     right, left = (above - middle) / STEP, (middle - below) / STEP
     scale = max(1, np.abs(gradient).max(), np.median(np.abs(right)))
     is_smooth = np.abs(right - left) < 1e-3 * scale

@@ -40,12 +40,15 @@ every_network = pytest.mark.parametrize("name", NETWORKS)
 def initialized(name: str) -> tuple:
     """(network, parameters that are nowhere 0, x [2, ...], y)."""
     network, y = NETWORKS[name]
-    x = jax.random.uniform(jax.random.key(1), (2, *network.shape))
-    params = jax.jit(network.init)(jax.random.key(0), x, y)
-    leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(2), len(leaves))
-    moved = [leaf + 0.1 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
-    return network, jax.tree.unflatten(tree, moved), x, y
+    random = np.random.default_rng(1)
+
+    def draw(leaf: jax.ShapeDtypeStruct) -> jax.Array:
+        if len(leaf.shape) > 1:
+            return jnp.float32(random.normal(size=leaf.shape) / math.sqrt(math.prod(leaf.shape[:-1])))
+        return jnp.float32(1 + 0.1 * random.normal(size=leaf.shape))  # biases that leave few units at 0
+
+    x = jnp.float32(random.uniform(size=(2, *network.shape)))
+    return network, jax.tree.map(draw, jax.eval_shape(network.init, jax.random.key(0), x, y)), x, y
 
 
 def order_of(network: nn.Module) -> np.ndarray:

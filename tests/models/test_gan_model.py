@@ -1,5 +1,7 @@
 """Generators and discriminators: shapes, statistics, packing, and what goes from one example to another."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,12 +19,13 @@ def normal(*shape):
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (7, 5, 2)])
 def test_dcgan_takes_images_of_any_size(shape):
     z = normal(4, 9)
-    x, _ = models.DCGANGenerator(shape, (8, 4)).init_with_output(jax.random.key(0), z, train=False)
+    generate = functools.partial(models.DCGANGenerator(shape, (8, 4)).init_with_output, train=False)
+    x, _ = jax.jit(generate)(jax.random.key(0), z)
     assert x.shape == (4, *shape)
     assert jnp.max(jnp.abs(x)) <= 1
     for norm in ("batch", "spectral", None):
-        network = models.DCGANDiscriminator((4, 8), norm=norm)
-        logits, variables = network.init_with_output(jax.random.key(0), x, train=False)
+        judge = functools.partial(models.DCGANDiscriminator((4, 8), norm=norm).init_with_output, train=False)
+        logits, variables = jax.eval_shape(judge, jax.random.key(0), x)
         assert logits.shape == (4,)
         assert (set(variables) == {"params"}) == (norm is None)
 
@@ -30,15 +33,15 @@ def test_dcgan_takes_images_of_any_size(shape):
 def test_batch_norm_takes_in_all_devices():
     networks = models.DCGANGenerator((8, 8, 1), (6, 4)), models.DCGANDiscriminator((4, 6))
     for network, inputs in zip(networks, (normal(8, 3), normal(8, 8, 8, 1)), strict=True):
-        variables = network.init(jax.random.key(0), inputs, train=False)
+        variables = jax.jit(functools.partial(network.init, train=False))(jax.random.key(0), inputs)
 
         def apply(inputs, axis_name=None, network=network, variables=variables):
             network = network.clone(axis_name=axis_name)
             return network.apply(variables, inputs, train=True, mutable=["batch_stats"])
 
-        whole, statistics = apply(inputs)
+        whole, statistics = jax.jit(apply)(inputs)
         parts = inputs.reshape(4, 2, *inputs.shape[1:])
-        apart, of_devices = jax.vmap(lambda part: apply(part, "device"), axis_name="device")(parts)
+        apart, of_devices = jax.jit(jax.vmap(lambda part: apply(part, "device"), axis_name="device"))(parts)
 
         np.testing.assert_allclose(apart.reshape(whole.shape), whole, rtol=1e-4, atol=1e-5)
         for ours, theirs in zip(jax.tree.leaves(statistics), jax.tree.leaves(of_devices), strict=True):
@@ -63,7 +66,7 @@ def test_maxout_is_the_largest_piece():
 
 
 def after_power_iterations(network, x) -> dict:
-    variables = network.init(jax.random.key(0), x, train=False)
+    variables = jax.jit(functools.partial(network.init, train=False))(jax.random.key(0), x)
     step = jax.jit(lambda variables: network.apply(variables, x, train=True, mutable=["batch_stats"])[1])
     for _ in range(50):
         variables = {"params": variables["params"], **step(variables)}

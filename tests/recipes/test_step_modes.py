@@ -1,8 +1,8 @@
 """A step over four devices equals the step on one, in whichever way JAX divides it.
 
 Every member runs under `shard_map`, whose default, to track which values vary between devices, is the strictest; other
-ways, whose programs take as long to compile, run on one member of each shape of a step. For `pmap` the law is that of
-several seeds in test_recipe_laws.
+ways, whose programs take as long to compile, run on one member of each shape of a step. For `pmap`, which is
+`shard_map` with `check_vma=False`, the law is that of several seeds in test_recipe_laws.
 """
 
 import functools
@@ -43,13 +43,13 @@ def four_steps(recipe, step, mesh):
     return jax.device_get(state), jax.tree.map(lambda *leaves: np.stack(leaves), *metrics)
 
 
-def by_shard_map(recipe, check_vma):
+def by_shard_map(recipe):
     step = jax.shard_map(
         functools.partial(recipe.step, axis_name=AXIS),
         mesh=AUTO,
         in_specs=(P(), P(), divided(recipe)),
         out_specs=P(),
-        check_vma=check_vma,
+        check_vma=True,
     )
     return four_steps(recipe, jax.jit(step), AUTO)
 
@@ -64,7 +64,6 @@ def by_auto_axes(recipe):
 
 
 WAYS = {
-    "shard_map, check_vma=False": functools.partial(by_shard_map, check_vma=False),
     "sharded arrays": by_sharded_arrays,
     "auto axes of an Explicit mesh": by_auto_axes,
 }
@@ -76,7 +75,7 @@ def assert_equals_one_device(recipe, results):
 
 @having(but=("vae_gaussian", "with_ema"))  # the steps of "vae_knobs" and "gan"
 def test_shard_map_computes_what_one_device_does(recipe):
-    assert_equals_one_device(recipe, by_shard_map(recipe, check_vma=True))
+    assert_equals_one_device(recipe, by_shard_map(recipe))
 
 
 @over(*STEP_SHAPES)

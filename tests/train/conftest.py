@@ -1,5 +1,6 @@
 """A tiny real-looking data set, and the application called as a person calls it."""
 
+import functools
 import pathlib
 import socket
 from collections.abc import Callable, Iterator
@@ -68,7 +69,7 @@ def pixelcnn(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def train(tiny: str) -> Callable[..., int]:
     """Call the command line on the tiny data: its exit code."""
 
@@ -82,3 +83,16 @@ def train(tiny: str) -> Callable[..., int]:
         return 0
 
     return call
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, train: Callable[..., int]) -> Callable[[int], pathlib.Path]:
+    """The run of so many steps on the tiny data, trained once: to be read, or copied."""
+
+    @functools.cache
+    def run(steps: int) -> pathlib.Path:
+        path = tmp_path_factory.mktemp("finished") / "run"
+        assert train(path, "--steps", str(steps)) == 0
+        return path
+
+    return run

@@ -160,8 +160,8 @@ def test_an_accelerator_that_is_not_there(folder, platform):
     assert not (folder / "run").exists()
 
 
-def test_another_identity_is_refused_and_the_differing_values_are_named(train, tmp_path, capsys):
-    assert train(tmp_path / "run", "--steps", "10") == 0
+def test_another_identity_is_refused_and_the_differing_values_are_named(train, finished, tmp_path, capsys):
+    shutil.copytree(finished(10), tmp_path / "run")
     config = (tmp_path / "run" / "config.json").read_text()
     capsys.readouterr()
 
@@ -189,9 +189,9 @@ def test_the_readers_of_a_run_refuse_what_is_none(command, folder, capsys):
     assert "perhaps you meant --data-dir" in refused(main, [command, str(folder), "--data-dirs", "3"], capsys)
 
 
-def test_the_readers_of_a_run_name_what_is_wrong_with_it(train, tmp_path, capsys):
+def test_the_readers_of_a_run_name_what_is_wrong_with_it(train, finished, tmp_path, capsys):
     run, other = tmp_path / "run", tmp_path / "other"
-    assert train(run, "--steps", "10") == 0
+    shutil.copytree(finished(10), run)
     assert train(other, "--steps", "10", "--latent-dim", "4") == 0
     capsys.readouterr()
     assert "--num-samples 0: expected" in refused(main, ["evaluate", str(run), "--num-samples", "0"], capsys)

@@ -1,4 +1,4 @@
-"""Every config: its docstring, its options, and two steps on data of its shape."""
+"""Every config: its docstring, its options, its networks on data of its shape, and two steps of a small one."""
 
 import pathlib
 import re
@@ -20,13 +20,21 @@ CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 pytestmark = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 
 
+def write_images(folder: pathlib.Path, size: int) -> str:
+    x = np.random.default_rng(0).integers(0, 256, (90, size, size), dtype=np.uint8)
+    y = np.arange(90) % 3
+    np.savez(folder / "images.npz", x_train=x, y_train=y, x_valid=x[:9], y_valid=y[:9], x_test=x[:7], y_test=y[:7])
+    return f"npz:{folder / 'images.npz'}"
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> str:
-    path = tmp_path_factory.mktemp("data") / "images.npz"
-    x = np.random.default_rng(0).integers(0, 256, (90, 28, 28), dtype=np.uint8)
-    y = np.arange(90) % 3
-    np.savez(path, x_train=x, y_train=y, x_valid=x[:9], y_valid=y[:9], x_test=x[:7], y_test=y[:7])
-    return f"npz:{path}"
+    return write_images(tmp_path_factory.mktemp("data"), 28)
+
+
+@pytest.fixture(scope="module")
+def small_images(tmp_path_factory) -> str:
+    return write_images(tmp_path_factory.mktemp("data"), 8)
 
 
 def test_it_takes_the_options_that_every_config_has(path):
@@ -74,17 +82,17 @@ def test_its_defaults_fit_together(path, images):
     assert "loss" in metrics
 
 
-def test_a_small_one_is_trained_and_reported(path, images, tmp_path, capsys):
+def test_a_small_one_is_trained_and_reported(path, small_images, tmp_path, capsys):
     config = configs.load(str(path))
     if hasattr(config.function, "__wrapped__"):  # a variant does what the config does whose defaults it changes
         return
     small = []
-    for name in ("hidden", "channels", "discriminator_hidden"):
+    for name, size in {"hidden": "8", "channels": "8", "discriminator_hidden": "8", "blocks": "1", "head": "8"}.items():
         default = config.parameters[name].default if name in config.parameters else ()
-        widths = ["8"] * (len(default) if isinstance(default, tuple) else 1)
-        small += [f"--{name.replace('_', '-')}", *widths] if widths else []
+        sizes = [size] * (len(default) if isinstance(default, tuple) else 1)
+        small += [f"--{name.replace('_', '-')}", *sizes] if sizes else []
     main(
-        [str(path), "--data", images, "--run-dir", str(tmp_path / "run"), "--steps=2", "--steps-per-call=1",
+        [str(path), "--data", small_images, "--run-dir", str(tmp_path / "run"), "--steps=2", "--steps-per-call=1",
          "--evaluate-every=2", "--checkpoint-every=2", "--num-samples=2", "--devices=1", "--batch-size=16",
          "--features=none", *small]
     )  # fmt: skip

@@ -39,9 +39,9 @@ def lose_training_state(checkpoint: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [break_files, empty, lose_training_state])
-def test_a_broken_newest_checkpoint_is_named_removed_and_trained_again(train, tmp_path, capsys, damage):
-    assert train(tmp_path / "whole", "--steps", "30") == 0
-    assert train(tmp_path / "run", "--steps", "20") == 0
+def test_a_broken_newest_checkpoint_is_named_removed_and_trained_again(train, finished, tmp_path, capsys, damage):
+    whole = finished(30)
+    shutil.copytree(finished(20), tmp_path / "run")
     damage(tmp_path / "run" / "checkpoints" / "20")
     capsys.readouterr()
 
@@ -50,8 +50,8 @@ def test_a_broken_newest_checkpoint_is_named_removed_and_trained_again(train, tm
     out, err = capsys.readouterr()
     assert f"warning: checkpoint {tmp_path / 'run' / 'checkpoints' / '20'} is broken and is removed" in err
     assert "resumed at step 10 of 30" in out
-    assert bits_of(tmp_path / "whole", 30) == bits_of(tmp_path / "run", 30)
-    assert bits_of(tmp_path / "whole", 20) == bits_of(tmp_path / "run", 20)
+    assert bits_of(whole, 30) == bits_of(tmp_path / "run", 30)
+    assert bits_of(whole, 20) == bits_of(tmp_path / "run", 20)
 
 
 def flip_a_bit_of_its_description(checkpoint: pathlib.Path) -> None:
@@ -97,7 +97,7 @@ def test_no_flipped_bit_of_an_array_is_trained_on(tmp_path):
     with Checkpoints(tmp_path / "whole") as checkpoints:
         checkpoints.save(10, state, jax.random.key(3), Selection(None, None, 1))
     refused = 0
-    for trial in range(24):
+    for trial in range(16):
         shutil.copytree(tmp_path / "whole", tmp_path / str(trial))
         files = data_files(tmp_path / str(trial))
         file = files[trial % len(files)]
@@ -113,11 +113,11 @@ def test_no_flipped_bit_of_an_array_is_trained_on(tmp_path):
         assert restored is not None
         chex.assert_trees_all_equal(restored.state, state)
         assert (jax.random.key_data(restored.key) == jax.random.key_data(jax.random.key(3))).all()
-    assert refused >= 8  # most bits are those of the arrays
+    assert refused >= 5  # most bits are those of the arrays
 
 
-def test_a_damaged_description_is_no_other_model(train, tmp_path, capsys):
-    assert train(tmp_path / "run", "--steps", "20") == 0
+def test_a_damaged_description_is_no_other_model(train, finished, tmp_path, capsys):
+    shutil.copytree(finished(20), tmp_path / "run")
     flip_a_bit_of_its_description(tmp_path / "run" / "checkpoints" / "20")
     capsys.readouterr()
 
@@ -127,8 +127,8 @@ def test_a_damaged_description_is_no_other_model(train, tmp_path, capsys):
     assert err.count("is broken and is removed") == 1
 
 
-def test_a_directory_with_a_number_for_a_name_is_no_checkpoint(train, tmp_path, capsys):
-    assert train(tmp_path / "run", "--steps", "20") == 0
+def test_a_directory_with_a_number_for_a_name_is_no_checkpoint(train, finished, tmp_path, capsys):
+    shutil.copytree(finished(20), tmp_path / "run")
     (tmp_path / "run" / "checkpoints" / "999").mkdir()
     capsys.readouterr()
 
@@ -138,8 +138,8 @@ def test_a_directory_with_a_number_for_a_name_is_no_checkpoint(train, tmp_path, 
     assert "999 is broken and is removed: it has no meta" in err
 
 
-def test_a_checkpoint_without_digests_still_opens(train, tmp_path):
-    assert train(tmp_path / "run", "--steps", "20") == 0
+def test_a_checkpoint_without_digests_still_opens(train, finished, tmp_path):
+    shutil.copytree(finished(20), tmp_path / "run")
     for step in (10, 20):
         file = tmp_path / "run" / "checkpoints" / str(step) / "meta" / "metadata"
         file.write_text(
@@ -191,8 +191,8 @@ def test_a_small_file_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
     assert flushed == [str(tmp_path / "a.json.tmp"), str(tmp_path)]
 
 
-def test_a_run_whose_checkpoints_are_all_broken_says_so_and_removes_none(train, tmp_path, capsys):
-    assert train(tmp_path / "run", "--steps", "20") == 0
+def test_a_run_whose_checkpoints_are_all_broken_says_so_and_removes_none(train, finished, tmp_path, capsys):
+    shutil.copytree(finished(20), tmp_path / "run")
     for step in (10, 20):
         break_files(tmp_path / "run" / "checkpoints" / str(step))
     capsys.readouterr()
@@ -205,8 +205,8 @@ def test_a_run_whose_checkpoints_are_all_broken_says_so_and_removes_none(train, 
     assert {entry.name for entry in (tmp_path / "run" / "checkpoints").iterdir()} == {"10", "20"}
 
 
-def test_a_disk_that_fails_removes_no_checkpoint(train, tmp_path, monkeypatch, capsys):
-    assert train(tmp_path / "run", "--steps", "20") == 0
+def test_a_disk_that_fails_removes_no_checkpoint(train, finished, tmp_path, monkeypatch, capsys):
+    shutil.copytree(finished(20), tmp_path / "run")
 
     def fail(*_, **__):
         raise OSError(5, "Input/output error")
@@ -237,8 +237,8 @@ def test_another_optimizer_is_refused_and_loses_nothing(tmp_path, tiny, capsys):
     assert (tmp_path / "run" / "checkpoints" / "10").exists()
 
 
-def test_a_checkpoint_of_another_model_is_refused_and_kept(train, tmp_path, capsys):
-    assert train(tmp_path / "run", "--steps", "10") == 0
+def test_a_checkpoint_of_another_model_is_refused_and_kept(train, finished, tmp_path, capsys):
+    shutil.copytree(finished(10), tmp_path / "run")
     assert train(tmp_path / "other", "--steps", "20", "--latent-dim", "4") == 0
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     shutil.copytree(tmp_path / "other" / "checkpoints", tmp_path / "run" / "checkpoints")

@@ -161,7 +161,8 @@ def test_seeds_stop_on_two_devices_where_they_do_on_one(three, tmp_path):
 
     found = [read(run / "checkpoints")["selection"] for run in (three, tmp_path / "two")]
     assert found[0]["step"] == found[1]["step"]
-    np.testing.assert_allclose(found[0]["value"], found[1]["value"], rtol=1e-3)
+    # The square of a distance of up to 0.1 between points of up to 2.5, which rounding moves by 1e-5 in 100 steps.
+    np.testing.assert_allclose(found[0]["value"], found[1]["value"], rtol=0, atol=2 * 0.1 * 1e-5)
 
 
 def test_a_frozen_seed_keeps_its_state_under_vmap(three):
@@ -181,15 +182,22 @@ def test_a_frozen_seed_keeps_its_state_under_vmap(three):
     assert np.isnan(metrics["loss"]).all(axis=1).tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("seeds", ["1", "3"])
+@pytest.fixture(scope="module", params=["1", "3"])
+def whole(request, tmp_path_factory) -> tuple[pathlib.Path, tuple[str, ...]]:
+    """A run that was not stopped, and its options."""
+    options = ("--seeds", request.param, *STOPS)
+    path = tmp_path_factory.mktemp("runs") / "whole"
+    assert train(path, *options)
+    return path, options
+
+
 @pytest.mark.parametrize("calls", [1, 4, 5])
-def test_a_run_that_was_told_to_stop_selects_what_one_that_was_not_does(tmp_path, monkeypatch, seeds, calls):
-    options = ("--seeds", seeds, *STOPS)
-    assert train(tmp_path / "whole", *options)
+def test_a_run_that_was_told_to_stop_selects_what_one_that_was_not_does(whole, tmp_path, monkeypatch, calls):
+    path, options = whole
     train_until(tmp_path / "parts", calls, monkeypatch, *options)
     assert train(tmp_path / "parts", *options)
 
-    assert same(tmp_path / "whole", tmp_path / "parts")
+    assert same(path, tmp_path / "parts")
 
 
 def test_more_steps_go_on_selecting(tmp_path):

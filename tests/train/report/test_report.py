@@ -27,12 +27,13 @@ class Page(html.parser.HTMLParser):
         self.text += data
 
 
-@pytest.fixture
-def report(train, tiny, tmp_path) -> pathlib.Path:
-    odd = tmp_path / "<i>&amp;.npz"
+@pytest.fixture(scope="module")
+def report(train, tiny, tmp_path_factory) -> pathlib.Path:
+    folder = tmp_path_factory.mktemp("report")
+    odd = folder / "<i>&amp;.npz"
     shutil.copy(tiny.removeprefix("npz:"), odd)
-    assert train(tmp_path / "run", "--steps", "20", "--data", f"npz:{odd}") == 0
-    return tmp_path / "run" / "report.html"
+    assert train(folder / "run", "--steps", "20", "--data", f"npz:{odd}") == 0
+    return folder / "run" / "report.html"
 
 
 def test_the_report_is_self_contained_and_escaped(report):
