@@ -27,7 +27,7 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
     """As `write_json`, for bytes; they are on the disk when this returns."""
     temporary = path.with_name(path.name + ".tmp")
     try:
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=refuse_links) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -35,6 +35,11 @@ def write_bytes(path: pathlib.Path, content: bytes) -> None:
         flush(path.parent)
     except OSError as error:  # which does not always name the file
         raise RunFailedError(f"{path} could not be written: {error.strerror}") from error
+
+
+def refuse_links(path: str, flags: int) -> int:
+    """An opener that follows no link: a run's directory may come from somebody else, whose links lead elsewhere."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:

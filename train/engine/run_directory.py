@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, NotRequired, Self, TypedDict
 
-from train.engine.files import read_json, write_json
+from train.engine.files import read_json, refuse_links, write_json
 from train.errors import InputError, warn
 from train.experiment import Size, fits
 
@@ -57,6 +57,10 @@ class Session(TypedDict):
     environment: NotRequired[dict[str, str]]
 
 
+class InUseError(InputError):
+    """Another process holds the run's directory."""
+
+
 class RunDirectory:
     """A directory held by this process until `close`, or until the process ends however it ends."""
 
@@ -68,14 +72,14 @@ class RunDirectory:
             found = {entry.name for entry in self.path.iterdir()}
             if found - _BEFORE_CONFIG and "config.json" not in found:
                 raise InputError(f"--run-dir {path}: expected a new directory or one of a run; it holds other files")
-            self._lock = (self.path / "lock").open("w")
+            self._lock = open(self.path / "lock", "w", opener=refuse_links)  # noqa: SIM115, held until close
         except OSError as error:
             raise InputError(f"--run-dir {path}: expected a directory that can be written: {error.strerror}") from error
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self._lock.close()
-            raise InputError(f"--run-dir {path}: expected a run that is not in use; another process runs it") from error
+            raise InUseError(f"--run-dir {path}: expected a run that is not in use; another process runs it") from error
         except OSError as error:
             self._lock.close()
             raise InputError(

@@ -3,6 +3,7 @@
 import errno
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -79,11 +80,30 @@ def test_a_full_disk_behind_the_output_ends_no_run():
         assert stream.name == "/dev/full"
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-def test_a_full_disk_names_the_file(tmp_path):
-    (tmp_path / "a.json.tmp").symlink_to("/dev/full")
-    with pytest.raises(RunFailedError, match=r"a\.json could not be written: No space left on device"):
-        files.write_json(tmp_path / "a.json", {})
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    """As on a full disk: no byte may be written."""
+    usual, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        with pytest.raises(RunFailedError, match=r"a\.json could not be written: File too large"):
+            files.write_json(tmp_path / "a.json", {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, usual)
+
+
+@pytest.mark.parametrize("name", ["lock", "config.json.tmp", "metrics.jsonl"])
+def test_a_link_in_a_run_directory_overwrites_nothing(train, tmp_path, capsys, name):
+    (tmp_path / "precious").write_text("precious")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / name).symlink_to(tmp_path / "precious")
+    if name == "metrics.jsonl":  # a name that a run's directory has only once it has a config
+        with pytest.raises(OSError, match="symbolic links"):
+            open(tmp_path / "run" / name, "a", opener=files.refuse_links).close()
+    else:
+        assert train(tmp_path / "run", "--steps", "10") != 0
+        assert capsys.readouterr().err.count("\n") == 1
+    assert (tmp_path / "precious").read_text() == "precious"
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ import pytest
 from train import config as configs
 from train import runs
 from train.__main__ import main
+from train.engine.run_directory import InUseError
 from train.errors import InputError
 from train.evaluation import features
+from train.evaluation.features import classifier as classifier_of_features
 
 QUICK = ("--steps", "20", "--evaluate-every", "10", "--checkpoint-every", "10", "--devices", "1")
 
@@ -53,6 +55,44 @@ def test_a_classifier_is_trained_once_for_a_data_set(vae, cache, monkeypatch, ca
     assert re.search(r"on features of classifier_mnist \(npz:.*, accuracy 0\.\d{4}\)", lines["frechet_distance"])
     assert lines["frechet_distance"] in first
     assert " of 3, on features of" in lines["classes"]
+
+
+def test_a_classifier_that_was_stopped_is_gone_on_with(vae, cache, monkeypatch, capsys):
+    """And one that another process trains is waited for; nothing is left beside the one that is kept."""
+    bind, started = configs.bind, []
+    monkeypatch.setattr(configs, "bind", lambda config, options: bind(config, [*options, *QUICK]))
+    train_beside = classifier_of_features.train_beside
+
+    def stopped_then_in_use(run, config, path, data):
+        started.append(path)
+        if len(started) == 1:
+            path.mkdir()
+            (path / "lock").touch()
+            raise KeyboardInterrupt
+        if len(started) == 2:
+            raise InUseError("another process runs it")
+        return train_beside(run, config, path, data)
+
+    monkeypatch.setattr(classifier_of_features, "train_beside", stopped_then_in_use)
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(vae.path), "--num-samples", "4"])
+    assert [path.name[16:] for path in cache.iterdir()] == [".training"]
+    main(["evaluate", str(vae.path), "--num-samples", "4"])
+    capsys.readouterr()
+    assert len(started) == 3
+    assert len(set(started)) == 1
+    (kept,) = cache.iterdir()
+    assert kept.name == started[0].name.removesuffix(".training")
+
+
+def test_a_cache_that_cannot_be_written_is_found_before_training(tiny, tmp_path, monkeypatch, capsys):
+    (tmp_path / "jaxgen").write_text("a file in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(SystemExit) as stop:
+        main(["configs/vae_digits.py", "--data", tiny, "--run-dir", str(tmp_path / "run")])
+    assert stop.value.code == 2
+    assert "expected --features RUN or x" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_classifier_that_is_given(vae, classifier, capsys):

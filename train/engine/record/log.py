@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from train.engine.files import parse, write_text
+from train.engine.files import parse, refuse_links, write_text
 from train.errors import RunFailedError
 from train.experiment import Count, fits
 
@@ -51,7 +51,7 @@ class MetricsLog:
             line for line in read(path) if line["step"] <= first_step and ("loss" in line or evaluated(line["step"]))
         ]
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
-        self._file = path.open("a")
+        self._file = open(path, "a", opener=refuse_links)  # noqa: SIM115, closed with the log
         self._events = None
         if importlib.util.find_spec("tensorboardX"):
             from tensorboardX import SummaryWriter

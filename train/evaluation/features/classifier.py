@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import os
 import pathlib
-import tempfile
+import time
 
 import jax
 
@@ -28,18 +29,28 @@ def load_or_train(data: str, run: Run) -> Run:
     config = configs.load(str(configs.ROOT / _CONFIG))
     dataset = runs.open_data(data, run.data_dir)
     kept = find_kept(config, dataset.fingerprint)
+    make_cache()
     if not kept.is_dir():
+        console.print(f"training {config.name} on {data}, once: its features compare samples with data")
+    while not kept.is_dir():
+        training = kept.with_name(f"{kept.name}.training")  # where one that was stopped is gone on with
         try:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{kept.parent} cannot be created ({error.strerror}); expected --features RUN or x"
-            ) from error
-        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
-            console.print(f"training {config.name} on {data}, once: its features compare samples with data")
-            train_beside(run, config, pathlib.Path(folder) / "run", data)
-            run_directory.publish(pathlib.Path(folder) / "run", kept)
+            train_beside(run, config, training, data)
+            run_directory.publish(training, kept)
+        except run_directory.InUseError:  # another process trains it
+            time.sleep(1)
     return runs.load(str(kept), run.data_dir, config=config)
+
+
+def make_cache() -> None:
+    """Make the directory of classifiers; InputError where it cannot be written."""
+    folder = devices.cache_directory() / "classifiers"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be created ({error.strerror}); expected --features RUN or x") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder} cannot be written; expected --features RUN or x")
 
 
 def find_kept(config: Config, fingerprint: str) -> pathlib.Path:

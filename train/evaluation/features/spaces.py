@@ -28,8 +28,13 @@ class Features(NamedTuple):
 
 
 def check(given: str | None, dataset: Dataset, *, trust: bool) -> None:
-    """InputError unless `given` is "x", "none", None, or the run of a classifier that takes this data."""
-    if given not in ("x", "none", None):
+    """InputError unless `given` is "x", "none", or the run of a classifier that takes this data.
+
+    For None, where a classifier is trained and cached, the cache must be writable.
+    """
+    if given is None and _has_labelled_images(dataset):
+        classifier.make_cache()
+    elif given not in ("x", "none", None):
         _open(given, dataset, trust=trust)
 
 
@@ -42,8 +47,7 @@ def choose(run: Run, given: str | None) -> Features | None:
     """
     if given == "none":
         return None
-    has_labelled_images = len(run.dataset.spec.shape) == 3 and run.dataset.spec.num_classes is not None
-    if given == "x" or (given is None and not has_labelled_images):
+    if given == "x" or (given is None and not _has_labelled_images(run.dataset)):
         name = "on pixels" if len(run.dataset.spec.shape) == 3 else "on x"
         return Features(name, lambda x: x.reshape(len(x), -1), None)
     stacked = run.dataset.source == "stacked_mnist"
@@ -52,6 +56,10 @@ def choose(run: Run, given: str | None) -> Features | None:
     else:
         trained = _open(given, run.dataset, trust=run.trust)
     return _stacked_features(trained) if stacked else _classifier_features(trained)
+
+
+def _has_labelled_images(dataset: Dataset) -> bool:
+    return len(dataset.spec.shape) == 3 and dataset.spec.num_classes is not None
 
 
 def _classifier_features(trained: Run) -> Features:
