@@ -49,7 +49,7 @@ def test_probabilities_of_all_images_sum_to_one_with_and_without_the_class(netwo
     prior = np.array([22, 21, 21]) / 64
     joint = np.exp(of_class) * prior[:, None]
     np.testing.assert_allclose(np.exp(np.float64(log_prob(None))), joint.sum(axis=0), rtol=1e-4)
-    posterior = recipe.classify(jax.random.key(0), model, IMAGES)
+    posterior = jax.jit(recipe.classify)(jax.random.key(0), model, IMAGES)
     np.testing.assert_allclose(np.exp(posterior), (joint / joint.sum(axis=0)).T, rtol=1e-4, atol=1e-6)
 
 
@@ -57,10 +57,11 @@ def test_a_step_trains_one_mask_of_an_ensemble():
     network = NETWORKS["made"]
     recipe = recipes.autoregressive(network, optax.sgd(0.1))
     batch = {"x": IMAGES, "y": Y}
-    state = recipe.init(jax.random.key(0), batch)
+    state = jax.jit(recipe.init)(jax.random.key(0), batch)
     key = jax.random.key(1)
     _, metrics = jax.jit(recipe.step)(key, state, batch)
 
+    @jax.jit
     def loss(rngs):
         return jnp.mean(losses.bernoulli_nll(network.apply(state.model.params, IMAGES, Y, rngs=rngs), IMAGES))
 
@@ -92,11 +93,12 @@ def test_completions_are_drawn_from_the_conditional():
     x = jnp.zeros((num, *SHAPE)).at[:, 0, :, 0].set(row)
     mask = jnp.zeros(SHAPE, bool).at[0].set(True)
     y = jnp.full(num, 1)
-    found = np.asarray(recipe.complete(jax.random.key(3), model, x, mask, y=y))
+    found = np.asarray(jax.jit(recipe.complete)(jax.random.key(3), model, x, mask, y=y))
 
     np.testing.assert_array_equal(found[:, 0], x[:, 0])
     agree = np.asarray((IMAGES[:, 0, :, 0] == row[None]).all(axis=1))
-    probabilities = np.exp(np.float64(recipe.log_prob(jax.random.key(0), model, IMAGES, y=jnp.full(64, 1))))[agree]
+    log_prob = jax.jit(recipe.log_prob)(jax.random.key(0), model, IMAGES, y=jnp.full(64, 1))
+    probabilities = np.exp(np.float64(log_prob))[agree]
     probabilities /= probabilities.sum()
     lower = np.asarray(IMAGES)[agree][:, 1, :, 0]
     counts = np.array([(found[:, 1, :, 0] == image).all(axis=1).mean() for image in lower])
@@ -107,25 +109,27 @@ def test_grey_levels_come_back_as_they_are_stored():
     recipe = recipes.autoregressive(
         models.PixelCNN(SHAPE, 4, 1, 4, parameters=(5,)), optax.sgd(0.1), likelihood=likelihood.categorical(5)
     )
-    x = jax.random.randint(jax.random.key(0), (8, *SHAPE), 0, 5) / 4
-    model = recipe.init(jax.random.key(1), {"x": x}).model
-    drawn = np.asarray(recipe.sample(jax.random.key(2), model, 50))
+    x = jnp.float32(np.random.default_rng(0).integers(0, 5, (8, *SHAPE)) / 4)
+    model = jax.jit(recipe.init)(jax.random.key(1), {"x": x}).model
+    drawn = np.asarray(jax.jit(recipe.sample, static_argnums=2)(jax.random.key(2), model, 50))
 
     assert np.isin(drawn, np.arange(5) / 4).all()
     assert len(np.unique(drawn)) == 5
     assert recipe.levels == 5
     # Five levels of 6 values at first: near the uniform distribution.
-    assert abs(float(-recipe.log_prob(jax.random.key(0), model, x).mean()) - 6 * np.log(5)) < 3
+    assert abs(float(-jax.jit(recipe.log_prob)(jax.random.key(0), model, x).mean()) - 6 * np.log(5)) < 3
 
 
 def test_a_conditional_model_of_vectors_counts_no_labels():
     network = models.PixelCNN(SHAPE, 4, 1, 4, condition_dim=2)
     recipe = recipes.autoregressive(network, optax.sgd(0.1))
-    batch = {"x": IMAGES, "y": jax.random.normal(jax.random.key(0), (64, 2))}
-    state, metrics = recipe.step(jax.random.key(1), recipe.init(jax.random.key(2), batch), batch)
+    batch = {"x": IMAGES, "y": jnp.float32(np.random.default_rng(0).normal(size=(64, 2)))}
+    state = jax.jit(recipe.init)(jax.random.key(2), batch)
+    state, metrics = jax.jit(recipe.step)(jax.random.key(1), state, batch)
 
     assert state.model.label_counts is None
     assert metrics["loss"] > 0
-    assert recipe.sample(jax.random.key(3), state.model, 4, y=batch["y"][:4]).shape == (4, *SHAPE)
+    sample = functools.partial(recipe.sample, num=4)
+    assert jax.eval_shape(sample, jax.random.key(3), state.model, y=batch["y"][:4]).shape == (4, *SHAPE)
     with pytest.raises(ValueError, match="must be given"):
         recipe.sample(jax.random.key(3), state.model, 4)
