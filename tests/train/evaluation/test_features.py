@@ -13,6 +13,7 @@ from train.engine.run_directory import InUseError
 from train.errors import InputError
 from train.evaluation import features
 from train.evaluation.features import classifier as classifier_of_features
+from train.evaluation.features import spaces
 
 QUICK = ("--steps", "20", "--evaluate-every", "10", "--checkpoint-every", "10", "--devices", "1")
 
@@ -89,7 +90,7 @@ def test_a_cache_that_cannot_be_written_is_found_before_training(tiny, tmp_path,
     (tmp_path / "jaxgen").write_text("a file in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(SystemExit) as stop:
-        main(["configs/vae_digits.py", "--data", tiny, "--run-dir", str(tmp_path / "run")])
+        main(["configs/vae_digits.py", "--data", tiny, "--run-dir", str(tmp_path / "run"), "--batch-size", "16"])
     assert stop.value.code == 2
     assert "expected --features RUN or x" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
@@ -144,9 +145,9 @@ def test_digits_that_are_stacked_are_read_one_by_one(vae, monkeypatch):
         label = np.round(x.mean(axis=(1, 2, 3)) * 9).astype(int)
         return label[:, None].astype(np.float32), label
 
-    monkeypatch.setattr(features, "_compile", lambda judge: read)
-    monkeypatch.setattr(features, "_open", lambda given, dataset, trust: vae)
-    monkeypatch.setattr(features, "_name", lambda judge: "on features")
+    monkeypatch.setattr(spaces, "_compile", lambda judge: read)
+    monkeypatch.setattr(spaces, "_open", lambda given, dataset, trust: vae)
+    monkeypatch.setattr(spaces, "_name", lambda judge: "on features")
     stacked = vae._replace(dataset=vae.dataset._replace(source="stacked_mnist"))
     look = features.choose(stacked, "RUN")
     x = np.broadcast_to(np.array([3, 0, 7]) / 9, (2, 4, 4, 3)).astype(np.float32)
