@@ -105,7 +105,7 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
         timing, watch = Timing(started), CollapseWatch(first)
         with (
-            MetricsLog(path, first, evaluated=functools.partial(is_evaluated, plan)) as log,
+            MetricsLog(path, first, steps_per_call, functools.partial(is_evaluated, plan)) as log,
             progress_bar(first, plan.last) as bar,
             terminal.stop_requests() as stop,
         ):
