@@ -80,7 +80,7 @@ def trace_steps(config: Config, job: Job) -> None:
     experiment = job.experiment
     run_keys, data = keys.make_seed_keys(experiment.seed, experiment.seeds), job.dataset.train
     num = min(experiment.steps_per_call or 1, experiment.steps)
-    rows = rows_of_seeds(experiment, job.dataset.spec.num_train, job.recipe.draws, 0, num)
+    rows = training_rows(experiment, job.dataset.spec.num_train, job.recipe.draws, 0, num)
     try:
         state = jax.eval_shape(job.steps.init, run_keys.init, data, np.take(rows, 0, axis=int(experiment.seeds > 1)))
         running = Selection(experiment.select, experiment.patience, experiment.seeds).running
@@ -120,7 +120,7 @@ def choose_steps_per_call(experiment: Experiment, recorded: int | None, platform
     return chosen
 
 
-def rows_of_seeds(experiment: Experiment, num_train: int, draws: int, first: int, num: int) -> np.ndarray:
+def training_rows(experiment: Experiment, num_train: int, draws: int, first: int, num: int) -> np.ndarray:
     """Rows of the training data for `num` steps from `first` on: [K, (draws,) B]; several seeds [S, K, (draws,) B]."""
     seeds = range(experiment.seed, experiment.seed + experiment.seeds)
     sizes = (num_train, experiment.batch_size, draws)

@@ -23,7 +23,7 @@ from train.engine.selection import Selection
 from train.engine.terminal import Timing, console, progress_bar
 from train.engine.validation import compile_validation, prepare_set
 from train.errors import warn
-from train.preflight import Job, rows_of_seeds
+from train.preflight import Job, training_rows
 from train.runs import Run
 
 
@@ -71,7 +71,7 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
     """
     experiment, seeds = job.experiment, job.experiment.seeds
     run_keys = keys.make_seed_keys(experiment.seed, seeds)
-    rows = functools.partial(rows_of_seeds, experiment, job.dataset.spec.num_train, job.recipe.draws)
+    rows = functools.partial(training_rows, experiment, job.dataset.spec.num_train, job.recipe.draws)
     data = job.steps.put(job.dataset.train)
     state = job.steps.put(job.steps.init(run_keys.init, data, np.take(rows(0, 1), 0, axis=int(seeds > 1))))
     steps_per_call = experiment.steps_per_call or 1
@@ -105,7 +105,7 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
         timing, watch = Timing(started), CollapseWatch(first)
         with (
-            MetricsLog(path, first, evaluated=functools.partial(is_evaluated, plan)) as log,
+            MetricsLog(path, first, steps_per_call, functools.partial(is_evaluated, plan)) as log,
             progress_bar(first, plan.last) as bar,
             terminal.stop_requests() as stop,
         ):

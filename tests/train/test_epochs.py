@@ -56,9 +56,9 @@ def test_a_config_knows_the_length_of_an_epoch():
 
 def test_the_order_of_the_file_is_every_epoch_s_and_every_seed_s(tmp_path):
     found = job(tmp_path / "run", "--order=file", "--seeds=2")
-    rows = preflight.rows_of_seeds(found.experiment, NUM_TRAIN, 1, 0, 2 * EPOCH)
+    rows = preflight.training_rows(found.experiment, NUM_TRAIN, 1, 0, 2 * EPOCH)
 
     expected = np.tile(np.arange(16 * EPOCH).reshape(EPOCH, 16), (2, 1))
     np.testing.assert_array_equal(rows, np.stack([expected, expected]))
-    shuffled = preflight.rows_of_seeds(found.experiment._replace(order="shuffled"), NUM_TRAIN, 1, 0, 2 * EPOCH)
+    shuffled = preflight.training_rows(found.experiment._replace(order="shuffled"), NUM_TRAIN, 1, 0, 2 * EPOCH)
     assert (shuffled != rows).any()

@@ -159,7 +159,7 @@ def time_step(row: Row) -> tuple[float, Job, Experiment]:
     job = preflight.validate(config, bound, pathlib.Path("runs") / "rows" / row.id / "timed")
     experiment, run_keys = job.experiment, keys.make_seed_keys(job.experiment.seed, 1)
     num = min(experiment.steps_per_call or 1, experiment.steps)
-    rows = preflight.rows_of_seeds(experiment, job.dataset.spec.num_train, job.recipe.draws, 0, num)
+    rows = preflight.training_rows(experiment, job.dataset.spec.num_train, job.recipe.draws, 0, num)
     data = job.steps.put(job.dataset.train)
     model = job.steps.put(job.steps.init(run_keys.init, data, rows[0]))
     for _ in range(2):

@@ -59,4 +59,4 @@ def is_complete(path: pathlib.Path, experiment: Experiment) -> bool:
         return False
     trained = evaluated.get("trained", evaluated["step"])
     ended = trained == experiment.steps or (has_ended(path, experiment.steps) and trained == newest_step(path))
-    return ended and evaluated.get("selected_by") == experiment.select and (path / "report.html").exists()
+    return ended and evaluated.get("selected_by") == experiment.select and html.is_whole(path)

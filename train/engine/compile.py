@@ -90,7 +90,7 @@ def compile_steps(
         )
         return jax.lax.cond(running, take, lambda state: (state, no_metrics), state)
 
-    def steps_of_seeds(
+    def steps_by_seed(
         keys: jax.Array,
         states: State,
         data: Mapping[str, jax.Array],
@@ -114,7 +114,7 @@ def compile_steps(
         }
 
     init = functools.partial(first_state, recipe, prepare)
-    function = steps_of_seeds if seeds > 1 else steps
+    function = steps_by_seed if seeds > 1 else steps
     compiled_init = jax.jit(jax.vmap(init, in_axes=(0, None, 0)) if seeds > 1 else init)
     if axis_name is None:
         put = functools.partial(jax.device_put, device=devices[0])

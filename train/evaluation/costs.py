@@ -33,7 +33,8 @@ def time_step(entries: list[dict]) -> float | None:
     Evaluations and checkpoints lie between some of the calls, and a resumed run starts a clock of its own: the median
     is of neither as long as most calls follow each other.
     """
-    calls = [(entry["step"], entry["seconds"]) for entry in entries if "loss" in entry and "seconds" in entry]
+    timed = [entry for entry in entries if "loss" in entry and entry.get("seconds") is not None]
+    calls = [(entry["step"], entry["seconds"]) for entry in timed]
     pairs = zip(calls, calls[1:], strict=False)
     times = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairs if b[1] > a[1] and b[0] > a[0]]
     return float(np.median(times)) if times else None

@@ -44,6 +44,12 @@ $body
 """)
 
 
+def is_whole(path: pathlib.Path) -> bool:
+    """Whether a run has a report that was not cut short."""
+    file = path / "report.html"
+    return file.is_file() and file.read_bytes().rstrip().endswith(b"</html>")
+
+
 def write(run: Run, estimates: Mapping[str, Estimate]) -> pathlib.Path:
     """Draw the figures of a run and write report.html; returns its path."""
     body = [_numbers(estimates)]

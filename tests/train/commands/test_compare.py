@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from train.__main__ import main
-from train.evaluation import comparison
+from train.report.comparison import runs as comparison
 from train.report.comparison.tables import as_rich, tabulate
 
 

@@ -172,7 +172,7 @@ def test_a_frozen_seed_keeps_its_state_under_vmap(three):
     device = types.SimpleNamespace(platform="gpu")
     take = compile_steps(run.recipe, run.experiment.prepare, [device], batch_size=16, seeds=3).call
     key, data = keys.make_seed_keys(0, 3), jax.tree.map(jnp.asarray, run.dataset.train)
-    rows = preflight.rows_of_seeds(run.experiment, NUM_TRAIN, 1, 0, 5)
+    rows = preflight.training_rows(run.experiment, NUM_TRAIN, 1, 0, 5)
     states = jax.vmap(run.recipe.init, in_axes=(0, None))(keys.make_seed_keys(0, 3).init, {})
     before = jax.tree.map(np.array, states)
     after, metrics = take(key.steps, states, data, 0, rows, np.array([True, False, True]))

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from train.engine.files import parse, refuse_links, write_text
-from train.errors import RunFailedError
+from train.errors import RunFailedError, warn
 from train.experiment import Count, fits
 
 _Value = float | None | list[float | None]  # a metric; of several seeds one each
@@ -38,18 +38,34 @@ def _seeds(line: Mapping[str, Any]) -> frozenset[int | None]:
     )
 
 
+def _of_call(line: Mapping[str, Any]) -> bool:
+    """Whether a line is that of a compiled call, and not of an evaluation."""
+    return any(not name.startswith("valid_") for name in line.keys() - {"step", "seconds"})
+
+
+def _warn_of_holes(path: pathlib.Path, before: list[dict], kept: list[dict], calls: range) -> None:
+    there = {line["step"] for line in kept if _of_call(line)}
+    missing = [step for step in calls if step not in there]
+    if missing:
+        warn(f"{path} lacks {len(missing)} of the {len(calls)} calls up to here, that of step {missing[0]} first")
+    if not calls and before:
+        warn(f"{path} reached step {before[-1]['step']}, but no checkpoint did: training starts again")
+
+
 class MetricsLog:
     """Metrics by step, appended; one that resumes is cut back to the restored step first."""
 
-    def __init__(self, run_dir: pathlib.Path, first_step: int, evaluated: Callable[[int], bool]) -> None:
-        """Keep what was written up to `first_step`, and append after it.
+    def __init__(
+        self, run_dir: pathlib.Path, first_step: int, steps_per_call: int, evaluated: Callable[[int], bool]
+    ) -> None:
+        """Keep what was written up to `first_step`, and append after it; warn where a line is missing.
 
         A run that was to end earlier was evaluated where it ended; that line goes unless this one is `evaluated` there.
         """
         path = run_dir / "metrics.jsonl"
-        kept = [
-            line for line in read(path) if line["step"] <= first_step and ("loss" in line or evaluated(line["step"]))
-        ]
+        before = read(path)
+        kept = [line for line in before if line["step"] <= first_step and (_of_call(line) or evaluated(line["step"]))]
+        _warn_of_holes(path, before, kept, range(steps_per_call, first_step + 1, steps_per_call))
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = open(path, "a", opener=refuse_links)  # noqa: SIM115, closed with the log
         self._events = None
