@@ -14,7 +14,7 @@ import tyro
 from train import runs
 from train.engine import files
 from train.engine.terminal import console
-from train.errors import InputError
+from train.errors import InputError, RunFailedError
 from train.report.comparison.data import as_csv, as_json
 from train.report.comparison.runs import compare
 from train.report.comparison.tables import as_html, as_markdown, as_rich, tabulate
@@ -49,8 +49,8 @@ def main(arguments: list[str]) -> None:
     for file in map(pathlib.Path, options.out):
         try:
             files.write_text(file, _FORMATS[file.suffix](found))
-        except OSError as error:
-            raise InputError(f"--out {file}: expected a file that can be written: {error.strerror}") from error
+        except RunFailedError as error:
+            raise InputError(f"--out: {error}; expected a file that can be written") from error
         print(file)
     if options.out:
         return
