@@ -69,7 +69,7 @@ def one_line_failures() -> Iterator[None]:
     except (RunFailedError, OSError) as error:
         print(f"failed: {error}", file=sys.stderr)
         raise SystemExit(1) from None
-    except jax.errors.JaxRuntimeError as error:  # such as memory that does not suffice
+    except (jax.errors.JaxRuntimeError, MemoryError) as error:  # such as memory that does not suffice
         print(f"failed: {first_line(error)}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:

@@ -65,9 +65,9 @@ def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *optio
 
 
 def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> tuple[int, bool]:
-    """Train from the newest checkpoint, or from the start: the step that was reached, and whether to go on from there.
+    """Train from the newest checkpoint, or from the start: the step reached, and whether evaluation may follow.
 
-    Not where steps are left, or a request to stop came.
+    It may where no steps are left and no stop was asked for.
     """
     experiment, seeds = job.experiment, job.experiment.seeds
     run_keys = keys.make_seed_keys(experiment.seed, seeds)
@@ -97,7 +97,10 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
             "report.html",
         ):
             (path / stale).unlink(missing_ok=True)
-        for before in run_directory.read_sessions(path)[-1:]:
+        sessions = run_directory.read_sessions(path)
+        calls = [session["machinery"].get("steps_per_call") for session in sessions]
+        longest_call = max(steps_per_call, *(call for call in calls if isinstance(call, int)), 0)
+        for before in sessions[-1:]:
             for difference in provenance.differences(before, session):
                 warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
         source.keep(path, job.config.files)
@@ -105,7 +108,7 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
         timing, watch = Timing(started), CollapseWatch(first)
         with (
-            MetricsLog(path, first, steps_per_call, functools.partial(is_evaluated, plan)) as log,
+            MetricsLog(path, first, longest_call, functools.partial(is_evaluated, plan)) as log,
             progress_bar(first, plan.last) as bar,
             terminal.stop_requests() as stop,
         ):

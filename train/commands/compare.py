@@ -14,7 +14,7 @@ import tyro
 from train import runs
 from train.engine import files
 from train.engine.terminal import console
-from train.errors import InputError, RunFailedError
+from train.errors import InputError
 from train.report.comparison.data import as_csv, as_json
 from train.report.comparison.runs import compare
 from train.report.comparison.tables import as_html, as_markdown, as_rich, tabulate
@@ -47,10 +47,7 @@ def main(arguments: list[str]) -> None:
         raise InputError("expected at least one run, or a folder of runs")
     found = compare(options.runs, options.metrics, options.reference)
     for file in map(pathlib.Path, options.out):
-        try:
-            files.write_text(file, _FORMATS[file.suffix](found))
-        except RunFailedError as error:
-            raise InputError(f"--out: {error}; expected a file that can be written") from error
+        files.write_text(file, _FORMATS[file.suffix](found))
         print(file)
     if options.out:
         return

@@ -11,12 +11,11 @@ them the row gets its value, interval and verdict. `--budget cpu` cuts the steps
 import dataclasses
 import pathlib
 import shlex
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -25,7 +24,7 @@ import tyro
 from train import config as configs
 from train import preflight, runs
 from train.engine import files, keys, run_directory
-from train.errors import InputError
+from train.errors import InputError, RunFailedError
 from train.experiment import Experiment, Rate, Size
 from train.preflight import Job
 from train.report import rows as table
@@ -63,6 +62,8 @@ def main(arguments: Sequence[str]) -> None:
     options = runs.bind(Options, arguments, prog="python -m train reproduce", description=__doc__)
     if (options.budget == "cpu") != (options.hours is not None):
         raise InputError("--budget cpu and --hours: expected both or neither")
+    if options.time and not options.list:
+        raise InputError("--time: expected --list, for which steps are timed")
     results = pathlib.Path(options.results)
     rows = table.read(results / "rows.toml")
     chosen = choose(rows, options.rows, options.table)
@@ -75,9 +76,8 @@ def main(arguments: Sequence[str]) -> None:
         if options.rows and not missing(row, results, options):
             print(state(row, results, options))
     chosen = [row for row in chosen if missing(row, results, options)]
-    hours = (
-        None if options.hours is None else options.hours / max(1, sum(len(seeds_of(row, options)) for row in chosen))
-    )
+    lacking = sum(len(missing(row, results, options)) for row in chosen)
+    hours = None if options.hours is None else options.hours / max(1, lacking)
     for row in chosen:
         reproduce(row, results, options, hours)
 
@@ -100,10 +100,15 @@ def seeds_of(row: Row, options: Options) -> range:
 
 
 def missing(row: Row, results: pathlib.Path, options: Options) -> list[int]:
-    """The seeds without a record; none where a single file holds a record of the whole protocol."""
+    """The seeds without a record, those of cut protocols only under that budget.
+
+    None where a single file holds a record of the whole protocol.
+    """
     if row.file.endswith(".json") and row.verdict != "budget":
         return []
-    return [seed for seed in seeds_of(row, options) if not (results / "rows" / row.id / f"{seed}.json").exists()]
+    there = {seed: results / "rows" / row.id / f"{seed}.json" for seed in seeds_of(row, options)}
+    whole = options.budget == "paper"
+    return [seed for seed, file in there.items() if not file.exists() or (whole and table.is_cut(file))]
 
 
 def state(row: Row, results: pathlib.Path, options: Options) -> str:
@@ -115,7 +120,7 @@ def state(row: Row, results: pathlib.Path, options: Options) -> str:
         seconds, job, _ = time_step(row)
         hours = seconds * job.experiment.steps * len(lacking) / 3600
         left += f", {hours:.2g} hours here at {1000 * seconds:.3g} ms a step"
-    return f"{row.id:<32} {row.published:>9} {row.unit:<10} {ours:<32} {row.verdict:<11} {row.file or left}"
+    return f"{row.id:<32} {row.published:>9} {row.unit:<10} {ours:<32} {row.verdict:<11} {', '.join(filter(None, [left, row.file]))}"
 
 
 def reproduce(row: Row, results: pathlib.Path, options: Options, hours: float | None) -> None:
@@ -126,13 +131,16 @@ def reproduce(row: Row, results: pathlib.Path, options: Options, hours: float | 
         run = pathlib.Path(options.run_dir) / row.id / str(seed)
         command = [*shlex.split(row.command.format(seed=seed)), "--seed", str(seed), "--seeds", "1"]
         _call([*command, *cut, "--run-dir", str(run)])
+        if not (run / "evaluation.json").exists():
+            raise RunFailedError(f"{run} was stopped; the same command goes on from there")
         if row.part != "test":
             _call(["evaluate", str(run), "--part", row.part, "--features", "none"])
-        record = run / ("evaluation.json" if row.part == "test" else f"evaluation_{row.part}.json")
-        shutil.copy(record, folder / f"{seed}.json.tmp")
-        (folder / f"{seed}.json.tmp").replace(folder / f"{seed}.json")
+        name = "evaluation.json" if row.part == "test" else f"evaluation_{row.part}.json"
+        record = files.read_json(run / name, dict[str, Any], f"the evaluation of {run}")
+        files.write_json(folder / f"{seed}.json", {**record, "budget": "cpu" if cut else "paper"})
     row = dataclasses.replace(row, file=f"rows/{row.id}")
-    done = table.with_measurement(row, table.measured(row, results), cut=bool(cut))
+    is_cut = any(map(table.is_cut, folder.glob("*.json")))
+    done = table.with_measurement(row, table.measured(row, results), cut=is_cut)
     # Read again: other rows may have been written since.
     others = table.read(results / "rows.toml")
     rows = [done if other.id == row.id else other for other in others]
@@ -170,8 +178,9 @@ def time_step(row: Row) -> tuple[float, Job, Experiment]:
 
 
 def _call(arguments: Sequence[str]) -> None:
-    """Run the application in a process of its own; InputError where it fails."""
+    """Run the application in a process of its own; InputError or RunFailedError where it fails."""
     command = [sys.executable, "-m", "train", *arguments]
     ended = subprocess.run(command, check=False)
     if ended.returncode:
-        raise InputError(f"`python -m train {shlex.join(arguments)}` ended with exit status {ended.returncode}")
+        kind = InputError if ended.returncode == 2 else RunFailedError
+        raise kind(f"`python -m train {shlex.join(arguments)}` ended with exit status {ended.returncode}")

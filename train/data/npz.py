@@ -54,12 +54,15 @@ def free_memory() -> int:
     if meminfo.exists():  # counts the page cache, which gives way
         fields = dict(line.split(":") for line in meminfo.read_text().splitlines())
         free = [int(fields["MemAvailable"].split()[0]) * 1024]
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    for folder, limit, used in (
+        (_CGROUP, "memory.max", "memory.current"),
+        (_CGROUP / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
     ):
-        if (_CGROUP / limit).exists() and (most := (_CGROUP / limit).read_text().strip()) != "max":
-            free.append(int(most) - int((_CGROUP / used).read_text()))
+        if (folder / limit).exists() and (most := (folder / limit).read_text().strip()) != "max":
+            # Its use counts the page cache, of which what is inactive gives way.
+            stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            cache = int(stat.get("total_inactive_file", stat.get("inactive_file", 0)))
+            free.append(int(most) - int((folder / used).read_text()) + cache)
     return max(0, min(free))
 
 

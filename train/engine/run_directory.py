@@ -70,6 +70,8 @@ class RunDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             found = {entry.name for entry in self.path.iterdir()}
+            if any(entry.is_symlink() and entry.is_dir() for entry in self.path.rglob("*")):
+                raise InputError(f"--run-dir {path}: expected a directory without links to others in it")
             if found - _BEFORE_CONFIG and "config.json" not in found:
                 raise InputError(f"--run-dir {path}: expected a new directory or one of a run; it holds other files")
             self._lock = open(self.path / "lock", "w", opener=refuse_links)  # noqa: SIM115, held until close

@@ -66,9 +66,9 @@ class Timing:
 def stop_requests() -> Iterator[Callable[[], bool]]:
     """Whether SIGTERM, SIGHUP or an interrupt has come since; a second one ends the process as usual."""
     came: list[int] = []
-    usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
-    if usual[signal.SIGHUP] == signal.SIG_IGN:  # under nohup
-        del usual[signal.SIGHUP]
+    all_usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
+    # What is ignored stays so, as under nohup.
+    usual = {number: handler for number, handler in all_usual.items() if handler != signal.SIG_IGN}
 
     def note(number: int, frame: FrameType | None) -> None:
         del frame

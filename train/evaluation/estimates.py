@@ -115,6 +115,10 @@ class Evaluation(TypedDict):
     costs: NotRequired[dict[str, Estimate]]
     step: int | list[int]
     trained: NotRequired[int]
+    steps: NotRequired[int]
+    config_steps: NotRequired[int]
+    log_prob_of: NotRequired[str | None]
+    absent: NotRequired[dict[str, str]]
     selected_by: NotRequired[str | None]
 
 

@@ -72,6 +72,8 @@ def write(run: Run, num_samples: int, given_features: str | None, extra: Extra) 
         "selected_by": run.selected_by,
         "trained": run.trained,
         "part": extra.part,
+        "annealed_steps": None if extra.annealed is None else extra.annealed_steps,
+        "against": None if extra.against is None else extra.against.source,
         "steps": run.experiment.steps,
         "config_steps": run.config_steps,
         "log_prob_of": None if run.recipe.log_prob is None else describe_log_prob(run),

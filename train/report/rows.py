@@ -6,11 +6,11 @@ import pathlib
 import tomllib
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from train.engine.files import write_text
+from train.engine.files import read_json, write_text
 from train.errors import InputError
 from train.evaluation import estimates
 from train.evaluation.estimates import Estimate
@@ -75,10 +75,17 @@ def read(path: pathlib.Path) -> list[Row]:
             row = Row(**values)
         except TypeError as error:
             raise InputError(f"{path}: row {name}: expected other fields ({error})") from error
+        if row.unit not in _DIGITS:
+            raise InputError(f"{path}: row {name}: unit {row.unit!r}; expected {', '.join(_DIGITS)}")
         if row.verdict not in get_args(Verdict):
             raise InputError(f"{path}: row {name}: verdict {row.verdict!r}; expected {', '.join(get_args(Verdict))}")
         rows.append(row)
     return rows
+
+
+def is_cut(record: pathlib.Path) -> bool:
+    """Whether the record of a seed is of fewer steps than the protocol has."""
+    return read_json(record, dict[str, Any], "a record").get("budget") == "cpu"
 
 
 def write(path: pathlib.Path, rows: Iterable[Row]) -> None:
@@ -98,8 +105,8 @@ def write(path: pathlib.Path, rows: Iterable[Row]) -> None:
 def measured(row: Row, results: pathlib.Path) -> Estimate:
     """The estimate in a row's record, or over the records of single seeds; InputError where one cannot be read."""
     path = results / row.file
-    files = sorted(path.glob("*.json"), key=lambda file: int(file.stem)) if path.is_dir() else [path]
     try:
+        files = sorted(path.glob("*.json"), key=lambda file: int(file.stem)) if path.is_dir() else [path]
         found = [Estimate(**json.loads(file.read_text())["metrics"][row.metric]) for file in files]
         if len(found) == 1:
             return found[0]
@@ -115,7 +122,9 @@ def with_measurement(row: Row, found: Estimate, *, cut: bool = False) -> Row:
         raise InputError(f"row {row.id}: expected {row.metric} with an interval, over seeds or test examples")
     digits = _DIGITS[row.unit]
     value, low, high = (f"{number:.{digits}f}" for number in (found.value, found.low, found.high))
-    judged = "budget" if cut else judge(row, found.value, found.low, found.high)
+    judged: Verdict = "budget" if cut else judge(row, found.value, found.low, found.high)
+    if row.seeds > 1 and len(found.seeds) == 1:  # its interval is over examples alone
+        judged = "open"
     return dataclasses.replace(row, value=value, low=low, high=high, verdict=judged)
 
 

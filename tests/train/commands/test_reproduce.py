@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
 from train.commands import reproduce
 from train.config import ROOT
-from train.errors import InputError
+from train.errors import InputError, RunFailedError
 from train.evaluation.estimates import Estimate
 from train.report import rows as table
 
@@ -67,7 +68,7 @@ def test_a_stopped_row_goes_on_with_the_seeds_that_it_lacks(results, calls):
     folder = results / "rows" / "tiny"
     run(results, "tiny", "--seeds", "2")
     (folder / "0.json").unlink()
-    reproduce.shutil.rmtree(results / "runs")
+    shutil.rmtree(results / "runs")
     calls.clear()
     run(results, "tiny")
     assert [call[call.index("--seed") + 1] for call in calls] == ["0", "2"]
@@ -126,9 +127,39 @@ def test_steps_are_cut_to_whole_evaluations(monkeypatch):
         (["tyni"], "row 'tyni': expected one of tiny, other"),
         (["--hours", "2"], "--budget cpu and --hours: expected both or neither"),
         (["--budget", "cpu"], "--budget cpu and --hours: expected both or neither"),
+        (["--time"], "--time: expected --list"),
         (["--table", "chess"], "--table 'chess': no row's paper or table contains it"),
     ],
 )
 def test_wrong_options_are_one_line(results, arguments, message):
     with pytest.raises(InputError, match=message):
         run(results, *arguments)
+
+
+def test_cut_seeds_are_trained_whole_without_the_budget(results, calls, monkeypatch):
+    monkeypatch.setattr(reproduce, "cut_steps", lambda row, seconds: ["--steps", "5"])
+    run(results, "tiny", "--budget", "cpu", "--hours", "3")
+    run(results, "tiny", "--budget", "cpu", "--hours", "3")
+    assert len(calls) == 3
+    shutil.rmtree(results / "runs")
+
+    run(results, "tiny", "--seeds", "2")
+    assert len(calls) == 5
+    assert table.read(results / "rows.toml")[0].verdict == "budget"  # one of three is still cut
+    shutil.rmtree(results / "runs")
+    run(results, "tiny")
+    assert len(calls) == 6
+    assert table.read(results / "rows.toml")[0].verdict == "reproduced"
+
+
+def test_a_run_that_was_stopped_is_no_record(results, monkeypatch):
+    monkeypatch.setattr(reproduce, "_call", lambda arguments: None)
+    with pytest.raises(RunFailedError, match="was stopped; the same command goes on from there"):
+        run(results, "tiny")
+    assert not list((results / "rows" / "tiny").iterdir())
+
+
+def test_one_seed_of_several_settles_nothing(results, calls):
+    run(results, "tiny", "--seeds", "1")
+    tiny, _ = table.read(results / "rows.toml")
+    assert (tiny.value, tiny.verdict) == ("1.00", "open")

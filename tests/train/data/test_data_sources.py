@@ -288,7 +288,8 @@ def test_the_memory_of_a_control_group_counts(tmp_path, monkeypatch):
     whole = npz.free_memory()
     assert 0 < whole <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     (tmp_path / "memory.max").write_text("5000000\n")
-    (tmp_path / "memory.current").write_text("2000000\n")
+    (tmp_path / "memory.current").write_text("2500000\n")
+    (tmp_path / "memory.stat").write_text("anon 1500000\ninactive_file 500000\n")
     monkeypatch.setattr(npz, "_CGROUP", tmp_path)
     assert npz.free_memory() == 3_000_000
     (tmp_path / "memory.max").write_text("max\n")

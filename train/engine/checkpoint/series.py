@@ -108,8 +108,8 @@ class Checkpoints:
 
         `like` gives shapes, dtypes and shardings. Newer checkpoints are removed, with a warning where one is broken:
         they would stand in the way of those to come. One whose state is not finite, or whose selected model is lost,
-        is as good as broken. Raises InputError where over `most_lost` steps would be lost to checkpoints that are not
-        usable, or all are of another model; RunFailedError where none can be read. Then nothing is removed.
+        is as good as broken. Raises InputError where `most_lost` or more steps would be lost to checkpoints that are
+        not usable, or all are of another model; RunFailedError where none can be read. Then nothing is removed.
         """
         steps = sorted(self._manager.all_steps(), reverse=True)
         if not steps:
@@ -132,7 +132,7 @@ class Checkpoints:
             self._forget_after(step)
             self._was_read = True
             return restored
-        _refuse_if_all_are_of_another_model(failed)
+        _refuse_if_all_are_of_another_model(self._path, failed)
         raise RunFailedError(
             f"no checkpoint in {self._path} can be read ({_listed(failed)}); remove them to start again"
         )
@@ -194,16 +194,17 @@ def read_model(folder: pathlib.Path, like: PyTree) -> ReadModel:
             best_steps = meta["selection"]["step"]
             same = isinstance(best_steps, list) and len(set(best_steps)) == 1
             return ReadModel(best_steps[0] if same else best_steps, parts["model"])
-    _refuse_if_all_are_of_another_model(failed)
+    _refuse_if_all_are_of_another_model(folder, failed)
     reasons = f" ({_listed(failed)})" if failed else ""
     raise InputError(f"{folder} holds no checkpoint that can be read; expected one of a run that was trained{reasons}")
 
 
-def _refuse_if_all_are_of_another_model(failed: Mapping[int, Exception]) -> None:
+def _refuse_if_all_are_of_another_model(folder: pathlib.Path, failed: Mapping[int, Exception]) -> None:
     """InputError for the newest; where only some seem to be of another model, they are damaged."""
-    others = [error for error in failed.values() if isinstance(error, OtherModelError)]
+    others = [(step, error) for step, error in failed.items() if isinstance(error, OtherModelError)]
     if others and len(others) == len(failed):
-        raise others[0]
+        step, error = others[0]
+        raise InputError(f"checkpoint {folder / str(step)} {error}")
 
 
 def _listed(failed: Mapping[int, Exception]) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import json
 import logging
 import pathlib
 import shutil
@@ -66,6 +67,7 @@ def write(at: ocp.CheckpointManager, step: int, described: Mapping[str, PyTree],
         raise RunFailedError(f"checkpoint {step} needs {needed} bytes and {at.directory} has {free} free")
     meta: dict[str, Any] = {name: describe(tree) for name, tree in described.items()}
     meta |= {"selection": seen, "digests": {name: digests(tree) for name, tree in parts.items()}}
+    meta["digest"] = _digest_of_json(meta)
     items = {name: ocp.args.StandardSave(tree) for name, tree in parts.items()}
     try:
         saved = at.save(step, args=ocp.args.Composite(**items, meta=ocp.args.JsonSave(meta)))
@@ -84,6 +86,9 @@ def read_meta(at: ocp.CheckpointManager, step: int) -> dict:
     meta = _restore(at, step, meta=ocp.args.JsonRestore())["meta"]
     if not isinstance(meta, dict):
         raise BrokenError("its meta is no object")
+    written = meta.pop("digest", None)  # none in a checkpoint from before there were any
+    if written is not None and written != _digest_of_json(meta):
+        raise BrokenError("its meta is not what was written")
     return meta
 
 
@@ -103,8 +108,7 @@ def read(
         for name in there | here:
             if there.get(name) != here.get(name):
                 raise OtherModelError(
-                    f"checkpoint {at.directory / str(step)} is of another model or optimizer: "
-                    f"{part}{name} is {there.get(name)} there, {here.get(name)} here"
+                    f"is of another model or optimizer: {part}{name} is {there.get(name)} there, {here.get(name)} here"
                 )
     parts = _restore(at, step, **{name: ocp.args.StandardRestore(_abstract(tree)) for name, tree in like.items()})
     written = meta.get("digests") or {}  # none in a checkpoint from before there were any
@@ -127,6 +131,10 @@ def describe(tree: PyTree) -> dict[str, str]:
 def digests(tree: PyTree) -> dict[str, int]:
     """Path -> CRC-32 of the bytes of each leaf."""
     return {jax.tree_util.keystr(path): _digest(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _digest_of_json(value: Any) -> int:
+    return zlib.crc32(json.dumps(value, sort_keys=True).encode())
 
 
 def _digest(leaf: Any) -> int:

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import importlib.util
+import itertools
 import json
 import pathlib
 from collections.abc import Callable, Mapping
@@ -43,20 +44,22 @@ def _of_call(line: Mapping[str, Any]) -> bool:
     return any(not name.startswith("valid_") for name in line.keys() - {"step", "seconds"})
 
 
-def _warn_of_holes(path: pathlib.Path, before: list[dict], kept: list[dict], calls: range) -> None:
-    there = {line["step"] for line in kept if _of_call(line)}
-    missing = [step for step in calls if step not in there]
-    if missing:
-        warn(f"{path} lacks {len(missing)} of the {len(calls)} calls up to here, that of step {missing[0]} first")
-    if not calls and before:
+def _warn_of_holes(path: pathlib.Path, before: list[dict], kept: list[dict], first_step: int, longest: int) -> None:
+    """Warn where steps lie further apart than the longest call, or where no checkpoint goes with the log."""
+    if first_step == 0 and before:
         warn(f"{path} reached step {before[-1]['step']}, but no checkpoint did: training starts again")
+    steps = sorted({0, first_step} | {line["step"] for line in kept if _of_call(line)})
+    holes = [step for step, later in itertools.pairwise(steps) if later - step > longest]
+    if holes or (first_step and not any(line["step"] == first_step for line in kept)):
+        after = holes[0] if holes else steps[-2]
+        warn(f"{path} lacks lines after step {after}: they were removed or damaged")
 
 
 class MetricsLog:
     """Metrics by step, appended; one that resumes is cut back to the restored step first."""
 
     def __init__(
-        self, run_dir: pathlib.Path, first_step: int, steps_per_call: int, evaluated: Callable[[int], bool]
+        self, run_dir: pathlib.Path, first_step: int, longest_call: int, evaluated: Callable[[int], bool]
     ) -> None:
         """Keep what was written up to `first_step`, and append after it; warn where a line is missing.
 
@@ -65,7 +68,7 @@ class MetricsLog:
         path = run_dir / "metrics.jsonl"
         before = read(path)
         kept = [line for line in before if line["step"] <= first_step and (_of_call(line) or evaluated(line["step"]))]
-        _warn_of_holes(path, before, kept, range(steps_per_call, first_step + 1, steps_per_call))
+        _warn_of_holes(path, before, kept, first_step, longest_call)
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = open(path, "a", opener=refuse_links)  # noqa: SIM115, closed with the log
         self._events = None
@@ -80,7 +83,8 @@ class MetricsLog:
 
     def __exit__(self, *_: object) -> None:
         """Close the files."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # each line was flushed, or its failure was said
+            self._file.close()
         if self._events:
             self._events.close()
 

@@ -39,6 +39,9 @@ def load_or_train(data: str, run: Run) -> Run:
             run_directory.publish(training, kept)
         except run_directory.InUseError:  # another process trains it
             time.sleep(1)
+        except (InputError, OSError):  # another process has published it meanwhile
+            if not kept.is_dir():
+                raise
     return runs.load(str(kept), run.data_dir, config=config)
 
 

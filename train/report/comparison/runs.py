@@ -1,20 +1,23 @@
 """Compare evaluated runs: metrics, settings that differ, paired differences; read from what their evaluations wrote."""
 
 import pathlib
-import zipfile
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from train.engine import run_directory
-from train.errors import InputError, warn
+from train.errors import InputError, first_line, warn
 from train.evaluation import estimates
 from train.evaluation.absence import NOT_MEASURED
 from train.evaluation.estimates import UNITS, Estimate
 
 #: Metrics whose nats depend on the units of x, and on whether p is a mass or a density.
 LOG_LIKELIHOODS = ("negative_elbo", "reconstruction", "nll", "importance_weighted_nll", "annealed_nll", "marginal_nll")
+
+
+# Metrics, by how their names begin, that are bounds, and the number in evaluation.json on which their tightness hangs.
+_TIGHTNESS = {"importance_weighted": "num_samples", "annealed": "annealed_steps"}
 
 
 class Evaluated(NamedTuple):
@@ -64,10 +67,11 @@ def compare(paths: Sequence[str], wanted: Sequence[str] = (), reference: str | N
     """
     runs = find(paths)
     if reference is not None:
-        names = {path: run for run, name in zip(runs, label(runs), strict=True) for path in (name, str(run.path))}
-        if reference not in names:
+        named = [run for run, name in zip(runs, label(runs), strict=True) if name == reference]
+        named += [run for run in runs if run.path.resolve() == pathlib.Path(reference).resolve()]
+        if not named:
             raise InputError(f"--reference {reference}: expected one of the runs, {', '.join(label(runs))}")
-        runs.sort(key=lambda run: run is not names[reference])
+        runs.sort(key=lambda run: run is not named[0])
     columns = choose_columns(runs, wanted)
     metrics = [name for name in columns if any(name in run.evaluation["metrics"] for run in runs)]
     differences = [{name: difference(run, runs[0], name) for name in metrics} for run in runs]
@@ -155,6 +159,11 @@ def difference(run: Evaluated, reference: Evaluated, name: str) -> Estimate | st
         return "other unit"
     if name in LOG_LIKELIHOODS and len(likelihoods([run, reference])) > 1:
         return "another likelihood"
+    if any(
+        name.startswith(kind) and run.evaluation.get(effort) != reference.evaluation.get(effort)
+        for kind, effort in _TIGHTNESS.items()
+    ):
+        return "bounds of other tightness"
     if name.endswith("p_value"):
         return "p-values have no mean"
     pairs = [(run.seeds.index(seed), reference.seeds.index(seed)) for seed in run.seeds if seed in reference.seeds]
@@ -185,5 +194,8 @@ def _read_examples(path: pathlib.Path, name: str) -> np.ndarray | None:
     try:
         with np.load(path / "evaluation.npz", allow_pickle=False) as file:
             return file[name].astype(np.float64)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, KeyError):
+        return None
+    except Exception as error:  # zipfile, zlib and numpy raise different errors for damaged files
+        warn(f"{path / 'evaluation.npz'} is damaged: differences are without examples ({first_line(error)})")
         return None
