@@ -120,7 +120,8 @@ def state(row: Row, results: pathlib.Path, options: Options) -> str:
         seconds, job, _ = time_step(row)
         hours = seconds * job.experiment.steps * len(lacking) / 3600
         left += f", {hours:.2g} hours here at {1000 * seconds:.3g} ms a step"
-    return f"{row.id:<32} {row.published:>9} {row.unit:<10} {ours:<32} {row.verdict:<11} {', '.join(filter(None, [left, row.file]))}"
+    records = ", ".join(filter(None, [left, row.file]))
+    return f"{row.id:<32} {row.published:>9} {row.unit:<10} {ours:<32} {row.verdict:<11} {records}"
 
 
 def reproduce(row: Row, results: pathlib.Path, options: Options, hours: float | None) -> None:
