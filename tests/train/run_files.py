@@ -7,6 +7,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from train.__main__ import main
+
 
 def log_of(run_dir: pathlib.Path) -> list[dict]:
     """metrics.jsonl without its wall times."""
@@ -22,3 +24,12 @@ def bits_of(run_dir: pathlib.Path, step: int) -> list[bytes]:
     train = restored["train"]
     leaves = jax.tree.leaves((restored["model"], train["state"], jax.random.key_data(train["key"]), train["step"]))
     return [np.asarray(leaf).tobytes() for leaf in leaves]
+
+
+def call(*arguments: str) -> int:
+    """Call the command line: its exit code."""
+    try:
+        main(list(arguments))
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0

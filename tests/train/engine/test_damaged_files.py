@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 import pytest
+from run_files import call
 
 from train import runs
-from train.__main__ import main
 from train.engine.files import parse
 from train.engine.record import log
 from train.engine.run_directory import Record, Session
@@ -41,14 +41,6 @@ def trained(tmp_path_factory) -> pathlib.Path:
 @pytest.fixture
 def run(trained, tmp_path) -> pathlib.Path:
     return shutil.copytree(trained, tmp_path / "run")
-
-
-def call(*arguments: str) -> int:
-    try:
-        main(list(arguments))
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def tabulate(run: pathlib.Path) -> list[str]:

@@ -8,10 +8,10 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from run_files import call
 
 from train import config as configs
 from train import runs
-from train.__main__ import main
 from train.commands import condition, detect, evaluate, inpaint, interpolate, rebalance, sample
 from train.config import source
 from train.engine.record import provenance
@@ -65,14 +65,6 @@ def project(trained: pathlib.Path) -> Iterator[pathlib.Path]:
 def resume(project: pathlib.Path, steps: int) -> int:
     given = ["--run-dir", str(project / "run"), "--steps", str(steps), "--devices", "1", "--features", "none"]
     return call(str(project / "configs" / "mine.py"), *given)
-
-
-def call(*arguments: str) -> int:
-    try:
-        main(list(arguments))
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    return 0
 
 
 def edit(project: pathlib.Path) -> pathlib.Path:
