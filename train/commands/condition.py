@@ -125,7 +125,7 @@ def describe(
     ]
     if called is not None:
         for what, rows in (("selected", found.rows), ("pool", np.arange(len(called)))):
-            share = estimates.estimate(f"of 1, {name}", [called[rows].astype(np.float64)])
+            share = estimates.estimate(f"of 1, {name}", [called[rows].astype(np.float64)], most=1)
             lines.append(estimates.line(f"y {label}: assigned by the second classifier, {what}", share))
     return lines
 
