@@ -17,7 +17,7 @@ from train.engine import keys, run_directory, terminal
 from train.engine.checkpoint import Checkpoints, has_ended, newest_step
 from train.engine.collapse import CollapseWatch
 from train.engine.loop import Hooks, Plan, is_evaluated, loop
-from train.engine.record import provenance, source
+from train.engine.record import environment, provenance, source
 from train.engine.record.log import MetricsLog
 from train.engine.selection import Selection
 from train.engine.terminal import Timing, console, progress_bar
@@ -103,7 +103,8 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
         for before in sessions[-1:]:
             for difference in provenance.differences(before, session):
                 warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
-        source.keep(path, job.config.files)
+        source.keep(path / "source", job.config.files)
+        source.keep(path, environment.files())
         run_directory.append_session(path, session)
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
         timing, watch = Timing(started), CollapseWatch(first)

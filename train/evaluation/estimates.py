@@ -74,7 +74,7 @@ def estimate(unit: str, values: list[np.ndarray], *, most: float | None = None) 
     if most is None or found.low is None or found.high is None:
         return found
     means = [mean for mean in found.seeds if mean is not None] if len(values) > 1 else values[0].tolist()
-    if found.low < found.high and (most == 1 or (most not in means and 0 <= found.low and found.high <= most)):
+    if found.low < found.high and (most == 1 or (most not in means and found.low >= 0 and found.high <= most)):
         return found._replace(low=max(found.low, 0.0), high=min(found.high, most))
     low, high = intervals.bounded(means, most)
     what = found.interval.removeprefix("Student t, ").removeprefix("bootstrap, ")
@@ -138,6 +138,8 @@ class Evaluation(TypedDict):
     log_prob_of: NotRequired[str | None]
     absent: NotRequired[dict[str, str]]
     selected_by: NotRequired[str | None]
+    provenance: NotRequired[dict[str, Any]]
+    evaluated_by: NotRequired[dict[str, Any]]
 
 
 def read_evaluation(path: pathlib.Path) -> dict[str, Any]:
