@@ -78,7 +78,9 @@ def check(options: Options, run: Run) -> None:
 def open_classifier(options: Options, run: Run) -> Run:
     """The run of --classifier; InputError unless it classifies examples of this shape, with all classes of --y."""
     shape, given = run.dataset.spec.shape, f"--classifier {options.classifier}"
-    classifier = runs.load_beside("--classifier", options.classifier, options.data_dir, shape, trust=options.trust)
+    classifier = runs.load_beside(
+        "--classifier", options.classifier, options.data_dir, shape, trust=options.trust, dataset=run.dataset
+    )
     if classifier.recipe.classify is None:
         raise InputError(f"{given}: expected the run of a family that classifies")
     if classifier.prepare.log_det is not None:

@@ -85,13 +85,16 @@ def open_against(run: Run, source: str, data_dir: str | None) -> Dataset:
 def open_all(options: Options) -> Opened:
     """Open the runs and the data that the options name; InputError unless they fit together."""
     run = runs.open_run(options)
-    shape = run.dataset.spec.shape
     against = open_against(run, options.against, options.data_dir)
     check_accepts(options.run, run, measure_nll(run.recipe, options.num_samples), against)
 
+    def load_beside(option: str, path: str) -> Run:
+        shape, dataset = run.dataset.spec.shape, run.dataset
+        return runs.load_beside(option, path, options.data_dir, shape, trust=options.trust, dataset=dataset)
+
     background = classifier = None
     if options.background is not None:
-        background = runs.load_beside("--background", options.background, options.data_dir, shape, trust=options.trust)
+        background = load_beside("--background", options.background)
         given = f"--background {options.background}"
         if background.recipe.log_prob is None:
             raise InputError(f"{given}: expected a run of a family whose recipe has log_prob")
@@ -102,7 +105,7 @@ def open_all(options: Options) -> Opened:
             warn(f"{given} was trained on other data than {options.run}")
 
     if options.classifier is not None:
-        classifier = runs.load_beside("--classifier", options.classifier, options.data_dir, shape, trust=options.trust)
+        classifier = load_beside("--classifier", options.classifier)
         given = f"--classifier {options.classifier}"
         if classifier.recipe.classify is None:
             raise InputError(f"{given}: expected a run of a family that classifies")

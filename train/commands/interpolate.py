@@ -55,8 +55,9 @@ def open_classifier(options: Options, run: Run) -> Run | None:
     """The classifier for a walk, trained now if none is given; None where the data has no labels."""
     if options.classifier is not None:
         classifier = runs.load_beside(
-            "--classifier", options.classifier, options.data_dir, run.dataset.spec.shape, trust=options.trust
-        )
+            "--classifier", options.classifier, options.data_dir, run.dataset.spec.shape,
+            trust=options.trust, dataset=run.dataset,
+        )  # fmt: skip
         if classifier.recipe.classify is None or classifier.dataset.fingerprint != run.dataset.fingerprint:
             raise InputError(f"--classifier {options.classifier}: expected a classifier of the data of {run.path}")
         return classifier
