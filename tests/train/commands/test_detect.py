@@ -65,7 +65,7 @@ def test_noise_is_told_from_digits_by_a_density_and_not_by_a_classifier(digits, 
     assert record == digits / "results" / "detect.json"
     recorded = json.loads(record.read_text())
     assert recorded["results"]["scores"] == scores
-    assert recorded["results"]["classifier"]["config"] == "configs/naive_bayes_blobs.py"
+    assert recorded["results"]["classifier"]["config"] == "configs/naive_bayes_mnist.py"
     assert list(scores) == ["likelihood", "complexity", "classifier"]
     assert [line.split(" (")[0] for line in lines[:3]] == list(scores)
     assert lines[0].startswith("likelihood (-log p(x), nats): auroc ")
