@@ -178,7 +178,7 @@ def load(
 ) -> Run:
     """Open a run's selected model or its newest, its data and its recipe; InputError names what is missing.
 
-    `data` says where the run's data is now; so does the data of a run `beside` it, if its content is the same. Without a
+    `data` says where the data is now; so does the data of a run `beside` it, if its content is the same. Without a
     `config` it is that of the run; `source.open_config` says what `trust` and `ways` are for.
     """
     run_dir = pathlib.Path(path)
