@@ -13,8 +13,8 @@ from train.engine import files, run_directory
 from train.engine.record import provenance
 from train.evaluation import estimates as estimation
 from train.evaluation.estimates import Estimate
-from train.report.meanings import MEANINGS
 from train.report import added, page, pictures, published
+from train.report.meanings import MEANINGS
 from train.report.page import Section
 from train.report.rows import Row
 from train.runs import Run
