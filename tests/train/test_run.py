@@ -28,7 +28,7 @@ def test_a_run_writes_what_it_promises_and_a_second_call_finds_it_complete(train
         "provenance.json", "report.html", "source", "tensorboard",
     }  # fmt: skip
     assert {entry.name for entry in (tmp_path / "run" / "figures").iterdir()} == {
-        "curves.png", "samples.png", "reconstructions.png", "latent.png",
+        "curves.svg", "samples.png", "reconstructions.png", "latent.svg",
     }  # fmt: skip
     (session,) = json.loads((tmp_path / "run" / "provenance.json").read_text())
     assert session["machinery"]["jax"] == jax.__version__

@@ -2,32 +2,29 @@
 
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from train import runs
 from train.data import spread
-from train.engine import files
 from train.engine.compile import over_examples
 from train.engine.keys import make_keys
 from train.engine.record import log
 from train.engine.validation import prepare_set
-from train.errors import InputError
 from train.evaluation.estimates import UNITS
 from train.evaluation.samples import draw as draw_samples
-from train.report import charts, images, scatter
+from train.report import added, charts, images, scatter
 from train.runs import Run
 
-Picture = tuple[pathlib.Path, str]  # a file, and its caption
 
+class Picture(NamedTuple):
+    """A PNG or SVG file."""
 
-class _Added(TypedDict):
-    """figures/added.json: the step of the models, and (file, caption) of each picture."""
-
-    step: int | list[int]
-    pictures: dict[str, tuple[str, str]]
+    path: pathlib.Path
+    caption: str
+    pixels: bool = False  # whether it shows enlarged pixels
 
 
 _MOST_SCATTERED = 5000
@@ -43,14 +40,7 @@ def draw(run: Run) -> dict[str, Picture]:
     drawn = _curves(run, folder) | _samples(run, folder) | _reconstructions(run, folder, _spread(test, 32))
     few = _spread(test, _MOST_SCATTERED)
     drawn |= _latent_space(run, folder, few) | _plane(run, folder, few)
-    return drawn | {name: (run.path / file, caption) for name, (file, caption) in read_added(run).items()}
-
-
-def add(run: Run, name: str, file: str, caption: str) -> None:
-    """Add the picture `file` to the report under this name, until the run is trained further."""
-    (run.path / "figures").mkdir(exist_ok=True)
-    added = {"step": run.step, "pictures": read_added(run) | {name: (file, caption)}}
-    files.write_json(run.path / "figures" / "added.json", added)
+    return drawn | {name: Picture(run.path / file, caption) for name, (file, caption) in added.read(run).items()}
 
 
 def codes(run: Run, examples: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -71,23 +61,6 @@ def _posterior_draws(run: Run, test: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.asarray(z).reshape(len(test["x"]), 100, -1)
 
 
-def read_added(run: Run) -> dict[str, tuple[str, str]]:
-    """Added pictures of the current model: (file, caption) by name."""
-    try:
-        added = files.read_json(run.path / "figures" / "added.json", _Added, "the pictures of commands")
-    except InputError:
-        return {}
-    whole = run.path.resolve()
-
-    def is_own(file: str) -> bool:
-        """Whether it is a picture of this run: the report shall hold no other file of whoever makes it."""
-        path = (whole / file).resolve()
-        return path.is_relative_to(whole) and path.suffix == ".png" and path.is_file()
-
-    pictures = added["pictures"] if added["step"] == run.step else {}
-    return {name: (file, caption) for name, (file, caption) in pictures.items() if is_own(file)}
-
-
 def _curves(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
     entries = log.read(run.path / "metrics.jsonl")
     if not entries:
@@ -97,7 +70,7 @@ def _curves(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
     validated = next((f"valid_{name}" for name in UNITS if any(f"valid_{name}" in entry for entry in entries)), "loss")
     names = ["loss"] if validated == "valid_accuracy" else sorted({"loss", validated})
     caption = "Training loss (mean over each compiled call) and validation metric over steps."
-    return _save_curves(folder / "curves.png", entries, names, caption)
+    return _save_curves(folder / "curves.svg", entries, names, caption)
 
 
 def _game(log: list[dict], folder: pathlib.Path) -> dict[str, Picture]:
@@ -117,7 +90,7 @@ def _game(log: list[dict], folder: pathlib.Path) -> dict[str, Picture]:
     }
     drawn: dict[str, Picture] = {}
     for name, (metrics, caption) in pictures.items():
-        drawn |= _save_curves(folder / f"{name}.png", log, metrics, f"{caption}, over steps.")
+        drawn |= _save_curves(folder / f"{name}.svg", log, metrics, f"{caption}, over steps.")
     return drawn
 
 
@@ -125,8 +98,9 @@ def _save_curves(file: pathlib.Path, entries: list[dict], names: Sequence[str], 
     """Draw the metrics that were logged, if any was."""
     logged = [name for name in names if any(name in entry for entry in entries)]
     if logged:
-        charts.save_curves(file, entries, logged)
-    return {file.stem.capitalize(): (file, caption)} if logged else {}
+        units = dict.fromkeys(UNITS.get(name.removeprefix("valid_"), "") for name in logged)
+        charts.save_curves(file, entries, logged, ", ".join(filter(None, units)) or "value")
+    return {file.stem.capitalize(): Picture(file, caption)} if logged else {}
 
 
 def _samples(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
@@ -137,17 +111,17 @@ def _samples(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
     samples = runs.in_unit_interval(run, np.asarray(run.recipe.sample(run.keys[0].sample, run.models[0], 64)))
     if not images.save_examples(folder / "samples.png", samples):
         return {}
-    return {"Samples": (folder / "samples.png", "64 samples from the model, not cherry-picked.")}
+    return {"Samples": Picture(folder / "samples.png", "64 samples from the model, not cherry-picked.", pixels=True)}
 
 
 def _points(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
     samples_per_seed = [
         draw_samples(run, model, keys.sample, 2500) for keys, model in zip(run.keys, run.models, strict=True)
     ]
-    scatter.save_points(folder / "samples.png", run.dataset.test["x"], samples_per_seed)
+    scatter.save_points(folder / "samples.svg", run.dataset.test["x"], samples_per_seed)
     each = "" if len(samples_per_seed) == 1 else " of each seed"
     caption = f"2,500 samples from the model{each}, not cherry-picked, over test data in grey."
-    return {"Samples": (folder / "samples.png", caption)}
+    return {"Samples": Picture(folder / "samples.svg", caption)}
 
 
 def _reconstructions(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> dict[str, Picture]:
@@ -157,8 +131,8 @@ def _reconstructions(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarr
     reconstructed = np.asarray(recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y))
     if not images.save_pairs(folder / "reconstructions.png", test["x"], reconstructed):
         return {}
-    caption = "Test examples as the model sees them, each with its reconstruction from the (mean) code below."
-    return {"Reconstructions": (folder / "reconstructions.png", caption)}
+    caption = "x: test examples as the model sees them; r, below each: its reconstruction from the (mean) code."
+    return {"Reconstructions": Picture(folder / "reconstructions.png", caption)}
 
 
 def _latent_space(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> dict[str, Picture]:
@@ -177,18 +151,19 @@ def _latent_space(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]
     prior = None if recipe.sample is None else project(np.zeros_like(z[:1]))[0]
     clouds = [project(cloud) for cloud in _posterior_draws(run, _spread(test, _CLOUDS))]
     name = "component" if z.shape[1] > 2 else "z"
-    scatter.save_codes(folder / "latent.png", project(z), y, name, prior, clouds)
+    scatter.save_codes(folder / "latent.svg", project(z), y, name, prior, clouds)
     caption = f"Codes of {len(z)} test examples in {what}"
     caption += "" if prior is None else "; dashed: 1, 2 and 3 standard deviations of the prior"
-    caption += "; black: draws from the posteriors of some examples" if clouds else ""
-    drawn = {"Latent space": (folder / "latent.png", f"{caption}.")}
+    caption += "; black: two standard deviations of the posteriors of some examples" if clouds else ""
+    drawn = {"Latent space": Picture(folder / "latent.svg", f"{caption}.")}
     if z.shape[1] != 2 or recipe.decode is None:
         return drawn
     axis = np.linspace(-3, 3, 20, dtype=np.float32)
     grid = np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).reshape(-1, 2)
     decoded = np.asarray(recipe.decode(run.models[0], grid, y=None if y is None else np.repeat(y[:1], len(grid))))
     if images.save_examples(folder / "grid.png", decoded, 20):
-        drawn["Decoded grid"] = (folder / "grid.png", "Decodings of a 20 x 20 grid of codes over [-3, 3] x [-3, 3].")
+        caption = "Decodings of a 20 x 20 grid of codes over [-3, 3] x [-3, 3]."
+        drawn["Decoded grid"] = Picture(folder / "grid.png", caption, pixels=True)
     return drawn
 
 
@@ -206,14 +181,14 @@ def _plane(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> di
         return np.stack(per_class, axis=1)
 
     scatter.save_plane(
-        folder / "plane.png",
+        folder / "plane.svg",
         test["x"],
         y,
         lambda x: np.asarray(classify(key, model, x)),
         None if log_prob is None else densities,
     )
     ellipses = "" if log_prob is None else "; in colour: one and two standard deviations of each class density"
-    return {"Plane": (folder / "plane.png", f"Test points, and in black the decision boundaries{ellipses}.")}
+    return {"Plane": Picture(folder / "plane.svg", f"Test points, and in black the decision boundaries{ellipses}.")}
 
 
 def _spread(examples: Mapping[str, np.ndarray], num: int) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import pytest
+from PIL import Image
 from run_files import call
 
 from train import runs
@@ -15,7 +16,7 @@ from train.engine.record import log
 from train.engine.run_directory import Record, Session
 from train.evaluation.estimates import Evaluation
 from train.experiment import Count, Rate, Size, fits
-from train.report import pictures
+from train.report import added
 
 DEEP = "[" * 100_000 + "]" * 100_000
 TEXTS = {
@@ -32,7 +33,7 @@ def trained(tmp_path_factory) -> pathlib.Path:
     path = tmp_path_factory.mktemp("runs") / "run"
     assert call("naive_bayes_blobs", "--run-dir", str(path), "--steps=100", "--devices=1", "--features=none") == 0
     figures = path / "figures"
-    shutil.copyfile(figures / "curves.png", figures / "mine.png")
+    Image.new("RGB", (1, 1)).save(figures / "mine.png")
     added = {"step": 100, "pictures": {"Mine": ["figures/mine.png", "Drawn by hand."]}}
     (figures / "added.json").write_text(json.dumps(added))
     return path
@@ -85,10 +86,10 @@ def test_texts_that_are_no_such_file(run, text, capsys):
         (run / name).write_bytes(text if isinstance(text, bytes) else text.encode())
         assert says in attempt(run, capsys, *command)
         (run / name).write_bytes(before)
-    assert pictures.read_added(opened) != {}
+    assert added.read(opened) != {}
     for name in ("metrics.jsonl", "figures/added.json"):
         (run / name).write_bytes((text if isinstance(text, bytes) else text.encode()) + b"\n")
-    assert pictures.read_added(opened) == {}
+    assert added.read(opened) == {}
     assert log.read(run / "metrics.jsonl") == []
 
 
@@ -149,7 +150,7 @@ def test_values_of_the_wrong_kind_in_the_log(run, capsys):
 
 def test_a_report_holds_no_other_file_than_pictures_of_its_run(run, tmp_path, capsys):
     secret = tmp_path / "secret.png"
-    shutil.copyfile(run / "figures" / "curves.png", secret)
+    Image.new("RGB", (1, 1)).save(secret)
     (run / "figures" / "link.png").symlink_to(secret)
     (run / "figures" / "text.txt").write_text("text")
     files = [str(secret), "../secret.png", "figures/link.png", "figures/text.txt", "figures/absent.png", "config.json"]
