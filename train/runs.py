@@ -29,7 +29,7 @@ from train.engine.checkpoint import ReadModel, newest_step, read_model
 from train.engine.compile import first_state, prepare_batch
 from train.engine.keys import Keys, make_keys
 from train.engine.record import source
-from train.errors import InputError, warn
+from train.errors import InputError, one_line, warn
 from train.experiment import Experiment
 
 
@@ -105,8 +105,9 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
         return Prepared(recipe, prepare, state)
     except (ValueError, TypeError, AssertionError) as error:
         given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
-        said = " ".join(str(error).split())[:300]
-        raise InputError(f"{config.recorded_path()} with these options cannot take {given}: {said}") from error
+        raise InputError(
+            f"{config.recorded_path()} with these options cannot take {given}: {one_line(error)[:300]}"
+        ) from error
 
 
 def validation_metrics(recipe: Recipe, prepare: Preparation, dataset: Dataset, state: State) -> list[str]:
