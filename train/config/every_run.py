@@ -43,6 +43,7 @@ FIELDS = {
     "checkpoint_every": "Steps (epochs) between checkpoints.",
     "unit": "Unit of --steps, --evaluate-every and --checkpoint-every.",
     "order": "Order of the training data in each epoch: shuffled anew, or that of the file.",
+    "drop_last": "Whether the short last batch of an epoch is dropped, or trained on as it is.",
     "select": "Validation metric, such as nll, by which each seed's best model is kept; None: the last model is used.",
     "patience": "Evaluations without improvement after which a seed stops; None: never.",
     "steps_per_call": "Steps in one compiled call; None: chosen for the device.",
