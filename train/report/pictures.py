@@ -43,13 +43,13 @@ def draw(run: Run) -> dict[str, Picture]:
     drawn = _curves(run, folder) | _samples(run, folder) | _reconstructions(run, folder, _spread(test, 32))
     few = _spread(test, _MOST_SCATTERED)
     drawn |= _latent_space(run, folder, few) | _plane(run, folder, few)
-    return drawn | {name: (run.path / file, caption) for name, (file, caption) in read_added(run).items()}
+    return drawn | {name: (run.path / file, caption) for name, (file, caption) in _read_added(run).items()}
 
 
 def add(run: Run, name: str, file: str, caption: str) -> None:
     """Add the picture `file` to the report under this name, until the run is trained further."""
     (run.path / "figures").mkdir(exist_ok=True)
-    added = {"step": run.step, "pictures": read_added(run) | {name: (file, caption)}}
+    added = {"step": run.step, "pictures": _read_added(run) | {name: (file, caption)}}
     files.write_json(run.path / "figures" / "added.json", added)
 
 
@@ -71,7 +71,7 @@ def _posterior_draws(run: Run, test: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.asarray(z).reshape(len(test["x"]), 100, -1)
 
 
-def read_added(run: Run) -> dict[str, tuple[str, str]]:
+def _read_added(run: Run) -> dict[str, tuple[str, str]]:
     """Added pictures of the current model: (file, caption) by name."""
     try:
         added = files.read_json(run.path / "figures" / "added.json", _Added, "the pictures of commands")

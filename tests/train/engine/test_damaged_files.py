@@ -72,6 +72,12 @@ def attempt(run: pathlib.Path, capsys, *arguments: str) -> str:
 @pytest.mark.parametrize("text", [*TEXTS.values(), b"\xff\xfe"], ids=[*TEXTS, "bytes"])
 def test_texts_that_are_no_such_file(run, text, capsys):
     opened = runs.load(str(run), None)
+
+    def added() -> set[str]:
+        """The pictures of commands, once there is one more."""
+        pictures.add(opened, "one more", "figures/one_more.png", "One more.")
+        return set(json.loads((run / "figures" / "added.json").read_text())["pictures"])
+
     for name, command, says in [
         (
             "config.json",
@@ -85,10 +91,10 @@ def test_texts_that_are_no_such_file(run, text, capsys):
         (run / name).write_bytes(text if isinstance(text, bytes) else text.encode())
         assert says in attempt(run, capsys, *command)
         (run / name).write_bytes(before)
-    assert pictures.read_added(opened) != {}
+    assert added() > {"one more"}
     for name in ("metrics.jsonl", "figures/added.json"):
         (run / name).write_bytes((text if isinstance(text, bytes) else text.encode()) + b"\n")
-    assert pictures.read_added(opened) == {}
+    assert added() == {"one more"}
     assert log.read(run / "metrics.jsonl") == []
 
 
