@@ -23,6 +23,7 @@ def experiment(
     *,
     optimizer: Literal["sgd", "momentum", "adagrad", "adadelta", "rmsprop", "adam", "adamax"] = "adagrad",
     learning_rate: Rate = 0.02,
+    epsilon: Rate | None = None,
     weight_decay: Weight = 0.0,
     hidden: tuple[Size, ...] = (500,),
     activation: Literal["relu", "tanh", "softplus"] = "relu",
@@ -52,7 +53,8 @@ def experiment(
             activation=ACTIVATIONS[activation],
             kernel_init=jax.nn.initializers.orthogonal(),
         )
-        rule = named_optimizer(optimizer, learning_rate, weight_decay=weight_decay)
+        of_rule = {} if epsilon is None else {"eps": epsilon}
+        rule = named_optimizer(optimizer, learning_rate, weight_decay=weight_decay, **of_rule)
         if num_masks == 1 and not fresh_masks:
             return recipes.autoregressive(network, rule, part_size=1000)
         return recipes.made(network, rule, fresh_masks=fresh_masks, ensemble_size=ensemble_size)

@@ -36,6 +36,8 @@ ALLOWED = {
     "jaxgen.recipes": "jax chex flax optax "
     "jaxgen.recipe jaxgen.losses jaxgen.metrics jaxgen.models jaxgen.sampling jaxgen.latent jaxgen.likelihood "
     "jaxgen.adversarial jaxgen.labels jaxgen.optimize",
+    "jaxgen.recipes.autoregressive": "jax optax jaxgen.recipe jaxgen.labels jaxgen.likelihood jaxgen.metrics "
+    "jaxgen.models jaxgen.optimize jaxgen.sampling jaxgen.recipes.autoregressive",
     "jaxgen.sampling": "jax chex",
 }
 FORBIDDEN_EVERYWHERE = "tensorflow pickle"

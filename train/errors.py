@@ -27,6 +27,11 @@ def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
+def one_line(error: BaseException) -> str:
+    """All that an exception says, on one line."""
+    return " ".join(str(error).split())
+
+
 class LenientStream:
     """A stream that drops what can no longer be written: a closed pipe or a full disk behind it ends no run."""
 

@@ -71,8 +71,9 @@ class Experiment(NamedTuple):
     valid_rows: tuple[Count, Count] | None = None
     evaluate_every: Size = 1000  # multiples of steps_per_call
     checkpoint_every: Size = 1000
-    unit: Literal["step", "epoch"] = "step"  # of `steps` and both intervals; an epoch drops its last, short batch
+    unit: Literal["step", "epoch"] = "step"  # of `steps` and both intervals
     order: Literal["shuffled", "file"] = "shuffled"  # shuffled anew in each epoch
+    drop_last: bool = True  # whether an epoch ends with its last whole batch, or with the short one after it
     select: str | None = None  # a validation metric by which the best model is kept; None: the last is the run's
     patience: Size | None = None  # evaluations without improvement after which a seed stops; None: never
     steps_per_call: Size | None = None  # None: chosen for the device, then written to config.json
@@ -86,7 +87,7 @@ class Experiment(NamedTuple):
 
 
 #: Fields of the identity that came later, and what they are for a run whose config.json lacks them.
-ADDED = {name: Experiment._field_defaults[name] for name in ("unit", "order", "select", "patience")}
+ADDED = {name: Experiment._field_defaults[name] for name in ("unit", "order", "drop_last", "select", "patience")}
 
 #: The fields that belong to a run's identity, beside its config's own hyper-parameters. Where a model is selected,
 #: `evaluate_every` does too: it says among which.

@@ -73,7 +73,7 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
     run_keys = keys.make_seed_keys(experiment.seed, seeds)
     rows = functools.partial(training_rows, experiment, job.dataset.spec.num_train, job.recipe.draws)
     data = job.steps.put(job.dataset.train)
-    state = job.steps.put(job.steps.init(run_keys.init, data, np.take(rows(0, 1), 0, axis=int(seeds > 1))))
+    state = job.steps.put(job.steps.init(run_keys.init, data, np.take(rows(0, 1).whole, 0, axis=int(seeds > 1))))
     steps_per_call = experiment.steps_per_call or 1
     key, first = run_keys.steps, 0
     selection = Selection(experiment.select, experiment.patience, seeds)

@@ -29,7 +29,7 @@ from train.engine.checkpoint import ReadModel, newest_step, read_model
 from train.engine.compile import first_state, prepare_batch
 from train.engine.keys import Keys, make_keys
 from train.engine.record import source
-from train.errors import InputError, warn
+from train.errors import InputError, one_line, warn
 from train.experiment import Experiment
 
 
@@ -94,10 +94,10 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
     """The recipe and the preparation for this data; InputError where its model cannot take the data."""
     key = jax.random.key(0)
     try:
-        epoch = steps_per_epoch(dataset.spec.num_train, experiment.batch_size, draws=1)
+        epoch = steps_per_epoch(dataset.spec.num_train, experiment.batch_size, draws=1, drop_last=experiment.drop_last)
         spec = dataset.spec._replace(steps_per_epoch=epoch)
         prepare, recipe = experiment.preparation(spec), experiment.recipe(spec)
-        rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, recipe.draws, 0, 1)[0]
+        rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, recipe.draws, 0, 1).whole[0]
         init = functools.partial(first_state, recipe, prepare)
         state = jax.eval_shape(init, key, dataset.train, rows)
         for part in (dataset.valid, dataset.test):
@@ -105,8 +105,9 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
         return Prepared(recipe, prepare, state)
     except (ValueError, TypeError, AssertionError) as error:
         given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
-        said = " ".join(str(error).split())[:300]
-        raise InputError(f"{config.recorded_path()} with these options cannot take {given}: {said}") from error
+        raise InputError(
+            f"{config.recorded_path()} with these options cannot take {given}: {one_line(error)[:300]}"
+        ) from error
 
 
 def validation_metrics(recipe: Recipe, prepare: Preparation, dataset: Dataset, state: State) -> list[str]:
@@ -120,11 +121,17 @@ def _evaluated(recipe: Recipe, prepare: Preparation, part: Mapping[str, np.ndarr
     return jax.eval_shape(recipe.evaluate, key, state.model, batch)
 
 
+def epoch_of(experiment: Experiment, dataset: Dataset, recipe: Recipe) -> int:
+    """Optimizer steps in an epoch."""
+    sizes = (len(dataset.train["x"]), experiment.batch_size, recipe.draws)
+    return steps_per_epoch(*sizes, drop_last=experiment.drop_last)
+
+
 def in_steps(experiment: Experiment, dataset: Dataset, recipe: Recipe) -> Experiment:
     """The experiment with its steps and intervals in optimizer steps."""
     if experiment.unit == "step":
         return experiment
-    epoch = steps_per_epoch(dataset.spec.num_train, experiment.batch_size, recipe.draws)
+    epoch = epoch_of(experiment, dataset, recipe)
     return experiment._replace(
         unit="step",
         steps=experiment.steps * epoch,

@@ -20,6 +20,7 @@ from jaxgen import likelihood, losses, models, preprocess, recipes
 from jaxgen.optimize import minimize
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import from_prior
+from train.data import Rows
 from train.engine.checkpoint import not_finite
 from train.engine.compile import Steps, compile_steps
 from train.engine.keys import make_seed_keys
@@ -285,7 +286,7 @@ def run(recipe: Recipe, *, devices: int = 1, seed: int = 0, seeds: int = 1, of_k
     rows = np.stack(rows) if seeds > 1 else rows[0]
     keys, placed = make_seed_keys(seed if of_keys is None else of_keys, seeds), compiled.put(DATA)
     state = compiled.put(compiled.init(keys.init, placed, np.take(rows, 0, axis=int(seeds > 1))))
-    return compiled.call(keys.steps, state, placed, 0, rows)
+    return compiled.call(keys.steps, state, placed, 0, Rows(rows))
 
 
 @functools.cache

@@ -60,6 +60,17 @@ def rae(tmp_path_factory: pytest.TempPathFactory, tiny: str) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory, tiny: str) -> pathlib.Path:
+    """The run of a VAE with two latents, to be copied."""
+    path = tmp_path_factory.mktemp("runs") / "run"
+    main(
+        ["configs/vae_digits.py", "--data", tiny, "--run-dir", str(path), "--devices", "1", "--batch-size", "16",
+         "--features", "none", "--hidden", "8", "--latent-dim", "2", "--steps", "10", "--num-samples", "4"]
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="session")
 def pixelcnn(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The run of an unconditional autoregressive model of binary images with labels."""
     path = tmp_path_factory.mktemp("runs") / "pixelcnn"

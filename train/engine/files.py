@@ -59,13 +59,18 @@ def flush(path: pathlib.Path) -> None:
 
 
 def read_json(file: pathlib.Path, kind: Any, expected: str) -> Any:
-    """The value of this kind (`train.experiment.fits`) in a small file; InputError, which says what was `expected`."""
+    """`read_value`; InputError, which says what was `expected`, where there is none."""
     try:
-        if not file.is_file():  # a pipe would be waited for
-            raise FileNotFoundError
-        return parse(file.read_text(), kind)
+        return read_value(file, kind)
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read; expected {expected}") from error
+
+
+def read_value(file: pathlib.Path, kind: Any) -> Any:
+    """The value of this kind (`train.experiment.fits`) in a small file; OSError or ValueError where there is none."""
+    if not file.is_file():  # a pipe would be waited for
+        raise FileNotFoundError
+    return parse(file.read_text(), kind)
 
 
 def parse(text: str, kind: Any) -> Any:

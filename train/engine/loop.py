@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jaxgen.recipe import PyTree, State
+from train.data import Rows
 from train.engine.checkpoint import Checkpoints
 from train.engine.compile import Steps
 from train.engine.record.log import MetricsLog
@@ -27,7 +28,7 @@ class Plan(NamedTuple):
 class Hooks(NamedTuple):
     """What the loop calls."""
 
-    rows: Callable[[int, int], np.ndarray]  # (first step, number of steps) -> indices into the data
+    rows: Callable[[int, int], Rows]  # (first step, number of steps) -> indices into the data
     validate: Callable[[PyTree], Mapping[str, np.ndarray]]  # model -> mean of each metric, [] or [S]
     show: Callable[[int, Mapping[str, np.ndarray]], None]  # a progress bar
     seconds: Callable[[], float]  # since the session started

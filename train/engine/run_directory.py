@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, NotRequired, Self, TypedDict
 
-from train.engine.files import read_json, refuse_links, write_json
+from train.engine.files import read_json, read_value, refuse_links, write_json
 from train.errors import InputError, warn
 from train.experiment import Size, fits
 
@@ -152,10 +152,10 @@ def _identity(record: Mapping[str, Any]) -> dict:
 
 def read_config(path: pathlib.Path) -> dict:
     """config.json of a run's directory; InputError where there is none that can be read."""
-    expected = "a directory that `python -m train` made, with a readable config.json"
     try:
-        return read_json(path / "config.json", Record, expected)
-    except InputError as error:
+        return read_value(path / "config.json", Record)
+    except (OSError, ValueError) as error:
+        expected = "a directory that `python -m train` made, with a readable config.json"
         raise InputError(f"{path} is no run: expected {expected}") from error
 
 

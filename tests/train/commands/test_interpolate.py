@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -13,13 +14,8 @@ from train.report.pictures import codes
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, tiny) -> pathlib.Path:
-    path = tmp_path_factory.mktemp("runs") / "run"
-    main(
-        ["configs/vae_digits.py", "--data", tiny, "--run-dir", str(path), "--devices", "1", "--batch-size", "16",
-         "--features", "none", "--hidden", "8", "--latent-dim", "2", "--steps", "10", "--num-samples", "4"]
-    )  # fmt: skip
-    return path
+def run(tmp_path_factory, plane) -> pathlib.Path:
+    return shutil.copytree(plane, tmp_path_factory.mktemp("runs") / "run")
 
 
 @pytest.fixture(scope="module")

@@ -34,8 +34,8 @@ def trained(tmp_path_factory) -> pathlib.Path:
     assert call("naive_bayes_blobs", "--run-dir", str(path), "--steps=100", "--devices=1", "--features=none") == 0
     figures = path / "figures"
     Image.new("RGB", (1, 1)).save(figures / "mine.png")
-    added = {"step": 100, "pictures": {"Mine": ["figures/mine.png", "Drawn by hand."]}}
-    (figures / "added.json").write_text(json.dumps(added))
+    mine = {"step": 100, "pictures": {"Mine": ["figures/mine.png", "Drawn by hand."]}}
+    (figures / "added.json").write_text(json.dumps(mine))
     return path
 
 

@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -60,13 +61,8 @@ def test_student_t_is_scipy_s_one_sample_interval():
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, tiny):
-    path = tmp_path_factory.mktemp("runs") / "run"
-    main(
-        ["configs/vae_digits.py", "--data", tiny, "--run-dir", str(path), "--devices", "1", "--batch-size", "16",
-         "--features", "none", "--hidden", "8", "--latent-dim", "2", "--steps", "10", "--num-samples", "4"]
-    )  # fmt: skip
-    return path
+def run(tmp_path_factory, plane):
+    return shutil.copytree(plane, tmp_path_factory.mktemp("runs") / "run")
 
 
 def test_evaluate_prints_a_line_a_metric_and_writes_them(run, capsys):

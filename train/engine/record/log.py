@@ -39,7 +39,7 @@ def _seeds(line: Mapping[str, Any]) -> frozenset[int | None]:
     )
 
 
-def _of_call(line: Mapping[str, Any]) -> bool:
+def is_of_call(line: Mapping[str, Any]) -> bool:
     """Whether a line is that of a compiled call, and not of an evaluation."""
     return any(not name.startswith("valid_") for name in line.keys() - {"step", "seconds"})
 
@@ -48,7 +48,7 @@ def _warn_of_holes(path: pathlib.Path, before: list[dict], kept: list[dict], fir
     """Warn where steps lie further apart than the longest call, or where no checkpoint goes with the log."""
     if first_step == 0 and before:
         warn(f"{path} reached step {before[-1]['step']}, but no checkpoint did: training starts again")
-    steps = sorted({0, first_step} | {line["step"] for line in kept if _of_call(line)})
+    steps = sorted({0, first_step} | {line["step"] for line in kept if is_of_call(line)})
     holes = [step for step, later in itertools.pairwise(steps) if later - step > longest]
     if holes or (first_step and not any(line["step"] == first_step for line in kept)):
         after = holes[0] if holes else steps[-2]
@@ -67,7 +67,7 @@ class MetricsLog:
         """
         path = run_dir / "metrics.jsonl"
         before = read(path)
-        kept = [line for line in before if line["step"] <= first_step and (_of_call(line) or evaluated(line["step"]))]
+        kept = [line for line in before if line["step"] <= first_step and (is_of_call(line) or evaluated(line["step"]))]
         _warn_of_holes(path, before, kept, first_step, longest_call)
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = open(path, "a", opener=refuse_links)  # noqa: SIM115, closed with the log
