@@ -17,7 +17,7 @@ from train.engine import keys, run_directory, terminal
 from train.engine.checkpoint import Checkpoints, has_ended, newest_step
 from train.engine.collapse import CollapseWatch
 from train.engine.loop import Hooks, Plan, is_evaluated, loop
-from train.engine.record import provenance, source
+from train.engine.record import environment, provenance, source
 from train.engine.record.log import MetricsLog
 from train.engine.selection import Selection
 from train.engine.terminal import Timing, console, progress_bar
@@ -54,14 +54,14 @@ def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *optio
     bound = configs.bind(config, given + (["--data-dir", run.data_dir] if run.data_dir else []))
     job = preflight.validate(config, bound, path)
     if has_ended(path, job.experiment.steps):
-        found = runs.load(str(path), run.data_dir, config=config)
+        found = runs.load(str(path), run.data_dir, data=data, config=config)
         if found.trained == newest_step(path):  # unless its last checkpoint is broken
             return found
     with run_directory.RunDirectory(path) as directory:
         directory.claim(job.record, job.defaults)
         if not train(job, path, run.data_dir, time.perf_counter()):
             raise KeyboardInterrupt
-    return runs.load(str(path), run.data_dir, config=config)
+    return runs.load(str(path), run.data_dir, data=data, config=config)
 
 
 def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> tuple[int, bool]:
@@ -103,7 +103,8 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
         for before in sessions[-1:]:
             for difference in provenance.differences(before, session):
                 warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
-        source.keep(path, job.config.files)
+        source.keep(path / "source", job.config.files)
+        source.keep(path, environment.files())
         run_directory.append_session(path, session)
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
         timing, watch = Timing(started), CollapseWatch(first)

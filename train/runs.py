@@ -41,6 +41,8 @@ class Reading:
     """Directory of the run."""
     step: Literal["best", "last"] | None = None
     """The model that was selected on validation data, or the newest; None: best where the run selects."""
+    data: str | None = None
+    """Where the data of the run is now, such as npz:PATH; None: as in training."""
     data_dir: str | None = None
     """Directory of data sets by name; None: JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR, else as in training."""
     platform: str | None = None
@@ -164,7 +166,7 @@ def open_run(options: Reading) -> Run:
     if pathlib.Path(options.run).is_dir() and not os.access(options.run, os.W_OK):
         raise InputError(f"{options.run}: expected a directory that can be written, for what is found out of the run")
     config = None if options.config is None else configs.load(options.config)
-    found = load(options.run, options.data_dir, options.step, config=config, trust=options.trust)
+    found = load(options.run, options.data_dir, options.step, data=options.data, config=config, trust=options.trust)
     for difference in source.differences(found.path, config) if config else ():
         warn(f"{options.run} is read with --config {options.config}: since it was trained, {difference}")
     return found
@@ -175,24 +177,27 @@ def load(
     data_dir: str | None,
     step: Literal["best", "last"] | None = None,
     *,
+    data: str | None = None,
     config: configs.Config | None = None,
     trust: bool = False,
     ways: str = "--config FILE or --trust",
 ) -> Run:
     """Open a run's selected model or its newest, its data and its recipe; InputError names what is missing.
 
-    Without a `config` it is that of the run; `source.open_config` says what `trust` and `ways` are for.
+    `data` says where the run's data is now. Without a `config` it is that of the run; `source.open_config` says what
+    `trust` and `ways` are for.
     """
     run_dir = pathlib.Path(path)
     record = run_directory.read_config(run_dir)
     config = config or source.open_config(run_dir, record, trust=trust, ways=ways)
     experiment = configs.recorded(config, record["values"])
+    experiment = experiment._replace(data=data or experiment.data)
     trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
     directory = find_data_directory(experiment.data, data_dir) or next(reversed(trained_from), None)
     dataset = open_experiment_data(experiment, directory)
     if dataset.fingerprint != record["data_fingerprint"]:
         raise InputError(
-            f"{path}: expected the data that it was trained on; --data {experiment.data} has changed since"
+            f"{path}: expected the data that it was trained on; --data {experiment.data} has other content"
         )
     recipe, prepare, state = make_recipe(config, experiment, dataset)
     like = jax.tree.map(lambda leaf: _with_seeds(leaf, experiment.seeds), state.model)
@@ -228,10 +233,23 @@ def describe_step(run: Run) -> str:
     return f"step {steps} of {run.trained if run.selected_by else run.experiment.steps}{chosen}"
 
 
-def load_beside(option: str, path: str, data_dir: str | None, shape: tuple[int, ...], *, trust: bool) -> Run:
-    """Another run, on examples of this shape, that an option names; InputError, which names the option, for others."""
+def load_beside(
+    option: str,
+    path: str,
+    data_dir: str | None,
+    shape: tuple[int, ...],
+    *,
+    trust: bool,
+    dataset: Dataset | None = None,
+) -> Run:
+    """Another run, on examples of this shape, that an option names; InputError, which names the option, for others.
+
+    Where it was trained on the content of `dataset`, that is its data, wherever it was read from in training.
+    """
     try:
-        found = load(path, data_dir, trust=trust, ways="--trust")
+        fingerprint = run_directory.read_config(pathlib.Path(path))["data_fingerprint"]
+        data = dataset.source if dataset is not None and dataset.fingerprint == fingerprint else None
+        found = load(path, data_dir, data=data, trust=trust, ways="--trust")
     except InputError as error:
         raise InputError(f"{option}: {error}") from error
     of = found.dataset.spec.shape

@@ -4,7 +4,8 @@
     python -m train interpolate RUN --source 6 --target 0 --start 7 --center median --alphas -5 5 20
 
 Without a direction, draw every pair of classes (a, b) on one canvas: z_b + alpha (z_a - z_b), from b at alpha 0 to a
-at 1. With a direction, draw the walk start + alpha (target - source). Class centers are computed on the test set.
+at 1. With a direction, draw the walk start + alpha (target - source), and write the class probabilities along it to
+results/interpolate.json of the run. Class centers are computed on the test set.
 """
 
 import pathlib
@@ -20,7 +21,7 @@ from train.data import are_images
 from train.engine.validation import Examples, prepare_set
 from train.errors import InputError
 from train.evaluation.walks import Options, check_options, plan_walk
-from train.report import html, images, pictures
+from train.report import html, images, pictures, results
 from train.run import train_beside
 from train.runs import Run
 
@@ -54,8 +55,9 @@ def open_classifier(options: Options, run: Run) -> Run | None:
     """The classifier for a walk, trained now if none is given; None where the data has no labels."""
     if options.classifier is not None:
         classifier = runs.load_beside(
-            "--classifier", options.classifier, options.data_dir, run.dataset.spec.shape, trust=options.trust
-        )
+            "--classifier", options.classifier, options.data_dir, run.dataset.spec.shape,
+            trust=options.trust, dataset=run.dataset,
+        )  # fmt: skip
         if classifier.recipe.classify is None or classifier.dataset.fingerprint != run.dataset.fingerprint:
             raise InputError(f"--classifier {options.classifier}: expected a classifier of the data of {run.path}")
         return classifier
@@ -102,13 +104,15 @@ def interpolate(options: Options, run: Run) -> list[pathlib.Path]:
     path = latent.walk(walk.start[None], walk.direction, alphas)[:, 0]
     arrays = {"z": path, "x": decode(run, path, None if walk.y is None else np.full(len(path), walk.y))}
     classifier = open_classifier(options, run)
-    caption = f"{walk.title}: start + alpha (target - source)"
+    caption, numbers = f"{walk.title}: start + alpha (target - source)", []
     if classifier is not None:
         assert classifier.recipe.classify is not None
         log_probabilities = classifier.recipe.classify(classifier.keys[0].sample, classifier.models[0], arrays["x"])
         arrays["probabilities"] = np.exp(log_probabilities)
         caption += f", with the class probabilities of {classifier.record['config']}"
-    return save(run, walk.name, arrays, alphas, caption + ".")
+        found = {"walk": walk.title, "alphas": np.asarray(alphas), "probabilities": arrays["probabilities"]}
+        numbers = [results.write(run, "interpolate", options, found)]
+    return [*save(run, walk.name, arrays, alphas, caption + "."), *numbers]
 
 
 def main(arguments: list[str]) -> None:

@@ -36,6 +36,7 @@ def bind(config: Config, arguments: Sequence[str]) -> Bound:
     check_bounds(vars(bound), typing.get_type_hints(options, include_extras=True))
     run_options = {field.name for field in dataclasses.fields(RunOptions)}
     given = {name: value for name, value in vars(bound).items() if name not in run_options}
+    given["data"] = _with_absolute_path(given["data"])
     fields = IDENTITY if given["select"] is None else (*IDENTITY, "evaluate_every")
     identity = [name for name in fields if name not in config.parameters]
     by_default = build(config, {name: given[name] for name in config.parameters})
@@ -46,6 +47,12 @@ def bind(config: Config, arguments: Sequence[str]) -> Bound:
         | {name: ADDED.get(name, getattr(by_default, name)) for name in identity},
         RunOptions(**{name: getattr(bound, name) for name in run_options}),
     )
+
+
+def _with_absolute_path(data: str) -> str:
+    """npz:PATH as it is found from any working directory; other data as it is."""
+    scheme, colon, path = data.partition(":")
+    return f"npz:{os.path.abspath(os.path.expanduser(path))}" if scheme + colon == "npz:" else data
 
 
 def _options(config: Config) -> type:

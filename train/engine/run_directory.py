@@ -115,7 +115,8 @@ def _as_read(values: Mapping[str, Any]) -> dict:
 def read_same_run(path: pathlib.Path, record: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict | None:
     """config.json, None where there is none; InputError where the data or a value differ, but for more steps.
 
-    A field that an older config.json lacks has its value in `defaults`.
+    Data of the same content is the same data, wherever it lies and whatever it is called. A field that an older
+    config.json lacks has its value in `defaults`.
     """
     if not (path / "config.json").exists():
         return None
@@ -125,6 +126,7 @@ def read_same_run(path: pathlib.Path, record: Mapping[str, Any], defaults: Mappi
         f"{name} is {before.get(name)} there and {now.get(name)} here"
         for name in sorted(before.keys() | now.keys())
         if before.get(name) != now.get(name)
+        and not (name == "data" and before["data fingerprint"] == now["data fingerprint"])
         and not (name == "steps" and _continues(before.get("steps"), now.get("steps")))
     ]
     if differing:

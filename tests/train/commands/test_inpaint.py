@@ -1,5 +1,7 @@
 """The lower part of an image given the upper one: what is kept, what is drawn, and what it is worth in nats."""
 
+import json
+
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,6 +39,14 @@ def test_a_run_is_completed_measured_and_shown(pixelcnn, capsys):
     np.testing.assert_allclose(saved["hidden_nll"] + kept_nll, nll, rtol=1e-4)
     assert saved["hidden_nll"].shape == (50,)
 
+    record = json.loads((pixelcnn / "results" / "inpaint.json").read_text())
+    assert record["options"]["rows"] == 3
+    assert record["run"]["step"] == 100
+    assert record["run"]["provenance"]["commit"] == record["evaluated_by"]["commit"]
+    assert record["results"].keys() == {
+        "hidden_nll", "hidden_nll_of_independent_pixels", "wrong", "wrong_of_nearest_training_image"
+    }  # fmt: skip
+    assert record["results"]["wrong"]["value"] == pytest.approx(saved["wrong"].mean())
     for name in ("hidden_nll", "hidden_nll_of_independent_pixels", "wrong", "wrong_of_nearest_training_image"):
         (line,) = [line for line in said if line.startswith(f"{name} ")]
         found = estimates.estimate("", [saved[name]])

@@ -67,6 +67,9 @@ def test_a_walk_with_a_classifier_of_its_own_which_is_kept(run, opened, capsys):
     by_hand = np.exp(judge.recipe.classify(judge.keys[0].sample, judge.models[0], saved["x"]))
     np.testing.assert_allclose(saved["probabilities"], by_hand, rtol=0, atol=1e-5)
     assert judge.record["values"]["classes"] == "one-vs-rest"
+    record = json.loads((run / "results" / "interpolate.json").read_text())["results"]
+    assert record["alphas"] == [-2, -1, 0, 1, 2]
+    np.testing.assert_array_equal(np.float32(record["probabilities"]), saved["probabilities"])
 
     capsys.readouterr()
     assert call(run, *options, "--classifier", str(run / "classifier")) == 0

@@ -14,7 +14,7 @@ from train import config as configs
 from train import runs
 from train.commands import condition, detect, evaluate, inpaint, interpolate, rebalance, sample
 from train.config import source
-from train.engine.record import provenance
+from train.engine.record import environment, provenance
 from train.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -233,6 +233,7 @@ def checkout(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib
     git(root, "add", "library.py")
     git(root, "-c", "user.name=n", "-c", "user.email=e", "commit", "-q", "-m", "first")
     monkeypatch.setattr(provenance, "ROOT", root)
+    monkeypatch.setattr(environment, "ROOT", root)
     return root
 
 
