@@ -9,7 +9,7 @@ import shutil
 import sys
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -23,6 +23,16 @@ from train.errors import InputError, RunFailedError, first_line
 
 for _name in ("absl", "asyncio"):  # Orbax and its tasks print the tracebacks of what is handled here
     logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+def _ignore_orbax(unraisable: Any, usual: Callable[[Any], Any] = sys.unraisablehook) -> None:
+    """Report what was raised where nobody can catch it, except by a writer whose save has failed, and was said to."""
+    if str(unraisable.exc_value) != "Event loop is closed":
+        usual(unraisable)
+
+
+# Orbax gives up at the first writer that fails; the others call back to an event loop that is no more.
+sys.unraisablehook = _ignore_orbax
 
 
 class BrokenError(Exception):
