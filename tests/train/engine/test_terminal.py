@@ -166,8 +166,12 @@ def test_a_lock_that_cannot_be_had_says_why(tmp_path, monkeypatch, number, messa
 
 def test_an_interrupt_while_importing_is_one_line(tmp_path):
     """In a module that is imported first, as many libraries are: they make of an interrupt an error of their own."""
-    program = "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\nexcept BaseException:\n    raise ImportError"
-    (tmp_path / "jax.py").write_text(program)
+    program = [
+        "import os, signal",
+        "try: os.kill(os.getpid(), signal.SIGINT)",
+        "except BaseException: raise ImportError",
+    ]
+    (tmp_path / "jax.py").write_text("\n".join(program))
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
     ended = subprocess.run(
         [sys.executable, "-m", "train", "vae_digits"],

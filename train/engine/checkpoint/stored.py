@@ -65,8 +65,10 @@ def is_stored(path: pathlib.Path) -> bool:
     return path.name.isdecimal() and (path / "meta").is_dir()
 
 
-def write(at: ocp.CheckpointManager, step: int, described: Mapping[str, PyTree], seen: Any, **parts: PyTree) -> None:
-    """Write the parts, and as `meta` what describes them; RunFailedError where they cannot be written.
+def write(
+    at: ocp.CheckpointManager, step: int, described: Mapping[str, PyTree], facts: Mapping[str, Any], **parts: PyTree
+) -> None:
+    """Write the parts, and as `meta` what describes them and more facts; RunFailedError where they cannot be written.
 
     They are on the disk when this returns, so that loss of power does not lose them.
     """
@@ -76,7 +78,7 @@ def write(at: ocp.CheckpointManager, step: int, described: Mapping[str, PyTree],
     if needed > free:
         raise RunFailedError(f"checkpoint {step} needs {needed} bytes and {at.directory} has {free} free")
     meta: dict[str, Any] = {name: describe(tree) for name, tree in described.items()}
-    meta |= {"selection": seen, "digests": {name: digests(tree) for name, tree in parts.items()}}
+    meta |= {**facts, "digests": {name: digests(tree) for name, tree in parts.items()}}
     meta["digest"] = _digest_of_json(meta)
     items = {name: ocp.args.StandardSave(tree) for name, tree in parts.items()}
     try:
