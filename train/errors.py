@@ -33,7 +33,7 @@ def one_line(error: BaseException) -> str:
 
 
 class LenientStream:
-    """A stream that drops what can no longer be written: a closed pipe or a full disk behind it ends no run."""
+    """A stream that drops what cannot be written: a closed or full pipe or a full disk behind it ends no run."""
 
     def __init__(self, stream: TextIO) -> None:
         """Write to `stream` while that is possible."""
@@ -58,6 +58,8 @@ class LenientStream:
     def _dropping(self) -> Iterator[None]:
         try:
             yield
+        except BlockingIOError:  # a pipe that is full for now
+            pass
         except OSError:
             # What is still in the buffer would fail again when the process ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())

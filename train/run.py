@@ -87,6 +87,7 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
             if restored.seen is not None:
                 selection.resume(restored.seen, restored.best)
             console.print(f"resumed at step {first} of {experiment.steps}")
+        log_digest = restored.log_digest if restored else None
         run_directory.continue_as(path, job.record)
         # Of fewer steps: nothing may take them for the end of these.
         for stale in (
@@ -109,7 +110,7 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
         timing, watch = Timing(started), CollapseWatch(first)
         with (
-            MetricsLog(path, first, longest_call, functools.partial(is_evaluated, plan)) as log,
+            MetricsLog(path, first, longest_call, functools.partial(is_evaluated, plan), log_digest) as log,
             progress_bar(first, plan.last) as bar,
             terminal.stop_requests() as stop,
         ):

@@ -21,6 +21,7 @@ import jax
 import numpy as np
 
 from train import runs
+from train.engine import files
 from train.engine.compile import over_examples, prepare_examples
 from train.errors import InputError
 from train.evaluation import estimates, features, samples
@@ -178,7 +179,7 @@ def condition(options: Options, run: Run) -> list[str]:
     folder, name = run.path / "condition", "_".join(map(str, options.y))
     folder.mkdir(exist_ok=True)
     picture, numbers = folder / f"{name}.png", folder / f"{name}.npz"
-    np.savez_compressed(numbers, x=pool[rows], y=np.array(options.y), rows=rows, log_weights=weights)
+    files.write_arrays(numbers, {"x": pool[rows], "y": np.array(options.y), "rows": rows, "log_weights": weights})
     written = [numbers]
     columns = rows.shape[1] if len(rows) > 1 else _COLUMNS
     if images.save_examples(picture, pool[rows.ravel()], columns):

@@ -22,6 +22,7 @@ from jaxgen import losses
 from jaxgen.recipe import PyTree
 from train import runs
 from train.data import spread
+from train.engine import files
 from train.engine.compile import over_examples, prepare_examples
 from train.engine.validation import prepare_set
 from train.errors import InputError
@@ -161,7 +162,7 @@ def main(arguments: list[str]) -> None:
     lines = [estimates.line(name, each) for name, each in found.items()]
 
     picture, numbers = run.path / "completions.png", run.path / "completions.npz"
-    np.savez_compressed(numbers, kept_rows=rows, measured_rows=measured_rows, **{**drawn, **measured})
+    files.write_arrays(numbers, {"kept_rows": np.array(rows), "measured_rows": measured_rows} | drawn | measured)
     kept = np.where(mask, runs.in_unit_interval(run, drawn["x"]), _GREY)[:, None]
     panels = runs.in_unit_interval(run, np.concatenate([drawn["completions"], drawn["x"][:, None]], axis=1))
     panels = np.concatenate([kept, panels], axis=1)

@@ -18,6 +18,7 @@ from jaxgen import latent
 from train import config as configs
 from train import runs
 from train.data import are_images
+from train.engine import files
 from train.engine.validation import Examples, prepare_set
 from train.errors import InputError
 from train.evaluation.walks import Options, check_options, plan_walk
@@ -72,7 +73,7 @@ def save(run: Run, name: str, arrays: dict, alphas: jax.Array, caption: str) -> 
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
     picture, numbers = folder / f"interpolate_{name}.png", folder / f"interpolate_{name}.npz"
-    np.savez_compressed(numbers, alphas=alphas, **arrays)
+    files.write_arrays(numbers, {"alphas": np.asarray(alphas), **arrays})
     written = [numbers]
     x = arrays["x"]
     if are_images(x.reshape(-1, *x.shape[-3:])):

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import inspect
 import io
+import os
 import re
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -43,9 +43,9 @@ def refuse_links(path: str, flags: int) -> int:
 
 
 def write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """As `write_json`, for arrays in an .npz, as float32."""
+    """As `write_json`, for arrays in an .npz."""
     content = io.BytesIO()
-    np.savez_compressed(content, **{name: array.astype(np.float32) for name, array in arrays.items()})  # type: ignore[arg-type]
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
     write_bytes(path, content.getvalue())
 
 

@@ -51,7 +51,9 @@ def loop(
     while step < plan.last and not stopping:
         num = min(plan.steps_per_call, plan.last - step)
         if num < plan.steps_per_call:
-            checkpoints.save(step, state, key, selection)  # where a longer run will start its next full call
+            checkpoints.save(
+                step, state, key, selection, log.digest
+            )  # where a longer run will start its next full call
         state, metrics = steps.call(key, state, data, step, hooks.rows(step, num), selection.running)
         metrics = jax.tree.map(np.asarray, metrics)
         require_finite(metrics, step, selection.stopped)
@@ -71,7 +73,7 @@ def loop(
             selection.look(step, found, state.model)
         stopping = stopping or bool(selection.stopped.all())
         if step % plan.checkpoint_every == 0 or step == plan.last or stopping:
-            checkpoints.save(step, state, key, selection)
+            checkpoints.save(step, state, key, selection, log.digest)
     return step, state
 
 

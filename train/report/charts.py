@@ -1,6 +1,7 @@
 """Line charts and histograms. Each function writes one PNG and knows nothing of runs or models."""
 
 import functools
+import io
 import pathlib
 from collections.abc import Mapping, Sequence
 from types import ModuleType
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from train.engine.files import write_bytes
 from train.evaluation.estimates import Estimate
 
 if TYPE_CHECKING:
@@ -144,10 +146,12 @@ def class_color(label: int) -> str | tuple:
 
 def close(figure: "Figure", path: pathlib.Path) -> None:
     """Write a figure as its suffix says, and close it."""
-    # Axes of equal scale may extend beyond the figure; a tight box includes all that was drawn.
+    content = io.BytesIO()
     metadata = {"Date": None} if path.suffix == ".svg" else None  # the same figure is the same file
-    figure.savefig(path, dpi=120, bbox_inches="tight", metadata=metadata)
+    # Axes of equal scale may extend beyond the figure; a tight box includes all that was drawn.
+    figure.savefig(content, format=path.suffix[1:], dpi=120, bbox_inches="tight", metadata=metadata)
     pyplot().close(figure)
+    write_bytes(path, content.getvalue())
 
 
 def _limits(values: Array) -> tuple[float, float]:

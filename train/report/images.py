@@ -1,5 +1,6 @@
 """Grids of images in [0, 1]. Each function writes one PNG and knows nothing of runs or models."""
 
+import io
 import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from train.data import are_images
+from train.engine.files import write_bytes
 from train.report import charts, scatter
 
 if TYPE_CHECKING:
@@ -32,9 +34,9 @@ def save_examples(path: pathlib.Path, x: Array, columns: int = 16) -> bool:
         canvas = np.clip(tile(x, columns), 0, 1)
         scale = max(1, round(800 / canvas.shape[1]))
         enlarged = np.repeat(np.repeat(canvas, scale, axis=0), scale, axis=1)
-        charts.pyplot().imsave(
-            path, enlarged.squeeze(-1) if x.shape[-1] == 1 else enlarged, cmap="gray", vmin=0, vmax=1
-        )
+        content, picture = io.BytesIO(), enlarged.squeeze(-1) if x.shape[-1] == 1 else enlarged
+        charts.pyplot().imsave(content, picture, format="png", cmap="gray", vmin=0, vmax=1)
+        write_bytes(path, content.getvalue())
         return True
     if x.ndim == 2 and x.shape[1] == 2:
         scatter.save_scatter(path, x, None, "x")
