@@ -2,13 +2,13 @@
 
 from typing import NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
 from jaxgen import labels, losses, models
+from jaxgen._checks import check
 from jaxgen.adversarial import (
     Player,
     apply_eval,
@@ -92,8 +92,7 @@ def gan(
             return inputs
         if y is None:
             raise ValueError(f"this GAN is conditional on a class: y must be given, integers in 0..{num_classes - 1}")
-        chex.assert_rank(y, 1)
-        chex.assert_type(y, int)
+        check("gan", y=(y, "int [B]"))
         return models.with_class(inputs, y.reshape(len(inputs), -1), num_classes)
 
     def init(key: jax.Array, batch: dict) -> State:
