@@ -38,6 +38,19 @@ def gaussian_nll(mean: jax.Array, log_var: jax.Array, x: jax.Array) -> jax.Array
     return 0.5 * sum_event(math.log(2 * math.pi) + log_var + jnp.square(standardized))
 
 
+def change_of_variables_nll(z: jax.Array, log_det: jax.Array) -> jax.Array:
+    """-log N(z; 0, I) - log |det dz/dx|, the -log p(x) of a normalizing flow, in nats: [B, D], [B] -> [B].
+
+    Dinh et al. 2017 ("Density estimation using Real NVP"), eq. 2 and 3. Raises AssertionError where shapes do not match
+    or a dtype is not floating.
+    """
+    chex.assert_rank([z, log_det], [2, 1])
+    chex.assert_equal_shape_prefix([z, log_det], 1)
+    chex.assert_type([z, log_det], float)
+
+    return 0.5 * sum_event(math.log(2 * math.pi) + jnp.square(flat(z))) - log_det.astype(jnp.float32)
+
+
 def categorical_nll(logits: jax.Array, x: jax.Array) -> jax.Array:
     """-log p(x) under independent categoricals softmax(logits), in nats: [B, ..., K], [B, ...] -> [B].
 
