@@ -21,7 +21,9 @@ class MaskedAutoregressive(nn.Module):
     def setup(self) -> None:
         """Raise ValueError unless the network has a shift and a log-scale for each value."""
         if self.network.parameters != (2,):
-            raise ValueError(f"the network needs parameters (2,), a shift and a log-scale; got {self.network.parameters}")
+            raise ValueError(
+                f"the network needs parameters (2,), a shift and a log-scale; got {self.network.parameters}"
+            )
         self.transform = affine(self.max_log_scale)
 
     def __call__(self, x: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
