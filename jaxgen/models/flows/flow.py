@@ -48,7 +48,7 @@ class Flow(nn.Module):
 
 
 class FactorOut(nn.Module):
-    """Half of a multi-scale flow: some channels become codes, the others pass through `rest`: [B, ..., C] -> [B, D], [B].
+    """Some channels become codes and the others pass through a further flow: [B, ..., C] -> [B, D], [B].
 
     Dinh et al. 2017, section 3.6. The channels that `rest`, a `Flow`, does not take are the first ones.
     """

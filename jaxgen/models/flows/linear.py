@@ -48,15 +48,15 @@ class InvertibleConv(nn.Module):
 
 
 class Reverse(nn.Module):
-    """Values in reverse order, so that the next autoregressive layer sees the last one first: [B, ...] -> [B, ...], [B].
+    """Values in reverse order, for the next autoregressive layer: [B, ...] -> [B, ...], [B].
 
-    Papamakarios et al. 2017, section 4.1.
+    Papamakarios et al. 2017, section 3.1.
     """
 
     def __call__(self, x: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """x -> (z, 0). The condition is not used."""
         del condition
-        return x.reshape(len(x), -1)[:, ::-1].reshape(x.shape), jnp.zeros_like(x, shape=x.shape[:1])
+        return jnp.flip(x.reshape(len(x), -1), axis=1).reshape(x.shape), jnp.zeros_like(x, shape=x.shape[:1])
 
     def inverse(self, z: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """z -> (x, 0)."""

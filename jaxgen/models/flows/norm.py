@@ -40,7 +40,7 @@ class ActNorm(nn.Module):
 class FlowBatchNorm(nn.Module):
     """Batch normalisation with its log-determinant: [B, ..., C] -> [B, ..., C], [B].
 
-    Dinh et al. 2017, section 3.7; Papamakarios et al. 2017, eq. 17 to 19. Where the collection `batch_stats` is mutable,
+    Dinh et al. 2017, section 3.7; Papamakarios et al. 2017, section 4.1. Where the collection `batch_stats` is mutable,
     x is normalised by the statistics of the batch, over all devices of `axis_name`, and the running ones move towards
     them; otherwise, and in the inverse, the running statistics are used. They begin as those of the first batch.
     """
