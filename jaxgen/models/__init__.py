@@ -10,6 +10,33 @@ from jaxgen.models.autoencoder import (
 from jaxgen.models.classifier import (
     Classifier,
 )
+from jaxgen.models.flows.autoregressive import (
+    MaskedAutoregressive,
+)
+from jaxgen.models.flows.coupling import (
+    AffineCoupling,
+    Conditioner,
+    SplineCoupling,
+)
+from jaxgen.models.flows.elementwise import (
+    Elementwise,
+    affine,
+    rational_quadratic,
+)
+from jaxgen.models.flows.flow import (
+    FactorOut,
+    Flatten,
+    Flow,
+    Squeeze,
+)
+from jaxgen.models.flows.linear import (
+    InvertibleConv,
+    Reverse,
+)
+from jaxgen.models.flows.norm import (
+    ActNorm,
+    FlowBatchNorm,
+)
 from jaxgen.models.gan import (
     DCGANDiscriminator,
     DCGANGenerator,
@@ -69,15 +96,23 @@ __all__ = [
     "MADE",
     "MLP",
     "VAE",
+    "ActNorm",
+    "AffineCoupling",
     "Autoencoder",
     "ClassMoments",
     "Classifier",
     "Condition",
+    "Conditioner",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "Decoder",
     "Discriminator",
+    "Elementwise",
     "Encoder",
+    "FactorOut",
+    "Flatten",
+    "Flow",
+    "FlowBatchNorm",
     "GatedMLP",
     "GatedPixelCNN",
     "Gaussian",
@@ -85,10 +120,16 @@ __all__ = [
     "GaussianMoments",
     "Generator",
     "HierarchicalVAE",
+    "InvertibleConv",
+    "MaskedAutoregressive",
     "MaskedConv",
     "Masks",
     "Maxout",
     "PixelCNN",
+    "Reverse",
+    "SplineCoupling",
+    "Squeeze",
+    "affine",
     "class_moments",
     "condition_of",
     "conv",
@@ -98,6 +139,7 @@ __all__ = [
     "gaussian_moments",
     "pack",
     "raster_offsets",
+    "rational_quadratic",
     "to_the_left",
     "total_variance",
     "with_class",
