@@ -15,7 +15,8 @@ from train.engine.record import log
 from train.engine.validation import prepare_set
 from train.evaluation.estimates import UNITS
 from train.evaluation.samples import draw as draw_samples
-from train.report import added, charts, images, scatter
+from train.report import added
+from train.report.drawing import charts, images, scatter
 from train.runs import Run
 
 

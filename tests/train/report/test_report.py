@@ -13,7 +13,8 @@ import pytest
 
 from train import config as configs
 from train.engine.selection import LESS_IS_BETTER
-from train.report import images, published
+from train.report import published
+from train.report.drawing import images
 from train.report.meanings import MEANINGS
 
 
