@@ -112,9 +112,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory, train: Callable[..., int]
 
 @pytest.fixture(autouse=True)
 def unrendered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A blank picture for each figure, but where tests look at figures: rendering is a quarter of a small run."""
-    if request.path.parent.name not in ("report", "commands", "studies") and request.path.stem != "test_configs":
+    """A blank picture for each figure, but where tests look at figures: rendering is a quarter of a small run.
+
+    Nor is the explorer drawn, but in the tests of the report.
+    """
+    folder = request.path.parent.name
+    if folder not in ("report", "commands", "studies") and request.path.stem != "test_configs":
         monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, file, **options: blank(file))
+    if folder != "report":
+        monkeypatch.setattr("train.report.explorer.widget.draw", lambda run: [])
 
 
 def blank(file: pathlib.Path) -> None:

@@ -27,7 +27,8 @@ from train.errors import InputError
 from train.evaluation import estimates, features, samples
 from train.evaluation.estimates import Estimate
 from train.experiment import Count, Seed, Size
-from train.report import html, images, results
+from train.report import html, results
+from train.report.drawing import images
 from train.runs import Run
 
 _BATCH_SIZE = 500

@@ -42,7 +42,8 @@ from train.evaluation.out_of_distribution import (
     score_all,
 )
 from train.experiment import Share, Size
-from train.report import charts, html, results
+from train.report import html, results
+from train.report.drawing import charts
 from train.runs import Run
 
 _BESIDE = ("background", "classifier")  # further runs

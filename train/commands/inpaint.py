@@ -29,7 +29,8 @@ from train.errors import InputError
 from train.evaluation import estimates
 from train.evaluation.estimates import Estimate
 from train.experiment import Seed, Size
-from train.report import html, images, results
+from train.report import html, results
+from train.report.drawing import images
 from train.runs import Run
 
 _BATCH_SIZE = 500

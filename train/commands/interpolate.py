@@ -22,7 +22,8 @@ from train.engine import files
 from train.engine.validation import Examples, prepare_set
 from train.errors import InputError
 from train.evaluation.walks import Options, check_options, plan_walk
-from train.report import html, images, pictures, results
+from train.report import html, pictures, results
+from train.report.drawing import images
 from train.run import train_beside
 from train.runs import Run
 

@@ -14,7 +14,7 @@ from train.engine import files
 from train.errors import InputError
 from train.evaluation import code_density
 from train.experiment import Count, Seed, Size
-from train.report import images
+from train.report.drawing import images
 from train.runs import Run
 
 

@@ -14,6 +14,7 @@ from train.engine.record import provenance
 from train.evaluation import estimates as estimation
 from train.evaluation.estimates import Estimate
 from train.report import added, page, pictures, published
+from train.report.explorer import widget
 from train.report.meanings import MEANINGS
 from train.report.page import Section
 from train.report.rows import Row
@@ -36,6 +37,7 @@ def write(run: Run, estimates: Mapping[str, Estimate]) -> pathlib.Path:
         Section(name, page.figure(drawn.path, drawn.caption, pixels=drawn.pixels))
         for name, drawn in pictures.draw(run).items()
     ]
+    sections += widget.draw(run)
     sections.append(Section("All metrics", _metrics(estimates), folded=True))
     sections.append(_facts("Configuration", {"config": run.record["config"], **run.record["values"]}))
     sections.append(_facts("Data", _data(run)))

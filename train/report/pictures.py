@@ -15,7 +15,8 @@ from train.engine.record import log
 from train.engine.validation import prepare_set
 from train.evaluation.estimates import UNITS
 from train.evaluation.samples import draw as draw_samples
-from train.report import added, charts, images, scatter
+from train.report import added
+from train.report.drawing import charts, images, scatter
 from train.runs import Run
 
 
@@ -35,12 +36,16 @@ def draw(run: Run) -> dict[str, Picture]:
     """Draw every figure that the recipe and the data allow; returns them by name, with those added by commands."""
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
-    key = make_keys(run.experiment.seed).evaluate  # the same examples, with the same noise, as in the evaluation
-    test = prepare_set(key, run.prepare, run.dataset.test).prepared
+    test = prepare_test(run)
     drawn = _curves(run, folder) | _samples(run, folder) | _reconstructions(run, folder, _spread(test, 32))
     few = _spread(test, _MOST_SCATTERED)
     drawn |= _latent_space(run, folder, few) | _plane(run, folder, few)
     return drawn | {name: Picture(run.path / file, caption) for name, (file, caption) in added.read(run).items()}
+
+
+def prepare_test(run: Run) -> dict[str, np.ndarray]:
+    """The prepared test examples, with the same noise as in the evaluation of the first seed."""
+    return prepare_set(make_keys(run.experiment.seed).evaluate, run.prepare, run.dataset.test).prepared
 
 
 def codes(run: Run, examples: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -1,19 +1,22 @@
 """The report: one file, everything escaped, and what a browser makes of it."""
 
-import html
 import html.parser
 import json
 import pathlib
 import re
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
+from browser import Browser
 
 from train import config as configs
+from train import runs
 from train.engine.selection import LESS_IS_BETTER
-from train.report import images, published
+from train.evaluation import code_density
+from train.report import pictures, published
+from train.report.drawing import images
+from train.report.explorer.decodings import ALPHAS, DEVIATIONS, decode
 from train.report.meanings import MEANINGS
 
 
@@ -47,7 +50,7 @@ def test_the_report_is_self_contained_and_escaped(report):
     page = Page(source)
 
     names = [tag for tag, _ in page.tags]
-    assert "script" not in names
+    assert all("src" not in attributes for tag, attributes in page.tags if tag == "script")
     assert "link" not in names
     assert "i" not in names
     assert "<i>&amp;.npz" in page.text  # as the file is called
@@ -66,47 +69,66 @@ def test_the_report_is_self_contained_and_escaped(report):
         assert said in page.text
 
 
-def test_chromium_shows_the_report_on_a_phone_and_on_a_desk(report, tmp_path):
+def open_browser(folder: pathlib.Path) -> Browser:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("chromium is not installed")
-    frames = [
-        f'<iframe style="width: {width}px; height: 900px" srcdoc="{html.escape(report.read_text())}"></iframe>'
-        for width in WIDTHS
-    ]
-    (tmp_path / "frames.html").write_text(f"<!doctype html>{''.join(frames)}{MEASURE}")
-    command = [
-        chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom",
-        "--enable-logging=stderr", (tmp_path / "frames.html").as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run(command, check=True, capture_output=True, timeout=60, text=True)
-
-    found = json.loads(re.search(r"<output>(.*)</output>", done.stdout)[1])
-    for page in found:
-        assert page["needed"] == page["width"]  # nothing lies beside the window
-        assert page["height"] > 900  # it is no error page
-        assert (page["images"], page["broken"]) == (4, 0)
-    assert "CONSOLE" not in done.stderr
+    return Browser(chromium, folder / "profile")
 
 
-WIDTHS = (390, 1280)
-MEASURE = """
-<output></output>
-<script>
-onload = () => {
-  document.querySelector("output").textContent = JSON.stringify([...document.querySelectorAll("iframe")].map(frame => {
-    const page = frame.contentDocument, images = [...page.images];
-    page.querySelectorAll("details").forEach(part => part.open = true);
-    const root = page.documentElement;
-    return {
-      width: root.clientWidth, needed: root.scrollWidth, height: root.scrollHeight,
-      images: images.length, broken: images.filter(image => !image.naturalWidth).length
-    };
-  }));
-};
-</script>
-"""
+@pytest.mark.parametrize("width", [390, 1280])
+def test_chromium_shows_the_report_on_a_phone_and_on_a_desk(report, tmp_path, width):
+    with open_browser(tmp_path) as browser:
+        browser.open(report, width)
+        browser.ask("document.querySelectorAll('details').forEach(part => part.open = true)")
+        root = "document.documentElement"
+        assert browser.ask(f"{root}.scrollWidth") <= browser.ask(f"{root}.clientWidth") <= width
+        assert browser.ask(f"{root}.scrollHeight") > 900  # it is no error page
+        assert browser.ask("[...document.images].every(image => image.naturalWidth > 0)")
+        assert browser.complaints() == []
+
+
+def test_the_explorer_is_slid_clicked_and_typed_into(report, tmp_path):
+    with open_browser(tmp_path) as browser:
+        browser.open(report, 390)
+
+        def seen(pane: str) -> list:
+            tile = f"document.querySelector('[data-pane={pane}] .tile')"
+            said = browser.ask(f"document.querySelector('[data-pane={pane}] output').textContent")
+            assert browser.ask(f"{tile}.ariaLabel") == f"decoded image, {said}"
+            return [said, browser.ask(f"{tile}.style.backgroundPosition")]
+
+        assert seen("classes") == ["from class 2 to 0, alpha = 0", "75% 50%"]
+        browser.press("[name=alpha]", "ArrowRight", 39)
+        assert seen("classes") == ["from class 2 to 0, alpha = 0.1", "70% 50%"]
+        browser.press("[name=source]", "1", 49, "1")  # typing chooses the class of that name
+        assert seen("classes") == ["from class 1 to 0, alpha = 0.1", "70% 0%"]
+        browser.press("[name=source]", "ArrowUp", 38)
+        assert browser.ask("document.querySelector('[data-pane=classes] output').textContent") == "choose two classes"
+        browser.point(".map", 0.99, 0.01)
+        said, place = seen("map")
+        assert said.startswith("principal component 1 = ")
+        assert place == "100% 0%"
+        browser.point("[name=deviation]", 0.99, 0.5, click=True)
+        assert seen("components") == ["principal component 1, 3 standard deviations", "100% 0%"]
+        assert browser.complaints() == []
+
+
+def test_what_the_explorer_shows_is_what_the_model_decodes(report):
+    run = runs.load(str(report.parent), None)
+    found = decode(run)
+    z = pictures.codes(run, pictures.prepare_test(run))
+    y = run.dataset.test["y"]
+    means = [z[y == label].mean(axis=0) for label in found.classes]
+    at = ALPHAS.tolist().index(1.0)
+    np.testing.assert_allclose(
+        found.walks[0][at], code_density.decode(run, run.models[0], means[1][None], None)[0], atol=1e-5
+    )
+    # The components' middle is the mean code, and the map's edges hold all codes.
+    middle = code_density.decode(run, run.models[0], z.mean(axis=0)[None], None)[0]
+    np.testing.assert_allclose(found.components[:, len(DEVIATIONS) // 2], [middle] * 3, atol=1e-5)
+    assert (found.plane.low <= found.plane.points).all()
+    assert (found.plane.points <= found.plane.high).all()
 
 
 def test_the_report_leads_with_five_numbers_and_says_what_each_is(report):

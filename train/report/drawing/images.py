@@ -9,7 +9,7 @@ import numpy as np
 
 from train.data import are_images
 from train.engine.files import write_bytes
-from train.report import charts, scatter
+from train.report.drawing import charts, scatter
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

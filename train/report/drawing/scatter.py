@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from train.report.charts import Array, class_color, close, pyplot
+from train.report.drawing.charts import Array, class_color, close, pyplot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
