@@ -169,12 +169,14 @@ def load(
     step: Literal["best", "last"] | None = None,
     *,
     config: configs.Config | None = None,
+    dataset: Dataset | None = None,
     trust: bool = False,
     ways: str = "--config FILE or --trust",
 ) -> Run:
     """Open a run's selected model or its newest, its data and its recipe; InputError names what is missing.
 
-    Without a `config` it is that of the run; `source.open_config` says what `trust` and `ways` are for.
+    Without a `config` it is that of the run; without a `dataset`, which may be open already, its data is opened.
+    `source.open_config` says what `trust` and `ways` are for.
     """
     run_dir = pathlib.Path(path)
     record = run_directory.read_config(run_dir)
@@ -182,7 +184,7 @@ def load(
     experiment = configs.recorded(config, record["values"])
     trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
     directory = find_data_directory(experiment.data, data_dir) or next(reversed(trained_from), None)
-    dataset = open_experiment_data(experiment, directory)
+    dataset = dataset or open_experiment_data(experiment, directory)
     if dataset.fingerprint != record["data_fingerprint"]:
         raise InputError(
             f"{path}: expected the data that it was trained on; --data {experiment.data} has changed since"

@@ -170,6 +170,7 @@ def test_a_report_holds_no_other_file_than_pictures_of_its_run(run, tmp_path, ca
         (None, Size | None, True), (0, Size | None, False), ([3, 4], tuple[Size, ...], True),
         ([3, 0], tuple[Size, ...], False), ([1, 2], tuple[Count, Count], True), ([1], tuple[Count, Count], False),
         ({"config": "c", "values": {}, "data_fingerprint": "", "steps_per_call": 1}, Record, True),
+        ({"config": "c", "values": {}, "data_fingerprint": "", "steps_per_call": 0}, Record, False),
         ({"config": "c", "values": {}, "data_fingerprint": ""}, Record, False),
         ([{"machinery": {}, "later": [1]}], list[Session], True),
         ([{"machinery": {}, "source": 1}], list[Session], False), ([1], tuple, True), ((1,), tuple, False),
