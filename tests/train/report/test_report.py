@@ -8,6 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
+from train.report import html as html_report
 from train.report import images
 
 
@@ -77,6 +78,15 @@ def test_chromium_shows_the_report(report, tmp_path):
     dark = (page.max(axis=-1) < 0.3).any(axis=1)
     assert page.shape == (1600, 1000, 3)
     assert dark.mean() > 0.2  # text and figures all the way down, not an error page
+
+
+def test_a_report_that_was_cut_short_is_none(report, tmp_path):
+    whole = report.read_bytes()
+    assert html_report.is_whole(report.parent)
+    assert not html_report.is_whole(tmp_path)
+    for length in (0, 1, len(whole) // 2, len(whole) - len("</html>")):
+        (tmp_path / "report.html").write_bytes(whole[:length])
+        assert not html_report.is_whole(tmp_path)
 
 
 def test_tiles_stand_where_they_belong():
