@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint mutants docs clean
+.PHONY: demo test lint mutants chaos docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/python -m train configs/vae_digits.py
@@ -17,6 +17,9 @@ lint: $(VENV)/installed
 
 mutants: $(VENV)/installed
 	$(BIN)/python tests/mutants.py $(NAMES)
+
+chaos: $(VENV)/installed
+	$(BIN)/python -m benchmarks.chaos --trials 20 --seed 1
 
 docs: $(VENV)/installed
 	$(BIN)/python -m pip install -q -e .[docs]

@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Union, get_args, get_origin, get_type_hints
 
 import jax
 import numpy as np
@@ -116,6 +116,8 @@ def fits(value: Any, kind: Any) -> bool:
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return True
+    if origin is NotRequired:
+        return fits(value, arguments[0])
     if origin is Annotated:
         bounds = (bound for bound in kind.__metadata__ if isinstance(bound, Bounds))
         return fits(value, arguments[0]) and all(value is None or bound.accepts(value) for bound in bounds)
@@ -130,7 +132,10 @@ def fits(value: Any, kind: Any) -> bool:
     if origin is dict:
         return isinstance(value, dict) and all(fits(one, arguments[1]) for one in value.values())
     if isinstance(kind, type) and issubclass(kind, dict | tuple) and kind is not dict:  # a TypedDict or a NamedTuple
-        hints, required = get_type_hints(kind), getattr(kind, "__required_keys__", kind.__annotations__.keys())
+        hints, required = (
+            get_type_hints(kind, include_extras=True),
+            getattr(kind, "__required_keys__", kind.__annotations__.keys()),
+        )
         return (
             isinstance(value, dict)
             and required <= value.keys()

@@ -54,14 +54,14 @@ def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *optio
     bound = configs.bind(config, given + (["--data-dir", run.data_dir] if run.data_dir else []))
     job = preflight.validate(config, bound, path)
     if has_ended(path, job.experiment.steps):
-        found = runs.load(str(path), run.data_dir, data=data, config=config)
+        found = runs.load(str(path), run.data_dir, data=data, config=config, dataset=job.dataset)
         if found.trained == newest_step(path):  # unless its last checkpoint is broken
             return found
     with run_directory.RunDirectory(path) as directory:
         directory.claim(job.record, job.defaults)
         if not train(job, path, run.data_dir, time.perf_counter()):
             raise KeyboardInterrupt
-    return runs.load(str(path), run.data_dir, data=data, config=config)
+    return runs.load(str(path), run.data_dir, data=data, config=config, dataset=job.dataset)
 
 
 def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> tuple[int, bool]:

@@ -165,6 +165,7 @@ def open_run(options: Reading) -> Run:
     devices.use_compilation_cache(options.compilation_cache)
     if pathlib.Path(options.run).is_dir() and not os.access(options.run, os.W_OK):
         raise InputError(f"{options.run}: expected a directory that can be written, for what is found out of the run")
+    run_directory.refuse_links_to_directories(options.run, pathlib.Path(options.run))
     config = None if options.config is None else configs.load(options.config)
     found = load(options.run, options.data_dir, options.step, data=options.data, config=config, trust=options.trust)
     for difference in source.differences(found.path, config) if config else ():
@@ -179,22 +180,25 @@ def load(
     *,
     data: str | None = None,
     config: configs.Config | None = None,
+    dataset: Dataset | None = None,
     trust: bool = False,
     ways: str = "--config FILE or --trust",
 ) -> Run:
     """Open a run's selected model or its newest, its data and its recipe; InputError names what is missing.
 
-    `data` says where the run's data is now. Without a `config` it is that of the run; `source.open_config` says what
-    `trust` and `ways` are for.
+    `data` says where the run's data is now; a `dataset` that is open already is not opened again. Without a `config` it
+    is that of the run; `source.open_config` says what `trust` and `ways` are for.
     """
     run_dir = pathlib.Path(path)
     record = run_directory.read_config(run_dir)
     config = config or source.open_config(run_dir, record, trust=trust, ways=ways)
     experiment = configs.recorded(config, record["values"])
     experiment = experiment._replace(data=data or experiment.data)
+    if run_directory.has_damaged_sessions(run_dir):
+        warn(f"{run_dir / 'provenance.json'} cannot be read; where the run comes from is not known")
     trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
     directory = find_data_directory(experiment.data, data_dir) or next(reversed(trained_from), None)
-    dataset = open_experiment_data(experiment, directory)
+    dataset = dataset or open_experiment_data(experiment, directory)
     if dataset.fingerprint != record["data_fingerprint"]:
         raise InputError(
             f"{path}: expected the data that it was trained on; --data {experiment.data} has other content"

@@ -1,6 +1,6 @@
 """Stop, starve and damage runs in every way that happens, start them again, and compare what they end with.
 
-    python -m benchmarks.chaos [--trials 200] [--seed 0] [--out FILE.json]
+    python -m benchmarks.chaos [--trials 200] [--seed 0] [--minutes 30] [--out FILE.json]
 
 Each trial takes one of several families and one kind of harm, with random moments, files and bits. It ends as one of
 "same bits" (of the last checkpoint, the log and the metrics), "warned and right" (the same bits, or what else a warning
@@ -42,9 +42,11 @@ def plan(trials: int, seed: int) -> list[tuple[int, str, str, int]]:
     return chosen
 
 
-def attempt(trial: tuple[int, str, str, int]) -> tuple[str, str, str]:
-    """(harm, family, outcome) of one trial."""
+def attempt(trial: tuple[int, str, str, int]) -> tuple[str, str, str] | None:
+    """(harm, family, outcome) of one trial; None once time is up."""
     number, harm, family, seed = trial
+    if time.monotonic() > _deadline:
+        return None
     path = _bench.folder / f"trial{number}"
     try:
         outcome = HARMS[harm](_bench, family, path, random.Random(f"{seed} {number}"))
@@ -92,20 +94,24 @@ def facts() -> dict:
     }
 
 
-def main(trials: int, seed: int, jobs: int, out: str | None) -> int:
+def main(trials: int, seed: int, minutes: float, jobs: int, out: str | None) -> int:
     """Print a line a trial and the counts; the exit code is 1 where anything else happened."""
-    global _bench
-    result, started = {"trials": trials, "seed": seed, **facts()}, time.perf_counter()
+    global _bench, _deadline
+    found_facts, started = facts(), time.monotonic()
+    _deadline = started + 60 * minutes
     folder = pathlib.Path(tempfile.mkdtemp(prefix="chaos"))
     folder.chmod(0o755)  # for a trial of another user
     _bench, chosen = Bench(folder), plan(trials, seed)
     try:
         with multiprocessing.get_context("fork").Pool(jobs) as pool:
             pool.map(_bench.whole, sorted({family for _, _, family, _ in chosen}), chunksize=1)
-            found = pool.map(attempt, chosen, chunksize=1)
+            found = [trial for trial in pool.map(attempt, chosen, chunksize=1) if trial is not None]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    result |= {"minutes": round((time.perf_counter() - started) / 60, 1), "jobs": jobs, **count(found)}
+    result = {
+        "trials": len(found), "asked": trials, "seed": seed, **found_facts, "jobs": jobs,
+        "minutes": round((time.monotonic() - started) / 60, 1), **count(found),
+    }  # fmt: skip
     print(json.dumps(result["total"]))
     if out:
         pathlib.Path(out).write_text(json.dumps(result, indent=2) + "\n")
@@ -118,6 +124,7 @@ if __name__ == "__main__":
     )
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="no trial is begun later")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="trials at the same time")
     parser.add_argument("--out", help="a JSON file of the counts")
     raise SystemExit(main(**vars(parser.parse_args())))

@@ -163,16 +163,22 @@ def over_examples(
 
     def on_all(key: jax.Array, model: PyTree, examples: Mapping[str, np.ndarray]) -> Any:
         num = len(examples["x"])
-        size = min(batch_size, num)
-        parts = []
+        size, values = min(batch_size, num), None
         for index, first in enumerate(range(0, num, size)):
             rows = np.minimum(np.arange(first, first + size), num - 1)
             batch = {name: array[rows] for name, array in examples.items()}
-            value = on_batch(jax.random.fold_in(key, index), model, batch)
-            parts.append(jax.tree.map(lambda leaf, keep=num - first: np.asarray(leaf)[:keep], value))
-        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+            found = on_batch(jax.random.fold_in(key, index), model, batch)
+            if values is None:  # filled as batches come: joining them at the end would hold all twice
+                values = jax.tree.map(lambda leaf: np.empty((num, *leaf.shape[1:]), leaf.dtype), found)
+            jax.tree.map(functools.partial(_fill, first), values, found)
+        return values
 
     return on_all
+
+
+def _fill(first: int, values: np.ndarray, found: jax.Array) -> None:
+    part = values[first : first + len(found)]
+    part[:] = np.asarray(found)[: len(part)]
 
 
 def prepare_examples(prepare: Preparation, key: jax.Array, examples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Pictures that commands add to the report of a run."""
 
+import pathlib
 from typing import TypedDict
 
 from train.engine import files
@@ -14,9 +15,15 @@ class _Added(TypedDict):
     pictures: dict[str, tuple[str, str]]
 
 
+def place(run: Run, name: str) -> pathlib.Path:
+    """Where the picture of this name belongs, in a folder that is made."""
+    folder = run.path / "figures"
+    folder.mkdir(exist_ok=True)
+    return folder / f"{name}.png"
+
+
 def add(run: Run, name: str, file: str, caption: str) -> None:
     """Add the picture `file` to the report under this name, until the run is trained further."""
-    (run.path / "figures").mkdir(exist_ok=True)
     added = {"step": run.step, "pictures": read(run) | {name: (file, caption)}}
     files.write_json(run.path / "figures" / "added.json", added)
 
@@ -27,12 +34,12 @@ def read(run: Run) -> dict[str, tuple[str, str]]:
         added = files.read_json(run.path / "figures" / "added.json", _Added, "the pictures of commands")
     except InputError:
         return {}
-    whole = run.path.resolve()
+    folder = run.path.resolve() / "figures"
 
     def is_own(file: str) -> bool:
         """Whether it is a picture of this run: the report shall hold no other file of whoever makes it."""
-        path = (whole / file).resolve()
-        return path.is_relative_to(whole) and path.suffix == ".png" and path.is_file()
+        path = (run.path / file).resolve()
+        return path.is_relative_to(folder) and path.suffix == ".png" and path.is_file()
 
     pictures = added["pictures"] if added["step"] == run.step else {}
     return {name: (file, caption) for name, (file, caption) in pictures.items() if is_own(file)}

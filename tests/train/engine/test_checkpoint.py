@@ -15,7 +15,7 @@ from run_files import bits_of
 from jaxgen.recipe import State
 from train.__main__ import main
 from train.engine import files
-from train.engine.checkpoint import Checkpoints, read_model
+from train.engine.checkpoint import Checkpoints, read_model, stored
 from train.engine.checkpoint.stored import BrokenError
 from train.engine.selection import Selection
 from train.errors import RunFailedError
@@ -168,9 +168,21 @@ def test_a_first_checkpoint_that_cannot_be_read_back_ends_the_run(tmp_path, monk
     def lose(*_, **__):
         raise BrokenError("nothing is there")
 
-    monkeypatch.setattr("train.engine.checkpoint.stored.read", lose)
+    monkeypatch.setattr("train.engine.checkpoint.stored._restore", lose)
     with Checkpoints(tmp_path) as checkpoints, pytest.raises(RunFailedError, match="cannot be read back"):
         checkpoints.save(10, large_state(1.0), jax.random.key(0), Selection(None, None, 1))
+
+
+def test_a_first_checkpoint_is_read_back_beside_the_device(tmp_path, monkeypatch):
+    """The device holds the state once, and need not have room for it twice."""
+    seen = []
+    monkeypatch.setattr(stored, "_compare_digests", lambda meta, parts: seen.append(parts))
+    with Checkpoints(tmp_path) as checkpoints:
+        for step in (10, 20):
+            checkpoints.save(step, large_state(step), jax.random.key(0), Selection(None, None, 1))
+    (parts,) = seen
+    assert {type(leaf) for leaf in jax.tree.leaves((parts["model"], parts["train"]["state"]))} == {np.ndarray}
+    chex.assert_trees_all_equal(parts["model"], large_state(10).model)
 
 
 def test_a_checkpoint_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):

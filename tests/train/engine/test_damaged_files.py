@@ -79,7 +79,7 @@ def test_texts_that_are_no_such_file(run, text, capsys):
             SAMPLE,
             "is no run: expected a directory that `python -m train` made, with a readable config.json",
         ),
-        ("provenance.json", SAMPLE, "" if text == "[]" else "provenance.json cannot be read; it is kept as"),
+        ("provenance.json", SAMPLE, "" if text == "[]" else "provenance.json cannot be read; where the run comes from"),
         ("evaluation.json", tabulate(run), "evaluation.json cannot be read; expected the output of"),
     ]:
         before = (run / name).read_bytes()
@@ -153,7 +153,17 @@ def test_a_report_holds_no_other_file_than_pictures_of_its_run(run, tmp_path, ca
     Image.new("RGB", (1, 1)).save(secret)
     (run / "figures" / "link.png").symlink_to(secret)
     (run / "figures" / "text.txt").write_text("text")
-    files = [str(secret), "../secret.png", "figures/link.png", "figures/text.txt", "figures/absent.png", "config.json"]
+    shutil.copyfile(secret, run / "source" / "beside.png")
+    files = [
+        str(secret),
+        "../secret.png",
+        "source/beside.png",
+        "figures/../source/beside.png",
+        "figures/link.png",
+        "figures/text.txt",
+        "figures/absent.png",
+        "config.json",
+    ]
     pictures = {f"Number {number}": [file, "Not yours."] for number, file in enumerate(files)}
     mine = {"Mine": ["figures/mine.png", "Drawn by hand."]}
     (run / "figures" / "added.json").write_text(json.dumps({"step": 100, "pictures": pictures | mine}))
@@ -161,6 +171,27 @@ def test_a_report_holds_no_other_file_than_pictures_of_its_run(run, tmp_path, ca
     page = (run / "report.html").read_text()
     assert "Drawn by hand." in page
     assert "Not yours." not in page
+
+
+def test_a_link_to_another_directory_is_not_followed_by_a_reader(run, tmp_path, capsys):
+    shutil.move(run / "figures", tmp_path / "elsewhere")
+    (run / "figures").symlink_to(tmp_path / "elsewhere")
+    before = {file: file.read_bytes() for file in (tmp_path / "elsewhere").iterdir()}
+    assert "expected a directory without links to others in it" in attempt(run, capsys, "evaluate", "--features=none")
+    assert {file: file.read_bytes() for file in (tmp_path / "elsewhere").iterdir()} == before
+
+
+def test_a_changed_line_of_the_log_is_said(run, capsys):
+    """The metrics of a step that no other line contradicts."""
+    path = run / "metrics.jsonl"
+    arguments = ("naive_bayes_blobs", "--devices=1", "--features=none", "--run-dir", str(run))
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0].replace("1", "2").replace('"step": 2', '"step": 1'), *lines[1:]]))
+    assert call(*arguments, "--steps=200") == 0
+    said = "is not what was written up to step 100: a line was changed, added or removed"
+    assert capsys.readouterr().err == f"warning: {path} {said}\n"
+    assert call(*arguments, "--steps=300") == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -171,6 +202,7 @@ def test_a_report_holds_no_other_file_than_pictures_of_its_run(run, tmp_path, ca
         (None, Size | None, True), (0, Size | None, False), ([3, 4], tuple[Size, ...], True),
         ([3, 0], tuple[Size, ...], False), ([1, 2], tuple[Count, Count], True), ([1], tuple[Count, Count], False),
         ({"config": "c", "values": {}, "data_fingerprint": "", "steps_per_call": 1}, Record, True),
+        ({"config": "c", "values": {}, "data_fingerprint": "", "steps_per_call": 0}, Record, False),
         ({"config": "c", "values": {}, "data_fingerprint": ""}, Record, False),
         ([{"machinery": {}, "later": [1]}], list[Session], True),
         ([{"machinery": {}, "source": 1}], list[Session], False), ([1], tuple, True), ((1,), tuple, False),

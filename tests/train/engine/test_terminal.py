@@ -62,6 +62,21 @@ def test_a_request_during_the_last_call_is_not_swallowed(train, tmp_path, monkey
     assert not (tmp_path / "run" / "evaluation.json").exists()
 
 
+def test_a_start_that_is_killed_before_its_first_call_leaves_a_trace(train, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("train.run.loop", killed)
+        assert train(tmp_path / "run", "--steps", "10") == 130
+    (session,) = run_directory.read_sessions(tmp_path / "run")
+    assert session["started"]
+    assert "seconds" not in session
+    assert train(tmp_path / "run", "--steps", "10") == 0
+    assert ["seconds" in each for each in run_directory.read_sessions(tmp_path / "run")] == [False, True]
+    assert "session 2 of 2" in (tmp_path / "run" / "report.html").read_text()
+
+
 def test_a_closed_pipe_ends_no_run(tmp_path):
     program = f"""
 import sys

@@ -14,6 +14,7 @@ from train import config as configs
 from train import runs
 from train.engine.selection import LESS_IS_BETTER
 from train.evaluation import code_density
+from train.report import html as html_report
 from train.report import pictures, published
 from train.report.drawing import images
 from train.report.explorer.decodings import ALPHAS, DEVIATIONS, decode
@@ -162,6 +163,15 @@ def test_a_run_is_held_against_the_rows_whose_protocol_it_follows():
     assert found["importance_weighted_nll"][1].endswith("epochs")
     assert published.expected({**record, "values": {**bound.values, "learning_rate": 0.3}}) == {}
     assert published.expected({**record, "config": "elsewhere/vampprior_vae_mnist_static.py"}) == {}
+
+
+def test_a_report_that_was_cut_short_is_none(report, tmp_path):
+    whole = report.read_bytes()
+    assert html_report.is_whole(report.parent)
+    assert not html_report.is_whole(tmp_path)
+    for length in (0, 1, len(whole) // 2, len(whole) - len("</html>")):
+        (tmp_path / "report.html").write_bytes(whole[:length])
+        assert not html_report.is_whole(tmp_path)
 
 
 def test_tiles_stand_where_they_belong():

@@ -99,7 +99,7 @@ class Checkpoints:
         stored.write(self._manager, step, _described(state), facts, model=state.model, train=train)
         if not self._was_read:  # the first: what cannot be read here never can
             try:
-                self._read(step, state, key)
+                stored.check(self._manager, step, model=state.model, train=train)
             except BrokenError as error:
                 raise RunFailedError(f"checkpoint {step} cannot be read back from {self._path}: {error}") from error
             self._was_read = True

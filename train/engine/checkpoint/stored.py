@@ -123,15 +123,30 @@ def read(
                     f"is of another model or optimizer: {part}{name} is {there.get(name)} there, {here.get(name)} here"
                 )
     parts = _restore(at, step, **{name: ocp.args.StandardRestore(_abstract(tree)) for name, tree in like.items()})
-    written = meta.get("digests") or {}  # none in a checkpoint from before there were any
+    _compare_digests(meta, parts)
     for name, tree in parts.items():
-        found = digests(tree) if name in written else {}
-        for path, digest in found.items():
-            if written[name].get(path) != digest:
-                raise BrokenError(f"{name}{path} is not what was written")
         if (bad := not_finite(tree)) is not None:
             raise BrokenError(f"{name}{bad} is not finite")
     return meta, parts
+
+
+def check(at: ocp.CheckpointManager, step: int, **like: PyTree) -> None:
+    """BrokenError unless a checkpoint can be read and is what was written; its arrays are read into host memory."""
+    on_host = {name: ocp.args.StandardRestore(jax.tree.map(_host_array, tree)) for name, tree in like.items()}
+    _compare_digests(read_meta(at, step), _restore(at, step, **on_host))
+
+
+def _host_array(leaf: Any) -> Any:
+    is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.empty(leaf.shape, leaf.dtype) if isinstance(leaf, jax.Array) and not is_key else leaf
+
+
+def _compare_digests(meta: Mapping[str, Any], parts: Mapping[str, PyTree]) -> None:
+    written = meta.get("digests") or {}  # none in a checkpoint from before there were any
+    for name, tree in parts.items():
+        for path, digest in digests(tree).items() if name in written else ():
+            if written[name].get(path) != digest:
+                raise BrokenError(f"{name}{path} is not what was written")
 
 
 def describe(tree: PyTree) -> dict[str, str]:
