@@ -179,6 +179,7 @@ def load(
     step: Literal["best", "last"] | None = None,
     *,
     data: str | None = None,
+    beside: Dataset | None = None,
     config: configs.Config | None = None,
     dataset: Dataset | None = None,
     trust: bool = False,
@@ -186,13 +187,16 @@ def load(
 ) -> Run:
     """Open a run's selected model or its newest, its data and its recipe; InputError names what is missing.
 
-    `data` says where the run's data is now; a `dataset` that is open already is not opened again. Without a `config` it
-    is that of the run; `source.open_config` says what `trust` and `ways` are for.
+    `data` says where the run's data is now; so does the data of a run `beside` it, if its content is the same. A
+    `dataset` that is open already is not opened again. Without a `config` it is that of the run; `source.open_config`
+    says what `trust` and `ways` are for.
     """
     run_dir = pathlib.Path(path)
     record = run_directory.read_config(run_dir)
     config = config or source.open_config(run_dir, record, trust=trust, ways=ways)
     experiment = configs.recorded(config, record["values"])
+    if beside is not None and beside.fingerprint == record["data_fingerprint"]:
+        data = beside.source
     experiment = experiment._replace(data=data or experiment.data)
     if run_directory.has_damaged_sessions(run_dir):
         warn(f"{run_dir / 'provenance.json'} cannot be read; where the run comes from is not known")
@@ -251,9 +255,7 @@ def load_beside(
     Where it was trained on the content of `dataset`, that is its data, wherever it was read from in training.
     """
     try:
-        fingerprint = run_directory.read_config(pathlib.Path(path))["data_fingerprint"]
-        data = dataset.source if dataset is not None and dataset.fingerprint == fingerprint else None
-        found = load(path, data_dir, data=data, trust=trust, ways="--trust")
+        found = load(path, data_dir, beside=dataset, trust=trust, ways="--trust")
     except InputError as error:
         raise InputError(f"{option}: {error}") from error
     of = found.dataset.spec.shape

@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import shutil
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from train import runs
 from train.__main__ import main
 from train.commands import sample
 from train.engine.compile import over_examples, prepare_examples
+from train.engine.record import provenance
 from train.engine.validation import prepare_set
 from train.evaluation import estimates, intervals
 from train.evaluation.evaluators.likelihood import to_discrete
@@ -132,6 +134,20 @@ def test_evaluate_prints_a_line_a_metric_and_writes_them(run, capsys):
     nll = metrics["importance_weighted_nll"]["value"]
     assert metrics["bits_per_dim"]["value"] == pytest.approx(nll / 16 / np.log(2), rel=1e-5)
     assert "data_dir" not in written["provenance"]
+
+
+def test_an_evaluation_says_which_code_evaluated_apart_from_which_trained(run, monkeypatch, capsys):
+    monkeypatch.setattr(provenance, "_commit", lambda: "another commit")
+    monkeypatch.setattr(sys, "argv", ["train", "evaluate", "RUN"])
+    main(["evaluate", str(run), "--num-samples", "2", "--features", "none"])
+    capsys.readouterr()
+    found = json.loads((run / "evaluation.json").read_text())
+    (session,) = json.loads((run / "provenance.json").read_text())
+    assert found["provenance"] == provenance.shown(session)
+    assert found["evaluated_by"]["commit"] == "another commit" != session["commit"]
+    assert found["evaluated_by"]["command"] == "python -m train evaluate RUN"
+    assert {"started", "changes"} <= found["evaluated_by"].keys()
+    assert found["evaluated_by"]["machinery"]["cpu"] == session["machinery"]["cpu"]
 
 
 def test_validation_data_is_measured_beside_the_test_data(run, capsys):

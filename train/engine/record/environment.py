@@ -30,7 +30,7 @@ def distributions() -> list[str]:
         name = distribution.metadata["Name"]
         if name:  # a broken installation has none
             found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), distribution.version)
-    return [f"{name}=={version}" for name, version in sorted(found.items())]
+    return sorted(f"{name}=={version}" for name, version in found.items())
 
 
 def cpu_model() -> str:
