@@ -12,8 +12,8 @@ import optax
 from jaxgen import labels
 from jaxgen.likelihood import Likelihood, bernoulli
 from jaxgen.metrics import bayes_posterior
-from jaxgen.models import MADE, GatedPixelCNN, Masks, PixelCNN
-from jaxgen.optimize import Losses, largest_divisor, minimize, minimize_in_parts
+from jaxgen.models import MADE, AutoregressiveNetwork, Masks
+from jaxgen.optimize import Losses, check_optimizers, largest_divisor, minimize, minimize_in_parts
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import raster_scan
 
@@ -40,7 +40,7 @@ class Train(NamedTuple):
 
 
 def autoregressive(
-    network: PixelCNN | GatedPixelCNN | MADE,
+    network: AutoregressiveNetwork,
     optimizer: optax.GradientTransformation,
     *,
     likelihood: Likelihood = bernoulli,
@@ -51,6 +51,7 @@ def autoregressive(
     `likelihood`, of each value, must have the parameters of the network. On a CPU gradients are accumulated over
     microbatches of `part_size` examples, whose activations fit into the cache; the result is the same.
     """
+    check_optimizers(optimizer=optimizer)
     order = getattr(network, "order", None)
 
     def nll(params: PyTree, x: jax.Array, y: jax.Array | None, rngs: dict | None = None) -> jax.Array:
@@ -156,6 +157,7 @@ def made(
     the cycle, by default the cycle itself: log p(x) is the log of the mean of p(x) over masks. There is no `complete`,
     since masks with several orders share no first value.
     """
+    check_optimizers(optimizer=optimizer)
 
     def nll(params: PyTree, x: jax.Array, y: jax.Array | None, masks: Masks) -> jax.Array:
         return likelihood.nll(network.apply(params, x, y, masks), x)
@@ -204,7 +206,7 @@ def made(
     return _family(network, likelihood, init, step, ensemble_nll, draw)
 
 
-def _init(key: jax.Array, network: PixelCNN | GatedPixelCNN | MADE, batch: dict, *masks: Masks) -> Model:
+def _init(key: jax.Array, network: AutoregressiveNetwork, batch: dict, *masks: Masks) -> Model:
     y = batch.get("y")
     params = network.init(key, batch["x"], y, *masks)
     counted = network.condition_dim is not None and y is not None and y.ndim == 1
@@ -220,7 +222,7 @@ def _select_mask(masks: Masks, index: int | jax.Array) -> Masks:
 
 
 def _family(
-    network: PixelCNN | GatedPixelCNN | MADE,
+    network: AutoregressiveNetwork,
     likelihood: Likelihood,
     init: Callable[..., State],
     step: Callable[..., tuple[State, dict]],

@@ -1,5 +1,6 @@
 """Configs: found, executed and bound to a command line."""
 
+from train.config.command_line import parse
 from train.config.options import (
     Bound,
     Config,
@@ -10,7 +11,6 @@ from train.config.options import (
     default_run_dir,
     load,
     load_file,
-    parse,
     recorded,
 )
 from train.config.source import ROOT

@@ -1,14 +1,13 @@
 """Config files: finding one, binding a command line to its signature, building its experiment."""
 
-import contextlib
 import dataclasses
 import difflib
 import functools
 import inspect
-import io
 import os
 import pathlib
 import re
+import shlex
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated
@@ -17,6 +16,7 @@ import tyro
 
 from jaxgen.preprocess import Preparation
 from train.config import source
+from train.config.command_line import parse
 from train.config.source import ROOT
 from train.errors import InputError
 from train.experiment import ADDED, IDENTITY, Bounds, Experiment, Size, fits
@@ -99,13 +99,15 @@ class Config(typing.NamedTuple):
 def load(path: str) -> Config:
     """The config of this name, or in this file, which is looked for in the working directory and in the checkout."""
     named = f"configs/{path}.py" if re.fullmatch(r"\w+", path) else path
-    file = next((base / named for base in (pathlib.Path.cwd(), ROOT) if (base / named).is_file()), None)
+    # os.path, unlike pathlib, finds no file where a name is too long for one.
+    file = next((base / named for base in (pathlib.Path.cwd(), ROOT) if os.path.isfile(base / named)), None)
     if file is None or file.suffix != ".py":
         there = sorted(file.stem for file in (ROOT / "configs").glob("*.py"))
         near = ", ".join(
-            f"configs/{name}.py" for name in difflib.get_close_matches(pathlib.Path(path).stem, there) or there
+            f"configs/{name}.py" for name in difflib.get_close_matches(pathlib.Path(path).stem[:100], there) or there
         )
-        raise InputError(f"no such config: {path}; expected a Python file such as {near}")
+        shown = path if len(path) <= 100 else f"{path[:100]}..."
+        raise InputError(f"no such config: {shown}; expected a Python file such as {near}")
     return load_file(file.resolve(), path)
 
 
@@ -146,7 +148,8 @@ def bind(config: Config, arguments: Sequence[str]) -> Bound:
     options = _options(config)
     about = inspect.getdoc(config.function) if inspect.isfunction(config.function) else None
     described = "\n\n".join(filter(None, (config.description, about)))
-    bound = parse(options, arguments, prog=f"python -m train {config.recorded_path()}", description=described)
+    prog = f"python -m train {shlex.quote(config.recorded_path())}"
+    bound = parse(options, arguments, prog=prog, description=described)
     check_bounds(vars(bound), typing.get_type_hints(options, include_extras=True))
     run_options = {field.name for field in dataclasses.fields(RunOptions)}
     given = {name: value for name, value in vars(bound).items() if name not in run_options}
@@ -173,22 +176,6 @@ def _options(config: Config) -> type:
         if name not in config.parameters
     ]
     return dataclasses.make_dataclass(config.name, own + others, bases=(RunOptions,), kw_only=True)
-
-
-def parse(options: Callable, arguments: Sequence[str], **described: str | None) -> typing.Any:
-    """`tyro.cli` whose complaint is one line."""
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            return tyro.cli(options, args=list(arguments), **described)  # type: ignore[call-overload]
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-    _, _, boxed = complaint.getvalue().partition("\n")  # the first line is the box's title
-    said = re.sub(r"[│╭╮╰╯─|+]+|-{3,}", " ", boxed).replace("Perhaps you meant:", "; perhaps you meant")
-    said = re.sub(r"For full helptext,? (run|see)", "; see", said)
-    said = re.sub(r"Argument helptext:", "; expected", said)
-    raise InputError(re.sub(r"\s+", " ", said).replace(" ;", ";").strip())
 
 
 def check_bounds(values: Mapping[str, typing.Any], hints: Mapping[str, typing.Any]) -> None:
