@@ -1,7 +1,7 @@
 """What the recipes ask of a network: any Flax Linen module with these methods will do, such as one of your own.
 
-`from_nnx` makes one of an NNX module. Recipes differentiate all variables that `init` creates; only the players of a game may have other collections than
-"params", such as batch statistics.
+`from_nnx` makes one of an NNX module. Recipes differentiate all variables that `init` creates; only the players of a
+game may have other collections than "params", such as batch statistics.
 """
 
 from collections.abc import Callable
