@@ -11,7 +11,8 @@ _KINDS = {"float": (jnp.floating, "floating"), "int": (jnp.integer, "integers"),
 def check(function: str, **arguments: tuple[Any, str]) -> None:
     """Raise AssertionError unless each argument (value, expected) is an array such as "float [B, ..., K]".
 
-    A name stands for one size, at least 1, in all arguments of the call, and "..." for any axes, the same in all.
+    A name stands for one size, at least 1, in all arguments of the call, "..." for any axes, the same in all, and a
+    number for itself.
     """
     bound: dict[str, tuple[tuple[int, ...], str]] = {}  # a name's size, and the argument that set it
     for name, (value, expected) in arguments.items():
@@ -22,7 +23,7 @@ def check(function: str, **arguments: tuple[Any, str]) -> None:
         if not jnp.issubdtype(jnp.result_type(value), dtype):
             raise AssertionError(f"{function}: {name} must be {kind}, {got}")
         sizes = _match(shape, jnp.shape(value))
-        if sizes is None:
+        if sizes is None or any(axis.isdigit() and size != (int(axis),) for axis, size in sizes.items()):
             raise AssertionError(f"{function}: {name} must be {shape}, {got}")
         for axis, size in sizes.items():
             if 0 in size:

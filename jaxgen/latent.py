@@ -17,9 +17,11 @@ def class_centroids(z: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
     """The mean code of each class: [N, Z], integers [N] in 0..K-1 -> [K, Z].
 
     A class without examples has a row of NaN; labels outside the range are ignored. Raises AssertionError where ranks
-    or lengths do not match.
+    or lengths do not match, ValueError unless `num_classes` is positive.
     """
     check("class_centroids", z=(z, "float [N, Z]"), y=(y, "int [N]"))
+    if num_classes < 1:
+        raise ValueError(f"num_classes must be positive, got {num_classes}")
 
     totals = jax.ops.segment_sum(z.astype(jnp.float32), y, num_classes)
     counts = jax.ops.segment_sum(jnp.ones(len(y), jnp.float32), y, num_classes)

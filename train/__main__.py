@@ -40,7 +40,7 @@ def usage() -> str:
 
 def is_command(name: str) -> bool:
     """Whether a name is that of a command, and not of a config."""
-    return name != "train" and name.isidentifier() and (_COMMANDS / f"{name}.py").is_file()
+    return name != "train" and not name.startswith("_") and name in {file.stem for file in _COMMANDS.glob("*.py")}
 
 
 def main(arguments: list[str]) -> None:
@@ -81,4 +81,13 @@ if __name__ == "__main__":
         warnings.simplefilter("ignore")
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as under nohup
         signal.signal(signal.SIGINT, leave)
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] in ("configs", "jaxgen", "train"):
+            raise
+        print(
+            f"error: the package {missing.name} is not installed; expected: pip install -e {_ROOT}[train]",
+            file=sys.stderr,
+        )
+        raise SystemExit(2) from None

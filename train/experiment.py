@@ -31,6 +31,11 @@ class DataSpec(NamedTuple):
         if not self.unit_interval:
             raise ValueError(f"{what} needs data in [0, 1]")
 
+    def require_images(self, what: str) -> None:
+        """ValueError unless the examples are images, which `what` needs."""
+        if len(self.shape) != 3:
+            raise ValueError(f"{what} needs images of shape [H, W, C], got examples of shape {self.shape}")
+
 
 class Bounds(NamedTuple):
     """What a hyper-parameter may be."""

@@ -175,7 +175,7 @@ def open_run(options: Reading) -> Run:
 
 def load(
     path: str,
-    data_dir: str | None,
+    data_dir: str | None = None,
     step: Literal["best", "last"] | None = None,
     *,
     data: str | None = None,
@@ -186,6 +186,9 @@ def load(
     ways: str = "--config FILE or --trust",
 ) -> Run:
     """Open a run's selected model or its newest, its data and its recipe; InputError names what is missing.
+
+    Programs of one's own use this too: `run = load("runs/x")`, then `run.recipe`, `run.models` (one for each seed),
+    `run.dataset`, `run.prepare` and `run.experiment`.
 
     `data` says where the run's data is now; so does the data of a run `beside` it, if its content is the same. A
     `dataset` that is open already is not opened again. Without a `config` it is that of the run; `source.open_config`

@@ -93,9 +93,9 @@ def mmd_biased(
     """
     sums = _sums("mmd_biased", x, y, kernel, pair_kernel, block_size, least=1)
     n, m = len(x), len(y)
-    if pair_kernel is None:
+    if kernel is not None:
         x_itself = y_itself = evaluate_kernel(jnp.float32(0), kernel)
-    else:
+    elif pair_kernel is not None:
         x_itself, y_itself = (jnp.mean(jax.vmap(pair_kernel)(*[z.astype(jnp.float32)] * 2)) for z in (x, y))
     return (sums.xx / n + x_itself) / n + (sums.yy / m + y_itself) / m - 2 * (sums.xy / n / m)
 
@@ -126,7 +126,8 @@ def _sums(
         raise ValueError(f"block_size must be positive, got {block_size}")
 
     def gram(rows: jax.Array, columns: jax.Array) -> jax.Array:
-        if pair_kernel is not None:
+        if kernel is None:
+            assert pair_kernel is not None
             return evaluate_pair_kernel(rows, columns, pair_kernel)
         # Centred first: far from the origin, squares minus an inner product cancel. Neither distances nor their
         # gradients depend on the origin.

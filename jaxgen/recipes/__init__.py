@@ -32,6 +32,9 @@ from jaxgen.recipes.naive_bayes import (
     bernoulli_naive_bayes,
     gaussian_naive_bayes,
 )
+from jaxgen.recipes.schedule_free import (
+    with_evaluation_parameters,
+)
 from jaxgen.recipes.vae import (
     iwae,
     vae,
@@ -60,4 +63,5 @@ __all__ = [
     "wae_gan",
     "wae_mmd",
     "with_ema",
+    "with_evaluation_parameters",
 ]

@@ -373,6 +373,58 @@ def test_the_negative_elbo_is_reconstruction_and_kl(recipe, model, batch):
     np.testing.assert_allclose(values["negative_elbo"], values["reconstruction"] + values["kl"], rtol=1e-5)
 
 
+def asking(*names: str) -> optax.GradientTransformation:
+    """SGD that needs these extra arguments, and calls `value_fn` if it is one."""
+
+    def update(gradients, state, params=None, **extra):
+        assert {*names} <= {*extra}
+        assert extra["value"].shape == ()
+        chex.assert_trees_all_equal_shapes(extra["grad"], params)
+        if "value_fn" in names:
+            chex.assert_trees_all_equal_shapes_and_dtypes(jax.grad(extra["value_fn"])(params), params)
+        return jax.tree.map(lambda gradient: -0.1 * gradient, gradients), state
+
+    return optax.GradientTransformationExtraArgs(lambda params: (), update)
+
+
+ONE_LOSS = {
+    "vae": lambda rule: recipes.vae(network(), rule),
+    "iwae": lambda rule: recipes.iwae(network(), rule, num_samples=2),
+    "hierarchical_vae": lambda rule: recipes.hierarchical_vae(hierarchy(), rule),
+    "hierarchical_iwae": lambda rule: recipes.hierarchical_iwae(hierarchy(), rule, num_samples=2),
+    "autoencoder": lambda rule: recipes.autoencoder(autoencoder(), rule),
+    "rae": lambda rule: recipes.rae(autoencoder(), rule, code_weight=0.1),
+    "wae_mmd": lambda rule: recipes.wae_mmd(autoencoder(), rule),
+    "multinomial": lambda rule: recipes.multinomial_classifier(models.Classifier(NUM_CLASSES), rule),
+    "one_vs_rest": lambda rule: recipes.one_vs_rest_classifier(models.Classifier(NUM_CLASSES), rule),
+    "autoregressive": lambda rule: recipes.autoregressive(models.PixelCNN(SHAPE, 3, 1, 4), rule, part_size=2),
+    "made": lambda rule: recipes.made(models.MADE(SHAPE, (8,), 2), rule),
+}
+GAMES = {
+    "gan": lambda rule: recipes.gan(GENERATOR, models.Discriminator((6,)), rule, rule, latent_dim=3),
+    "wae_gan": lambda rule: recipes.wae_gan(network(), models.Discriminator((6,)), rule, rule),
+}
+
+
+@pytest.mark.parametrize("name", ONE_LOSS)
+def test_value_gradient_and_value_fn_reach_the_optimizer(name, batch):
+    recipe = ONE_LOSS[name](asking("value", "grad", "value_fn"))
+    state = jax.eval_shape(recipe.init, jax.random.key(0), batch)
+    jax.eval_shape(recipe.step, jax.random.key(1), state, batch)
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_value_and_gradient_reach_the_optimizers_of_a_game_and_a_line_search_is_refused(name, batch):
+    recipe = GAMES[name](asking("value", "grad"))
+    state = jax.eval_shape(recipe.init, jax.random.key(0), batch)
+    jax.eval_shape(recipe.step, jax.random.key(1), state, batch)
+    for rule in (asking("value_fn"), optax.lbfgs()):
+        recipe = GAMES[name](rule)
+        state = jax.eval_shape(recipe.init, jax.random.key(0), batch)
+        with pytest.raises(ValueError, match=r"^an optimizer in a game cannot search along a line[^\n]*$"):
+            jax.eval_shape(recipe.step, jax.random.key(1), state, batch)
+
+
 @having("sample")
 def test_samples_have_the_shape_of_data_and_depend_on_key_and_condition(recipe, model):
     def sample(seed, label):

@@ -51,13 +51,15 @@ class Config(typing.NamedTuple):
 def load(path: str) -> Config:
     """The config of this name, or in this file, which is looked for in the working directory and in the checkout."""
     named = f"configs/{path}.py" if re.fullmatch(r"\w+", path) else path
-    file = next((base / named for base in (pathlib.Path.cwd(), ROOT) if (base / named).is_file()), None)
+    # os.path, unlike pathlib, finds no file where a name is too long for one.
+    file = next((base / named for base in (pathlib.Path.cwd(), ROOT) if os.path.isfile(base / named)), None)
     if file is None or file.suffix != ".py":
         there = sorted(file.stem for file in (ROOT / "configs").glob("*.py"))
         near = ", ".join(
-            f"configs/{name}.py" for name in difflib.get_close_matches(pathlib.Path(path).stem, there) or there
+            f"configs/{name}.py" for name in difflib.get_close_matches(pathlib.Path(path).stem[:100], there) or there
         )
-        raise InputError(f"no such config: {path}; expected a Python file such as {near}")
+        shown = path if len(path) <= 100 else f"{path[:100]}..."
+        raise InputError(f"no such config: {shown}; expected a Python file such as {near}")
     return load_file(file.resolve(), path)
 
 

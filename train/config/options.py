@@ -1,18 +1,17 @@
 """The options of a config: binding a command line to its signature, building its experiment."""
 
-import contextlib
 import dataclasses
 import inspect
-import io
 import os
-import re
+import shlex
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated
 
 import tyro
 
 from jaxgen.preprocess import Preparation
+from train.config.command_line import parse
 from train.config.every_run import FIELDS, RunOptions
 from train.config.find import Config
 from train.errors import InputError, one_line
@@ -33,7 +32,8 @@ def bind(config: Config, arguments: Sequence[str]) -> Bound:
     options = _options(config)
     about = inspect.getdoc(config.function) if inspect.isfunction(config.function) else None
     described = "\n\n".join(filter(None, (config.description, about)))
-    bound = parse(options, arguments, prog=f"python -m train {config.recorded_path()}", description=described)
+    prog = f"python -m train {shlex.quote(config.recorded_path())}"
+    bound = parse(options, arguments, prog=prog, description=described)
     check_bounds(vars(bound), typing.get_type_hints(options, include_extras=True))
     run_options = {field.name for field in dataclasses.fields(RunOptions)}
     given = {name: value for name, value in vars(bound).items() if name not in run_options}
@@ -67,22 +67,6 @@ def _options(config: Config) -> type:
         if name not in config.parameters
     ]
     return dataclasses.make_dataclass(config.name, own + others, bases=(RunOptions,), kw_only=True)
-
-
-def parse(options: Callable, arguments: Sequence[str], **described: str | None) -> typing.Any:
-    """`tyro.cli` whose complaint is one line."""
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            return tyro.cli(options, args=list(arguments), **described)  # type: ignore[call-overload]
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-    _, _, boxed = complaint.getvalue().partition("\n")  # the first line is the box's title
-    said = re.sub(r"[│╭╮╰╯─|+]+|-{3,}", " ", boxed).replace("Perhaps you meant:", "; perhaps you meant")
-    said = re.sub(r"For full helptext,? (run|see)", "; see", said)
-    said = re.sub(r"Argument helptext:", "; expected", said)
-    raise InputError(re.sub(r"\s+", " ", said).replace(" ;", ";").strip())
 
 
 def check_bounds(values: Mapping[str, typing.Any], hints: Mapping[str, typing.Any]) -> None:

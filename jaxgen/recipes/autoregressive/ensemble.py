@@ -10,7 +10,7 @@ import optax
 
 from jaxgen.likelihood import Likelihood, bernoulli
 from jaxgen.models import MADE, Masks
-from jaxgen.optimize import Losses, minimize
+from jaxgen.optimize import Losses, check_optimizers, minimize
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.recipes.autoregressive.family import Model, count_labels, family, init_model
 from jaxgen.sampling import raster_scan
@@ -42,6 +42,7 @@ def made(
     the cycle, by default the cycle itself: log p(x) is the log of the mean of p(x) over masks. There is no `complete`,
     since masks with several orders share no first value.
     """
+    check_optimizers(optimizer=optimizer)
 
     def nll(params: PyTree, x: jax.Array, y: jax.Array | None, masks: Masks) -> jax.Array:
         return likelihood.nll(network.apply(params, x, y, masks), x)

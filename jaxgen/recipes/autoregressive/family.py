@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxgen import labels
 from jaxgen.likelihood import Likelihood
 from jaxgen.metrics import bayes_posterior
-from jaxgen.models import MADE, GatedPixelCNN, Masks, PixelCNN
+from jaxgen.models import AutoregressiveNetwork, Masks
 from jaxgen.recipe import PyTree, Recipe, State
 
 
@@ -22,7 +22,7 @@ class Model(NamedTuple):
     label_counts: jax.Array | None
 
 
-def init_model(key: jax.Array, network: PixelCNN | GatedPixelCNN | MADE, batch: dict, *masks: Masks) -> Model:
+def init_model(key: jax.Array, network: AutoregressiveNetwork, batch: dict, *masks: Masks) -> Model:
     """The model before its first step, of MADE under this mask."""
     y = batch.get("y")
     params = network.init(key, batch["x"], y, *masks)
@@ -36,7 +36,7 @@ def count_labels(label_counts: jax.Array | None, batch: dict, axis_name: str | N
 
 
 def family(
-    network: PixelCNN | GatedPixelCNN | MADE,
+    network: AutoregressiveNetwork,
     likelihood: Likelihood,
     init: Callable[..., State],
     step: Callable[..., tuple[State, dict]],

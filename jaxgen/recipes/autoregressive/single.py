@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen.likelihood import Likelihood, bernoulli
-from jaxgen.models import MADE, GatedPixelCNN, PixelCNN
-from jaxgen.optimize import Losses, largest_divisor, minimize_in_parts
+from jaxgen.models import AutoregressiveNetwork
+from jaxgen.optimize import Losses, check_optimizers, largest_divisor, minimize_in_parts
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.recipes.autoregressive.family import Model, count_labels, family, init_model
 from jaxgen.sampling import raster_scan
@@ -17,7 +17,7 @@ _MEASURED_AT_ONCE = 25  # examples whose activations and logits are held in memo
 
 
 def autoregressive(
-    network: PixelCNN | GatedPixelCNN | MADE,
+    network: AutoregressiveNetwork,
     optimizer: optax.GradientTransformation,
     *,
     likelihood: Likelihood = bernoulli,
@@ -28,6 +28,7 @@ def autoregressive(
     `likelihood`, of each value, must have the parameters of the network. On a CPU gradients are accumulated over
     microbatches of `part_size` examples, whose activations fit into the cache; the result is the same.
     """
+    check_optimizers(optimizer=optimizer)
     order = getattr(network, "order", None)
 
     def nll(params: PyTree, x: jax.Array, y: jax.Array | None, rngs: dict | None = None) -> jax.Array:
