@@ -154,8 +154,9 @@ def _reconstructions(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarr
     recipe, model, y = run.recipe, run.models[0], test.get("y")
     if recipe.encode is None or recipe.decode is None:
         return {}
-    reconstructed = np.asarray(recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y))
-    if not images.save_pairs(folder / "reconstructions.png", test["x"], reconstructed):
+    reconstructed = recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y)
+    pair = [runs.in_unit_interval(run, x) for x in (test["x"], reconstructed)]
+    if not images.save_pairs(folder / "reconstructions.png", *pair):
         return {}
     caption = "Test examples as the model sees them, each with its reconstruction from the (mean) code below."
     return {"Reconstructions": (folder / "reconstructions.png", caption)}
@@ -186,8 +187,8 @@ def _latent_space(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]
         return drawn
     axis = np.linspace(-3, 3, 20, dtype=np.float32)
     grid = np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).reshape(-1, 2)
-    decoded = np.asarray(recipe.decode(run.models[0], grid, y=None if y is None else np.repeat(y[:1], len(grid))))
-    if images.save_examples(folder / "grid.png", decoded, 20):
+    decoded = recipe.decode(run.models[0], grid, y=None if y is None else np.repeat(y[:1], len(grid)))
+    if images.save_examples(folder / "grid.png", runs.in_unit_interval(run, decoded), 20):
         drawn["Decoded grid"] = (folder / "grid.png", "Decodings of a 20 x 20 grid of codes over [-3, 3] x [-3, 3].")
     return drawn
 
