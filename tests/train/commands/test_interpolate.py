@@ -2,12 +2,15 @@
 
 import json
 import pathlib
+import types
 
 import numpy as np
 import pytest
 
+from jaxgen import preprocess
 from train import runs
 from train.__main__ import main
+from train.commands import interpolate
 from train.engine.validation import prepare_set
 from train.report.pictures import codes
 
