@@ -34,7 +34,7 @@ def flow(
 ) -> Recipe:
     """Minimise -log p(x), or with `num_classes` -log p(x | y), y integers [B], by a change of variables.
 
-    Codes are z = f(x), [B, D], and `decode` is the inverse of `encode`. Normalisation layers begin with the values of the
+    Codes are z = f(x), [B, D], and `decode` is the inverse of `encode`. Normalisation layers begin with values of the
     batch of `init`, the global one. Samples are f^-1(z) with z ~ N(0, temperature^2 I), less varied below 1 (Kingma &
     Dhariwal 2018, section 6); `log_prob` is that of temperature 1. Raises ValueError unless temperature > 0.
     """

@@ -11,7 +11,7 @@ from jaxgen import losses, models, recipes
 
 RANDOM = np.random.default_rng(7)
 X = np.float32(RANDOM.normal(size=(40, 3)) * [0.5, 2.0, 1.0] + [1.0, -3.0, 0.0])
-KEY_INIT, KEY_STEP, KEY_SAMPLE = jax.random.split(jax.random.key(0), 3)
+KEY_INIT, KEY_STEP = jax.random.split(jax.random.key(0))
 
 
 def recipe_of(*layers, **options):
@@ -43,7 +43,7 @@ def test_a_mixing_flow_is_a_gaussian_with_full_covariance():
 def test_samples_shrink_towards_the_mode_with_the_temperature():
     hot, cold = (recipe_of(models.ActNorm(), temperature=temperature) for temperature in (1.0, 0.5))
     model = hot.init(KEY_INIT, {"x": X}).model
-    wide, narrow = (recipe.sample(KEY_SAMPLE, model, 5) - X.mean(axis=0)[None] for recipe in (hot, cold))
+    wide, narrow = (recipe.sample(jax.random.key(2), model, 5) - X.mean(axis=0)[None] for recipe in (hot, cold))
 
     np.testing.assert_allclose(narrow, 0.5 * wide, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(hot.log_prob(KEY_STEP, model, X), cold.log_prob(KEY_STEP, model, X))

@@ -45,10 +45,10 @@ def pairs(run: Run, z: np.ndarray, y: np.ndarray | None, alphas: jax.Array) -> t
 
 
 def decode(run: Run, z: jax.Array, y: np.ndarray | None) -> np.ndarray:
-    """Decode all codes in one compiled call: [N, Z] -> x [N, ...]."""
+    """Decode all codes in one compiled call, images in [0, 1]: [N, Z] -> x [N, ...]."""
     assert run.recipe.decode is not None
     try:
-        return np.asarray(jax.jit(run.recipe.decode)(run.models[0], z, y=y))
+        return runs.in_unit_interval(run, jax.jit(run.recipe.decode)(run.models[0], z, y=y))
     except ValueError as error:  # a decoder that is conditional on a class, and a walk from rows that have none
         raise InputError(f"{run.path}: {error}; expected --start or --example, which have a class") from error
 

@@ -134,7 +134,8 @@ def _reconstructions(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarr
     if recipe.encode is None or recipe.decode is None:
         return {}
     reconstructed = np.asarray(recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y))
-    if not images.save_pairs(folder / "reconstructions.png", test["x"], reconstructed):
+    x, reconstructed = (runs.in_unit_interval(run, each) for each in (test["x"], reconstructed))
+    if not images.save_pairs(folder / "reconstructions.png", x, reconstructed):
         return {}
     caption = "x: test examples as the model sees them; r, below each: its reconstruction from the (mean) code."
     return {"Reconstructions": Picture(folder / "reconstructions.png", caption)}
@@ -166,7 +167,7 @@ def _latent_space(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]
     axis = np.linspace(-3, 3, 20, dtype=np.float32)
     grid = np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).reshape(-1, 2)
     decoded = np.asarray(recipe.decode(run.models[0], grid, y=None if y is None else np.repeat(y[:1], len(grid))))
-    if images.save_examples(folder / "grid.png", decoded, 20):
+    if images.save_examples(folder / "grid.png", runs.in_unit_interval(run, decoded), 20):
         caption = "Decodings of a 20 x 20 grid of codes over [-3, 3] x [-3, 3]."
         drawn["Decoded grid"] = Picture(folder / "grid.png", caption, pixels=True)
     return drawn

@@ -3,12 +3,15 @@
 import json
 import pathlib
 import shutil
+import types
 
 import numpy as np
 import pytest
 
+from jaxgen import preprocess
 from train import runs
 from train.__main__ import main
+from train.commands import interpolate
 from train.engine.validation import prepare_set
 from train.report.pictures import codes
 
@@ -160,3 +163,9 @@ def test_a_walk_finds_the_data_where_training_found_it(train, tmp_path, tiny, mo
     assert train(tmp_path / "run", *options) == 0
     assert call(tmp_path / "run", "--source", "1", "--target", "0", "--alphas", "0", "1", "2") == 0
     assert (tmp_path / "run" / "classifier" / "checkpoints").is_dir()
+
+
+def test_decodings_are_shown_in_the_units_of_images():
+    recipe = types.SimpleNamespace(decode=lambda model, z, *, y=None: z - model)
+    run = types.SimpleNamespace(recipe=recipe, models=[1.0], prepare=preprocess.scale_symmetric)
+    np.testing.assert_allclose(interpolate.decode(run, np.float32([[0.0, 1.0, 2.0]]), None), [[0, 0.5, 1]])
