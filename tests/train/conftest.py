@@ -10,6 +10,7 @@ import original_files
 import pytest
 from PIL import Image
 
+from train import run as running
 from train.__main__ import main
 from train.data.originals import ORIGINALS
 
@@ -86,6 +87,22 @@ def train(tiny: str) -> Callable[..., int]:
     return call
 
 
+@pytest.fixture
+def train_only(train: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """As `train`, without evaluation and report, which are two fifths of a small run."""
+
+    def steps_alone(*given: object) -> bool:
+        running.train(*given)
+        return False  # as where it was stopped
+
+    def call(run_dir: pathlib.Path, *options: str) -> int:
+        with monkeypatch.context() as patch:
+            patch.setattr("train.commands.train.train", steps_alone)
+            return train(run_dir, *options)
+
+    return call
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, train: Callable[..., int]) -> Callable[[int], pathlib.Path]:
     """The run of so many steps on the tiny data, trained once: to be read, or copied."""
@@ -102,7 +119,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, train: Callable[..., int]
 @pytest.fixture(autouse=True)
 def unrendered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A blank picture for each figure, but where tests look at figures: rendering is a quarter of a small run."""
-    if request.path.parent.name not in ("report", "commands", "studies") and request.path.stem != "test_configs":
+    if request.path.parent.name not in ("report", "commands", "studies"):
         monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, file, **options: blank(file))
 
 

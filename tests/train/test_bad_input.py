@@ -189,10 +189,10 @@ def test_the_readers_of_a_run_refuse_what_is_none(command, folder, capsys):
     assert "perhaps you meant --data-dir" in refused(main, [command, str(folder), "--data-dirs", "3"], capsys)
 
 
-def test_the_readers_of_a_run_name_what_is_wrong_with_it(train, finished, tmp_path, capsys):
+def test_the_readers_of_a_run_name_what_is_wrong_with_it(train_only, finished, tmp_path, capsys):
     run, other = tmp_path / "run", tmp_path / "other"
     shutil.copytree(finished(10), run)
-    assert train(other, "--steps", "10", "--latent-dim", "4") == 0
+    assert train_only(other, "--steps", "10", "--latent-dim", "4") == 0
     capsys.readouterr()
     assert "--num-samples 0: expected" in refused(main, ["evaluate", str(run), "--num-samples", "0"], capsys)
     assert "--num -1: expected" in refused(main, ["sample", str(run), "--num", "-1"], capsys)

@@ -23,6 +23,12 @@ from train.errors import RunFailedError
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 
+@pytest.fixture
+def train(train_only):
+    """What is evaluated and reported is looked at elsewhere."""
+    return train_only
+
+
 def break_files(checkpoint: pathlib.Path) -> None:
     for file in (checkpoint / "model").rglob("*"):
         if file.is_file() and file.parent.name == "d":
