@@ -62,7 +62,7 @@ def _posterior_draws(run: Run, test: Mapping[str, np.ndarray]) -> np.ndarray:
     if draw is None:
         return np.zeros((0, 100, 1))
     repeated = {name: np.repeat(array, 100, axis=0) for name, array in test.items()}
-    z = draw(run.keys[0].validate, run.models[0], repeated["x"], y=repeated.get("y"))
+    z = jax.jit(draw)(run.keys[0].validate, run.models[0], repeated["x"], y=repeated.get("y"))
     return np.asarray(z).reshape(len(test["x"]), 100, -1)
 
 
@@ -113,7 +113,8 @@ def _samples(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
         return {}
     if run.dataset.spec.shape == (2,):
         return _points(run, folder)
-    samples = runs.in_unit_interval(run, np.asarray(run.recipe.sample(run.keys[0].sample, run.models[0], 64)))
+    sample = jax.jit(run.recipe.sample, static_argnums=2)
+    samples = runs.in_unit_interval(run, np.asarray(sample(run.keys[0].sample, run.models[0], 64)))
     if not images.save_examples(folder / "samples.png", samples):
         return {}
     return {"Samples": Picture(folder / "samples.png", "64 samples from the model, not cherry-picked.", pixels=True)}
@@ -133,9 +134,14 @@ def _reconstructions(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarr
     recipe, model, y = run.recipe, run.models[0], test.get("y")
     if recipe.encode is None or recipe.decode is None:
         return {}
+<<<<<<< HEAD
     reconstructed = np.asarray(recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y))
     x, reconstructed = (runs.in_unit_interval(run, each) for each in (test["x"], reconstructed))
     if not images.save_pairs(folder / "reconstructions.png", x, reconstructed):
+=======
+    reconstructed = np.asarray(jax.jit(recipe.decode)(model, codes(run, test), y=y))
+    if not images.save_pairs(folder / "reconstructions.png", test["x"], reconstructed):
+>>>>>>> suite
         return {}
     caption = "x: test examples as the model sees them; r, below each: its reconstruction from the (mean) code."
     return {"Reconstructions": Picture(folder / "reconstructions.png", caption)}
@@ -166,10 +172,18 @@ def _latent_space(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]
         return drawn
     axis = np.linspace(-3, 3, 20, dtype=np.float32)
     grid = np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).reshape(-1, 2)
+<<<<<<< HEAD
     decoded = np.asarray(recipe.decode(run.models[0], grid, y=None if y is None else np.repeat(y[:1], len(grid))))
     if images.save_examples(folder / "grid.png", runs.in_unit_interval(run, decoded), 20):
         caption = "Decodings of a 20 x 20 grid of codes over [-3, 3] x [-3, 3]."
         drawn["Decoded grid"] = Picture(folder / "grid.png", caption, pixels=True)
+=======
+    decoded = np.asarray(
+        jax.jit(recipe.decode)(run.models[0], grid, y=None if y is None else np.repeat(y[:1], len(grid)))
+    )
+    if images.save_examples(folder / "grid.png", decoded, 20):
+        drawn["Decoded grid"] = (folder / "grid.png", "Decodings of a 20 x 20 grid of codes over [-3, 3] x [-3, 3].")
+>>>>>>> suite
     return drawn
 
 
@@ -178,8 +192,9 @@ def _plane(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> di
     recipe, model, y = run.recipe, run.models[0], test.get("y")
     if recipe.classify is None or y is None or test["x"].shape[1:] != (2,):
         return {}
-    classify, log_prob, key = recipe.classify, recipe.log_prob, run.keys[0].sample
-    num_classes = classify(key, model, test["x"][:1]).shape[1]
+    classify, key = jax.jit(recipe.classify), run.keys[0].sample
+    log_prob = None if recipe.log_prob is None else jax.jit(recipe.log_prob)
+    num_classes = jax.eval_shape(classify, key, model, test["x"]).shape[1]
 
     def densities(x: np.ndarray) -> np.ndarray:
         assert log_prob is not None
