@@ -134,14 +134,9 @@ def _reconstructions(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarr
     recipe, model, y = run.recipe, run.models[0], test.get("y")
     if recipe.encode is None or recipe.decode is None:
         return {}
-<<<<<<< HEAD
-    reconstructed = np.asarray(recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y))
-    x, reconstructed = (runs.in_unit_interval(run, each) for each in (test["x"], reconstructed))
+    decoded = np.asarray(jax.jit(recipe.decode)(model, codes(run, test), y=y))
+    x, reconstructed = (runs.in_unit_interval(run, each) for each in (test["x"], decoded))
     if not images.save_pairs(folder / "reconstructions.png", x, reconstructed):
-=======
-    reconstructed = np.asarray(jax.jit(recipe.decode)(model, codes(run, test), y=y))
-    if not images.save_pairs(folder / "reconstructions.png", test["x"], reconstructed):
->>>>>>> suite
         return {}
     caption = "x: test examples as the model sees them; r, below each: its reconstruction from the (mean) code."
     return {"Reconstructions": Picture(folder / "reconstructions.png", caption)}
@@ -172,18 +167,11 @@ def _latent_space(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]
         return drawn
     axis = np.linspace(-3, 3, 20, dtype=np.float32)
     grid = np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).reshape(-1, 2)
-<<<<<<< HEAD
-    decoded = np.asarray(recipe.decode(run.models[0], grid, y=None if y is None else np.repeat(y[:1], len(grid))))
+    labels = None if y is None else np.repeat(y[:1], len(grid))
+    decoded = np.asarray(jax.jit(recipe.decode)(run.models[0], grid, y=labels))
     if images.save_examples(folder / "grid.png", runs.in_unit_interval(run, decoded), 20):
         caption = "Decodings of a 20 x 20 grid of codes over [-3, 3] x [-3, 3]."
         drawn["Decoded grid"] = Picture(folder / "grid.png", caption, pixels=True)
-=======
-    decoded = np.asarray(
-        jax.jit(recipe.decode)(run.models[0], grid, y=None if y is None else np.repeat(y[:1], len(grid)))
-    )
-    if images.save_examples(folder / "grid.png", decoded, 20):
-        drawn["Decoded grid"] = (folder / "grid.png", "Decodings of a 20 x 20 grid of codes over [-3, 3] x [-3, 3].")
->>>>>>> suite
     return drawn
 
 
