@@ -25,7 +25,7 @@ from train.data import (
     with_validation_rows,
 )
 from train.engine import devices, run_directory
-from train.engine.checkpoint import ReadModel, newest_step, read_model
+from train.engine.checkpoint import ReadModel, newest_step, read_model, read_models
 from train.engine.compile import first_state, prepare_batch
 from train.engine.keys import Keys, make_keys
 from train.engine.record import source
@@ -235,6 +235,15 @@ def _read(run_dir: pathlib.Path, selected_by: str | None, like: PyTree) -> ReadM
             f"{run_dir} has selected no model yet; expected --step last, or a run that was trained further"
         )
     return read_model(run_dir / ("best" if selected_by else "checkpoints"), like)
+
+
+def first_models(run: Run) -> dict[int, PyTree]:
+    """The first seed's model at each step whose checkpoint is kept and can be read."""
+    like = jax.tree.map(
+        lambda leaf: _with_seeds(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), len(run.models)), run.models[0]
+    )
+    found = read_models(run.path / "checkpoints", like)
+    return {step: per_seed(model, len(run.models))[0] for step, model in found.items()}
 
 
 def describe_step(run: Run) -> str:

@@ -112,6 +112,9 @@ def test_the_explorer_is_slid_clicked_and_typed_into(report, tmp_path):
         assert place == "100% 0%"
         browser.point("[name=deviation]", 0.99, 0.5, click=True)
         assert seen("components") == ["principal component 1, 3 standard deviations", "100% 0%"]
+        assert seen("training") == ["step 20", "0% 100%"]
+        browser.press("[name=step]", "ArrowLeft", 37)
+        assert seen("training") == ["step 10", "0% 0%"]
         assert browser.complaints() == []
 
 
@@ -128,6 +131,10 @@ def test_what_the_explorer_shows_is_what_the_model_decodes(report):
     # The components' middle is the mean code, and the map's edges hold all codes.
     middle = code_density.decode(run, run.models[0], z.mean(axis=0)[None], None)[0]
     np.testing.assert_allclose(found.components[:, len(DEVIATIONS) // 2], [middle] * 3, atol=1e-5)
+    assert found.steps == [10, 20]
+    now = code_density.decode(run, run.models[0], z[:1], None)[0]
+    np.testing.assert_allclose(found.training[1, 0], now, atol=1e-5)
+    assert not np.allclose(found.training[0, 0], now)
     assert (found.plane.low <= found.plane.points).all()
     assert (found.plane.points <= found.plane.high).all()
 

@@ -1,5 +1,6 @@
 """The checkpoints of a run: which are kept, and which one can be gone on from or read."""
 
+import contextlib
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
@@ -200,6 +201,16 @@ def read_model(folder: pathlib.Path, like: PyTree) -> ReadModel:
     _refuse_if_all_are_of_another_model(folder, failed)
     reasons = f" ({_listed(failed)})" if failed else ""
     raise InputError(f"{folder} holds no checkpoint that can be read; expected one of a run that was trained{reasons}")
+
+
+def read_models(folder: pathlib.Path, like: PyTree) -> dict[int, PyTree]:
+    """The kept models in a run's `checkpoints` that can be read, by step; as `read_model`."""
+    found = {}
+    with stored.opened(folder) as manager:
+        for step in sorted(manager.all_steps()):
+            with contextlib.suppress(BrokenError, OtherModelError):
+                found[step] = stored.read(manager, step, {"model": like}, model=like)[1]["model"]
+    return found
 
 
 def _refuse_if_all_are_of_another_model(folder: pathlib.Path, failed: Mapping[int, Exception]) -> None:

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import latent
+from jaxgen.recipe import PyTree
+from train import runs
 from train.data import are_images, spread
 from train.evaluation import code_density
 from train.report import pictures
@@ -16,6 +18,7 @@ _MOST_CODES = 1000
 _MOST_CLASSES = 10
 _MOST_VALUES = 3_000_000  # of the walks' pictures, three bytes or fewer each in the page
 _COMPONENTS = 8
+_FOLLOWED = 8  # codes that are decoded at each kept checkpoint
 _PIXELS = 700  # on a side of the map's picture
 ALPHAS = np.linspace(-0.5, 1.5, 21)
 DEVIATIONS = np.linspace(-3, 3, 13)
@@ -39,6 +42,8 @@ class Decodings(NamedTuple):
     classes: np.ndarray  # [K], those whose directions are shown
     walks: np.ndarray | None  # [P, A, H, W, C] from class a to b, for all a < b; None without classes
     components: np.ndarray  # [D, V, H, W, C]
+    steps: list[int]  # those of the kept checkpoints
+    training: np.ndarray  # [T, M, H, W, C], the same codes at each of these steps
 
 
 def decode(run: Run) -> Decodings | None:
@@ -67,14 +72,18 @@ def decode(run: Run) -> Decodings | None:
     classes = np.unique(y)[:fitting] if y is not None and not recipe.conditional else np.zeros(0, int)
     walks = _walks(z, y, classes) if y is not None and len(classes) > 1 else np.zeros((0, len(ALPHAS), z.shape[1]))
 
+    few, kept = z[spread(len(z), _FOLLOWED)], runs.first_models(run)
+
     parts = [mean + grid @ directions[:, :2].T, walks.reshape(-1, z.shape[1]), steps.reshape(-1, z.shape[1])]
-    images = _decode(run, np.concatenate(parts))
+    images = _decode(run, run.models[0], np.concatenate(parts))
     shown, walked, stepped = np.split(images, np.cumsum([len(part) for part in parts])[:-1])
     return Decodings(
         Plane(shown, low, high, points, y, is_projection=z.shape[1] > 2),
         classes,
         walked.reshape(*walks.shape[:2], *images.shape[1:]) if len(walks) else None,
         stepped.reshape(*steps.shape[:2], *images.shape[1:]),
+        list(kept),
+        np.stack([_decode(run, model, few) for model in kept.values()]),
     )
 
 
@@ -107,6 +116,6 @@ def _walks(z: np.ndarray, y: np.ndarray, classes: np.ndarray) -> np.ndarray:
     return np.asarray(walk(means[first], means[second] - means[first]))
 
 
-def _decode(run: Run, z: np.ndarray) -> np.ndarray:
+def _decode(run: Run, model: PyTree, z: np.ndarray) -> np.ndarray:
     y = np.zeros(len(z), np.int32) if run.recipe.conditional else None
-    return np.clip(code_density.decode(run, run.models[0], z, y), 0, 1)
+    return np.clip(code_density.decode(run, model, z, y), 0, 1)

@@ -19,6 +19,7 @@ for (const pane of document.querySelectorAll("[data-pane]")) {
     },
     components: () => [position("component"), position("deviation"),
       `${input("component").selectedOptions[0].text}, ${value("deviation")} standard deviations`],
+    training: () => [position("step"), 0, `step ${value("step")}`],
   };
 
   const show = () => {

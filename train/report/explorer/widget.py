@@ -18,9 +18,10 @@ from train.runs import Run
 _SCRIPT = pathlib.Path(__file__).with_name("explorer.js").read_text()
 _STYLE = """
 .explorer fieldset { border: 1px solid var(--line); border-radius: .5rem; margin: 0 0 1rem; display: flex;
-  flex-wrap: wrap; gap: 1rem; align-items: center }
+  flex-wrap: wrap; gap: 1rem; align-items: center; min-width: 0 }
 .explorer legend { font-weight: 600 }
 .explorer .tile { width: 9rem; flex: none; image-rendering: pixelated; border: 1px solid var(--line) }
+.explorer .wide-tile { width: 24rem; max-width: 100% }
 .explorer .map { width: 16rem; max-width: 100%; border: 1px solid var(--line); touch-action: none; background: #fff }
 .explorer .controls { flex: 1 1 12rem; min-width: 0 }
 .explorer label { display: block; margin: .3rem 0 }
@@ -40,6 +41,8 @@ def section(found: Decodings) -> Section:
     if found.walks is not None:
         panes.append(_classes(found.walks, found.classes))
     panes.append(_components(found.components, found.plane))
+    if len(found.steps) > 1:
+        panes.append(_training(found.training, found.steps))
     body = (
         f"<style>{_STYLE}</style><noscript><p>The explorer needs JavaScript; all other parts do not.</p></noscript>"
         f'<div class="explorer">{"".join(panes)}</div><script>{_SCRIPT}</script>'
@@ -99,6 +102,13 @@ def _components(images: np.ndarray, plane: Plane) -> str:
     return _pane("components", "Along a component", _tile("components", images), choice + value)
 
 
+def _training(images: np.ndarray, steps: Sequence[int]) -> str:
+    """A slider over the kept checkpoints, each of which decodes the same codes."""
+    strips = images.transpose(0, 2, 1, 3, 4).reshape(len(images), 1, images.shape[2], -1, images.shape[-1])
+    step = _slider("step", "step", np.array(steps), len(steps) - 1)
+    return _pane("training", "The same codes as training goes on", _tile("training", strips, wide=True), step)
+
+
 def _pane(name: str, title: str, shown: str, controls: str) -> str:
     return (
         f'<fieldset data-pane="{name}"><legend>{html.escape(title)}</legend>{shown}'
@@ -123,16 +133,16 @@ def _choice(name: str, label: str, options: Sequence | np.ndarray, chosen: int) 
     return f'<label>{html.escape(label)} <select name="{name}">{entries}</select></label>'
 
 
-def _tile(name: str, images: np.ndarray) -> str:
+def _tile(name: str, images: np.ndarray, *, wide: bool = False) -> str:
     """A window on a sheet of images [R, A, H, W, C]."""
     rows, columns, height, width, channels = images.shape
     sheet = images.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
     pixels = np.round(255 * sheet).astype(np.uint8)
-    content = io.BytesIO()
+    content, kind = io.BytesIO(), "tile wide-tile" if wide else "tile"
     Image.fromarray(pixels[..., 0] if channels == 1 else pixels).save(content, format="png", optimize=True)
     data = base64.b64encode(content.getvalue()).decode()
     return (
-        f'<div class="tile" role="img" data-sheet="{name}" data-rows="{rows}" data-columns="{columns}" '
+        f'<div class="{kind}" role="img" data-sheet="{name}" data-rows="{rows}" data-columns="{columns}" '
         f'style="aspect-ratio: {width} / {height}; background-size: {100 * columns}% {100 * rows}%; '
         f'background-image: url(data:image/png;base64,{data})"></div>'
     )
