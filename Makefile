@@ -2,10 +2,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint mutants docs clean
+.PHONY: demo test lint mutants chaos docs clean
 
-demo: $(VENV)/installed
-	$(BIN)/python -m train configs/vae_digits.py
+# Samples are compared with data by their raw values: by a classifier's features, it would be trained first.
+demo: $(VENV)/train
+	$(BIN)/python -m train configs/vae_digits.py --features x
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist worksteal -q --durations=10
@@ -18,14 +19,29 @@ lint: $(VENV)/installed
 mutants: $(VENV)/installed
 	$(BIN)/python tests/mutants.py $(NAMES)
 
+chaos: $(VENV)/installed
+	$(BIN)/python -m benchmarks.chaos --trials 20 --seed 1
+
 docs: $(VENV)/installed
 	$(BIN)/python -m pip install -q -e .[docs]
 	$(BIN)/sphinx-build -q -W docs docs/_build
 
+# $(call install,EXTRA,SIZE)
+define install
+	$(if $(shell $(PYTHON) -c 'import sys; print("old" * (sys.version_info < (3, 11)))'),\
+		$(error jaxgen needs Python 3.11 or newer, and $(PYTHON) is older: name another, make $(MAKECMDGOALS) PYTHON=python3.12))
+	@echo "installing .[$1] into $(VENV), about $2; once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q -e .[$1]
+	@touch $@
+endef
+
+$(VENV)/train: pyproject.toml
+	$(call install,train,TRAIN)
+
 $(VENV)/installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q -e .[test]
-	touch $@
+	$(call install,test,TEST)
+	@touch $(VENV)/train
 
 clean:
 	rm -rf $(VENV) docs/_build

@@ -38,8 +38,7 @@ def experiment(
 
     def recipe(spec: DataSpec) -> Recipe:
         spec.require_unit_interval("a distribution over grey values")
-        if len(spec.shape) != 3:
-            raise ValueError("a PixelCNN needs images")
+        spec.require_images("a PixelCNN")
         if binarize and levels != 2:
             raise ValueError(f"--binarize needs --levels 2, got {levels}")
         if conditional and spec.num_classes is None:

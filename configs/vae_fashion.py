@@ -26,6 +26,7 @@ def experiment(
     """`std` is that of the Gaussian over a pixel: a smaller one gives sharper reconstructions and a higher KL."""
 
     def recipe(spec: DataSpec) -> Recipe:
+        spec.require_images("a convolutional decoder")
         # Bias from the mean image: otherwise a latent dimension encodes brightness, and half of its prior is unused.
         mean = jax.nn.initializers.constant(spec.train_mean.mean(axis=(0, 1)))
         network = models.VAE(

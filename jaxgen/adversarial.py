@@ -7,9 +7,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from flax import linen as nn
 
 from jaxgen import losses
+from jaxgen.models import PlayerNetwork
 from jaxgen.optimize import descend, mean_gradient
 from jaxgen.recipe import PyTree, mean_over
 from jaxgen.sampling import example_keys
@@ -57,24 +57,23 @@ class Player(NamedTuple):
     statistics: PyTree
 
 
-def init_player(network: nn.Module, key: jax.Array, *inputs: jax.Array) -> Player:
+def init_player(network: PlayerNetwork, key: jax.Array, *inputs: jax.Array) -> Player:
     """Initialise the variables of a network."""
     statistics = dict(network.init(key, *inputs, train=False))
     return Player(statistics.pop("params"), statistics)
 
 
 def apply_train(
-    network: nn.Module, player: Player, *inputs: jax.Array, axis_name: str | None
+    network: PlayerNetwork, player: Player, *inputs: jax.Array, axis_name: str | None
 ) -> tuple[jax.Array, Player]:
     """Apply a network in training mode, with batch norm over all devices: (output, player with new statistics)."""
     variables = {"params": player.params, **player.statistics}
-    output, statistics = network.clone(axis_name=axis_name).apply(
-        variables, *inputs, train=True, mutable=list(player.statistics)
-    )
+    synchronized = network.clone(axis_name=axis_name) if hasattr(network, "axis_name") else network  # type: ignore[attr-defined]
+    output, statistics = synchronized.apply(variables, *inputs, train=True, mutable=list(player.statistics))
     return output, Player(player.params, statistics)
 
 
-def apply_eval(network: nn.Module, player: Player, *inputs: jax.Array) -> jax.Array:
+def apply_eval(network: PlayerNetwork, player: Player, *inputs: jax.Array) -> jax.Array:
     """Apply a network in evaluation mode, with running statistics."""
     return network.apply({"params": player.params, **player.statistics}, *inputs, train=False)
 
@@ -103,6 +102,9 @@ def half_step(
     Returns:
         player, with statistics averaged over all devices; opt_state; metrics (means over all devices of the loss and
         its named values, and `{name}_gradient_norm`); and `kept` unchanged.
+
+    Raises:
+        ValueError: If the optimizer calls `value_fn`, as one with a line search does.
     """
 
     def each(function: Callable[..., PyTree], *trees: PyTree) -> PyTree:
@@ -113,9 +115,17 @@ def half_step(
 
     params = each(lambda player: player.params, player)
     (means, (after, kept)), gradients = mean_gradient(loss_of_params, params, axis_name)
-    params, opt_state = descend(optimizer, gradients, params, opt_state)
+    params, opt_state = descend(
+        optimizer, gradients, params, opt_state, value=means["loss"], value_fn=_refuse_line_search
+    )
     player = each(lambda player, params: Player(params, mean_over(player.statistics, axis_name)), after, params)
     return player, opt_state, {**means, f"{name}_gradient_norm": optax.tree.norm(gradients)}, kept
+
+
+def _refuse_line_search(params: PyTree) -> jax.Array:
+    raise ValueError(
+        "an optimizer in a game cannot search along a line (lbfgs): what it would minimise, its opponent moves"
+    )
 
 
 def tell_apart(

@@ -1,8 +1,9 @@
 """Class labels as indices, and the prior of y: how often each class was counted in training."""
 
-import chex
 import jax
 import jax.numpy as jnp
+
+from jaxgen._checks import check
 
 
 def rows(values: jax.Array, y: jax.Array) -> jax.Array:
@@ -11,8 +12,7 @@ def rows(values: jax.Array, y: jax.Array) -> jax.Array:
     NaN for a y outside 0..K-1, where indexing would give another class: negative ones count from the end, and those
     past it are clamped. Raises AssertionError unless y is integers [B].
     """
-    chex.assert_rank(y, 1)
-    chex.assert_type(y, int)
+    check("rows", values=(values, "number [K, ...]"), y=(y, "int [B]"))
 
     return values.at[y].get(mode="fill", fill_value=jnp.nan, wrap_negative_indices=False)
 
@@ -22,9 +22,7 @@ def scores(values: jax.Array, y: jax.Array) -> jax.Array:
 
     NaN for a y outside 0..K-1, as in `rows`. Raises AssertionError unless shapes match and y is integers.
     """
-    chex.assert_rank([values, y], [2, 1])
-    chex.assert_equal_shape_prefix([values, y], 1)
-    chex.assert_type(y, int)
+    check("scores", values=(values, "number [B, K]"), y=(y, "int [B]"))
 
     # An index past the end gives NaN; a negative one would count from the end.
     index = jnp.where(y < 0, values.shape[1], y.astype(jnp.int32))
@@ -36,8 +34,7 @@ def count(counts: jax.Array, y: jax.Array, axis_name: str | None = None) -> jax.
 
     A y outside 0..K-1 counts nowhere. Raises AssertionError unless y is integers [B].
     """
-    chex.assert_rank([counts, y], 1)
-    chex.assert_type(y, int)
+    check("count", counts=(counts, "number [K]"), y=(y, "int [B]"))
 
     counted = jnp.sum(y[:, None] == jnp.arange(len(counts))[None], axis=0, dtype=counts.dtype)
     return counts + (counted if axis_name is None else jax.lax.psum(counted, axis_name))

@@ -1,25 +1,27 @@
 """Linear algebra in a latent space: centroids, directions between classes, walks and interpolation.
 
-Codes are [B, Z] (or [N, Z] for a data set). Walks have their steps as the first axis, so that a decoder under `vmap`,
+Codes are [B, Z] (or [N, Z] for a data set), a single code [1, Z]; all functions raise AssertionError for other ranks
+and sizes. Walks have their steps as the first axis, so that a decoder under `vmap`,
 or applied to the reshaped [A B, Z], decodes all of them in one call.
 """
 
 import operator
 
-import chex
 import jax
 import jax.numpy as jnp
+
+from jaxgen._checks import check
 
 
 def class_centroids(z: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
     """The mean code of each class: [N, Z], integers [N] in 0..K-1 -> [K, Z].
 
     A class without examples has a row of NaN; labels outside the range are ignored. Raises AssertionError where ranks
-    or lengths do not match.
+    or lengths do not match, ValueError unless `num_classes` is positive.
     """
-    chex.assert_rank([z, y], [2, 1])
-    chex.assert_equal_shape_prefix([z, y], 1)
-    chex.assert_type([z, y], [float, int])
+    check("class_centroids", z=(z, "float [N, Z]"), y=(y, "int [N]"))
+    if num_classes < 1:
+        raise ValueError(f"num_classes must be positive, got {num_classes}")
 
     totals = jax.ops.segment_sum(z.astype(jnp.float32), y, num_classes)
     counts = jax.ops.segment_sum(jnp.ones(len(y), jnp.float32), y, num_classes)
@@ -31,7 +33,7 @@ def direction(centroids: jax.Array, source: int | jax.Array, target: int | jax.A
 
     Raises ValueError unless both are in 0..K-1. A traced index, which cannot be checked, gives NaN outside the range.
     """
-    chex.assert_rank(centroids, 2)
+    check("direction", centroids=(centroids, "number [K, Z]"))
 
     return _centroid("target", centroids, target) - _centroid("source", centroids, source)
 
@@ -45,7 +47,7 @@ def _centroid(name: str, centroids: jax.Array, index: int | jax.Array) -> jax.Ar
 
 def pairwise_directions(centroids: jax.Array) -> jax.Array:
     """centroid[a] - centroid[b] for all pairs a < b, in the order (0, 1), (0, 2), ...: [K, Z] -> [K (K - 1) / 2, Z]."""
-    chex.assert_rank(centroids, 2)
+    check("pairwise_directions", centroids=(centroids, "number [K, Z]"))
 
     first, second = jnp.triu_indices(len(centroids), k=1)
     return jax.vmap(jnp.subtract)(centroids[first], centroids[second])
@@ -53,18 +55,21 @@ def pairwise_directions(centroids: jax.Array) -> jax.Array:
 
 def walk(z: jax.Array, direction: jax.Array, alphas: jax.Array) -> jax.Array:
     """z + alpha direction for each alpha: [B, Z], [Z], [A] -> [A, B, Z]."""
-    chex.assert_rank([z, direction, alphas], [2, 1, 1])
-    chex.assert_equal(z.shape[1], len(direction))
+    check("walk", z=(z, "number [B, Z]"), direction=(direction, "number [Z]"), alphas=(alphas, "number [A]"))
 
     return jax.vmap(lambda alpha: z + alpha * direction[None])(alphas)
 
 
 def interpolate(z_start: jax.Array, z_end: jax.Array, weights: jax.Array) -> jax.Array:
     """(1 - weight) z_start + weight z_end for each weight: [B, Z], [B, Z], [A] -> [A, B, Z]."""
-    chex.assert_rank([z_start, z_end, weights], [2, 2, 1])
-    chex.assert_equal_shape([z_start, z_end])
+    _check_ends("interpolate", z_start, z_end, weights)
 
     return jax.vmap(lambda weight: (1 - weight) * z_start + weight * z_end)(weights)
+
+
+def _check_ends(function: str, z_start: jax.Array, z_end: jax.Array, weights: jax.Array) -> None:
+    codes = {"z_start": (z_start, "number [B, Z]"), "z_end": (z_end, "number [B, Z]")}
+    check(function, **codes, weights=(weights, "number [A]"))
 
 
 def slerp(z_start: jax.Array, z_end: jax.Array, weights: jax.Array) -> jax.Array:
@@ -75,8 +80,7 @@ def slerp(z_start: jax.Array, z_end: jax.Array, weights: jax.Array) -> jax.Array
     interpolated linearly, and so are a zero code and opposite codes, for which the great circle is undefined. The
     derivative with respect to a zero code or to opposite codes does not exist, and is 0.
     """
-    chex.assert_rank([z_start, z_end, weights], [2, 2, 1])
-    chex.assert_equal_shape([z_start, z_end])
+    _check_ends("slerp", z_start, z_end, weights)
 
     def between(start: jax.Array, end: jax.Array, weight: jax.Array) -> jax.Array:
         (unit_start, zero_start), (unit_end, zero_end) = _unit(start), _unit(end)

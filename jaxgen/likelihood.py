@@ -16,8 +16,8 @@ class Likelihood(NamedTuple):
 
     #: Trailing shape of the output: () for one number per value of x, (2,) for a mean and a log-variance.
     parameters: tuple[int, ...]
-    #: (output, x) -> nats [B], or a cost that is not a likelihood, such as `squared_error`.
-    nll: Callable[[jax.Array, jax.Array], jax.Array]
+    #: (output, x, *, where=None) -> nats [B], or a cost that is not a likelihood, such as `squared_error`.
+    nll: Callable[..., jax.Array]
     #: output -> x [B, ...], in data units.
     mean: Callable[[jax.Array], jax.Array]
     #: (key, output) -> x [B, ...].
@@ -44,7 +44,9 @@ def fixed_gaussian(std: float = 1.0) -> Likelihood:
 
     return Likelihood(
         parameters=(),
-        nll=lambda mean, x: losses.gaussian_nll(mean, jnp.full_like(mean, log_var, dtype=jnp.float32), x),
+        nll=lambda mean, x, *, where=None: losses.gaussian_nll(
+            mean, jnp.full_like(mean, log_var, dtype=jnp.float32), x, where=where
+        ),
         mean=lambda mean: mean,
         draw=lambda key, mean: mean + std * jax.random.normal(key, mean.shape, jnp.float32),
     )
@@ -53,7 +55,7 @@ def fixed_gaussian(std: float = 1.0) -> Likelihood:
 #: Gaussian of each value, given its mean and log-variance: output [B, ..., 2] (Kingma & Welling 2014, appendix C.2).
 gaussian = Likelihood(
     parameters=(2,),
-    nll=lambda output, x: losses.gaussian_nll(output[..., 0], output[..., 1], x),
+    nll=lambda output, x, *, where=None: losses.gaussian_nll(output[..., 0], output[..., 1], x, where=where),
     mean=lambda output: output[..., 0],
     draw=lambda key, output: losses.reparameterize(
         output[..., 0], output[..., 1], jax.random.normal(key, output.shape[:-1], jnp.float32)
@@ -69,7 +71,9 @@ def categorical(levels: int) -> Likelihood:
 
     return Likelihood(
         parameters=(levels,),
-        nll=lambda logits, x: losses.categorical_nll(logits, jnp.round(x * values).astype(jnp.int32)),
+        nll=lambda logits, x, *, where=None: losses.categorical_nll(
+            logits, jnp.round(x * values).astype(jnp.int32), where=where
+        ),
         mean=lambda logits: jax.nn.softmax(logits) @ jnp.linspace(0, 1, levels, dtype=jnp.float32),
         draw=lambda key, logits: jax.random.categorical(key, logits).astype(jnp.float32) / values,
         levels=levels,
@@ -79,15 +83,24 @@ def categorical(levels: int) -> Likelihood:
 def log_marginal(key: jax.Array, log_weights: Callable[[jax.Array, int], jax.Array], num_samples: int) -> jax.Array:
     """Importance-weighted lower bound on log p(x), nats, from `log_weights(key, num)`, nats [num, B]: -> [B].
 
-    Burda et al. 2016, eq. 8. Samples are drawn in equal chunks of at most 64, one chunk at a time. Raises ValueError
-    unless `num_samples` is positive.
+    Burda et al. 2016, eq. 8. Samples are drawn in equal chunks of at most 64, one chunk at a time; of a number without
+    a divisor from 16 to 64, such as a prime, the last chunk draws some that do not count. Raises ValueError unless
+    `num_samples` is positive.
     """
     if num_samples < 1:
         raise ValueError(f"num_samples must be positive, got {num_samples}")
     # With equal chunks, the bound over the bounds of the chunks is the bound over all samples.
     chunk = largest_divisor(num_samples, 64)
+    if chunk < min(num_samples, 16):
+        chunk = math.ceil(num_samples / math.ceil(num_samples / 64))
+    num_chunks = math.ceil(num_samples / chunk)
 
     def bound(index: jax.Array) -> jax.Array:
-        return losses.importance_weighted_bound(log_weights(jax.random.fold_in(key, index), chunk))
+        weights = log_weights(jax.random.fold_in(key, index), chunk)
+        if num_chunks * chunk > num_samples:
+            counts = index * chunk + jnp.arange(chunk) < num_samples
+            weights = jnp.where(counts[:, None], weights, -jnp.inf)
+        return losses.importance_weighted_bound(weights)
 
-    return losses.importance_weighted_bound(jax.lax.map(bound, jnp.arange(num_samples // chunk)))
+    total = losses.importance_weighted_bound(jax.lax.map(bound, jnp.arange(num_chunks)))
+    return total if num_chunks * chunk == num_samples else total + math.log(num_chunks * chunk / num_samples)

@@ -1,4 +1,9 @@
-"""One step of an optimizer, as every recipe takes it."""
+"""One step of an optimizer, as every recipe takes it.
+
+An optimizer is any transformation of optax. Those with extra arguments get them: `value`, the loss, and `grad`, its
+gradient, both averaged over all devices (`reduce_on_plateau`, `polyak_sgd`), and, where one loss is minimised,
+`value_fn`, the same loss of other parameters, for the same batch and noise (the line search of `lbfgs`).
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +13,9 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen.recipe import PyTree, mean_over, own_copy
+
+#: params -> ((means, kept), gradients): means of all devices, which hold `loss`.
+Evaluation = Callable[[PyTree], tuple[tuple[dict, PyTree], PyTree]]
 
 #: What a loss returns, ``([B], {name: [B]}, kept)``. The first is minimised, the second reported, and `kept` is
 #: whatever else the step hands on, None where there is nothing. A loss of the whole set may be [], as may its metrics.
@@ -34,9 +42,7 @@ def minimize(
         params, opt_state, the metrics of the step (`loss`, the means of what `loss` names, and the learning rate), and
         `kept`: batch statistics or other values of this device, which are not averaged.
     """
-    (means, kept), gradients = mean_gradient(loss, params, axis_name)
-    params, opt_state = descend(optimizer, gradients, params, opt_state)
-    return params, opt_state, {**means, **learning_rate(opt_state)}, kept
+    return _step(optimizer, lambda params: mean_gradient(loss, params, axis_name), params, opt_state)
 
 
 def minimize_in_parts(
@@ -72,12 +78,14 @@ def minimize_in_parts(
         means, gradients = jax.tree.map(lambda leaf: leaf * (size / num), total)
         return (means, jax.tree.map(lambda leaf: leaf.reshape(num, *leaf.shape[2:]), kept)), gradients
 
-    (means, kept), gradients = jax.lax.platform_dependent(
-        own_copy(params, axis_name), batch, cpu=by_microbatches, default=whole_batch
-    )
-    means, gradients = mean_over((means, gradients), axis_name)
-    params, opt_state = descend(optimizer, gradients, params, opt_state)
-    return params, opt_state, {**means, **learning_rate(opt_state)}, kept
+    def evaluate(params: PyTree) -> tuple[tuple[dict, PyTree], PyTree]:
+        (means, kept), gradients = jax.lax.platform_dependent(
+            own_copy(params, axis_name), batch, cpu=by_microbatches, default=whole_batch
+        )
+        means, gradients = mean_over((means, gradients), axis_name)
+        return (means, kept), gradients
+
+    return _step(optimizer, evaluate, params, opt_state)
 
 
 def mean_gradient(
@@ -90,11 +98,25 @@ def mean_gradient(
 
 
 def descend(
-    optimizer: optax.GradientTransformation, gradients: PyTree, params: PyTree, opt_state: PyTree
+    optimizer: optax.GradientTransformation,
+    gradients: PyTree,
+    params: PyTree,
+    opt_state: PyTree,
+    *,
+    value: jax.Array,
+    value_fn: Callable[[PyTree], jax.Array],
 ) -> tuple[PyTree, PyTree]:
-    """(params, opt_state) after the optimizer's step along these gradients."""
-    updates, opt_state = optimizer.update(gradients, opt_state, params)
+    """(params, opt_state) after the optimizer's step along these gradients of a loss with this `value`."""
+    update = optax.with_extra_args_support(optimizer).update
+    updates, opt_state = update(gradients, opt_state, params, value=value, grad=gradients, value_fn=value_fn)
     return optax.apply_updates(params, updates), opt_state
+
+
+def check_optimizers(**optimizers: optax.GradientTransformation) -> None:
+    """TypeError for an argument of a recipe that is no optimizer, such as a learning rate."""
+    for name, given in optimizers.items():
+        if not (callable(getattr(given, "init", None)) and callable(getattr(given, "update", None))):
+            raise TypeError(f"{name} must be an optimizer of optax, such as optax.adam(1e-3), got {given!r}")
 
 
 def reset_when(now: jax.Array, optimizer: optax.GradientTransformation, params: PyTree, opt_state: PyTree) -> PyTree:
@@ -115,6 +137,26 @@ def learning_rate(opt_state: PyTree) -> dict[str, jax.Array]:
         if "learning_rate" in getattr(state, "hyperparams", {})
     ]
     return {"learning_rate": found[0]} if found else {}
+
+
+def _step(
+    optimizer: optax.GradientTransformation, evaluate: Evaluation, params: PyTree, opt_state: PyTree
+) -> tuple[PyTree, PyTree, dict, PyTree]:
+    """What `minimize` returns."""
+
+    @jax.custom_jvp
+    def value_fn(params: PyTree) -> jax.Array:
+        return evaluate(params)[0][0]["loss"]
+
+    # The gradient is averaged too: under `pmap`, differentiating the mean itself would give that of one device.
+    @value_fn.defjvp
+    def _(primals: tuple[PyTree], tangents: tuple[PyTree]) -> tuple[jax.Array, jax.Array]:
+        (means, _), gradients = evaluate(*primals)
+        return means["loss"], optax.tree.vdot(gradients, *tangents)
+
+    (means, kept), gradients = evaluate(params)
+    params, opt_state = descend(optimizer, gradients, params, opt_state, value=means["loss"], value_fn=value_fn)
+    return params, opt_state, {**means, **learning_rate(opt_state)}, kept
 
 
 def _gradient(loss: Callable[[PyTree], Losses], params: PyTree) -> tuple[tuple[dict, PyTree], PyTree]:

@@ -13,12 +13,15 @@ import pytest
 from benchmarks import record
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SCRIPTS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text())
+SCRIPTS = sorted(
+    [path.stem for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text()]
+    + [path.parent.name for path in (ROOT / "benchmarks").glob("*/__main__.py")]
+)
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *(ROOT / "docs").rglob("*.md"),
-    *(ROOT / "benchmarks").glob("*.py"),
+    *(ROOT / "benchmarks").rglob("*.py"),
 ]
 # PyTorch is no dependency of the tests: where it is missing, a module whose every name is a class stands for it.
 STAND_IN = """

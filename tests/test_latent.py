@@ -167,3 +167,20 @@ def test_shapes_that_do_not_fit_raise():
         latent.interpolate(START, END[:3], jnp.ones(3))
     with pytest.raises(AssertionError):
         latent.class_centroids(CODES, LABELS[:-1], 5)
+
+
+@pytest.mark.parametrize("function", [latent.interpolate, latent.slerp])
+def test_scalars_and_single_codes_are_named(function):
+    name, weights = function.__name__, jnp.ones(3)
+    with pytest.raises(AssertionError, match=rf"{name}: weights must be \[A\], got float32 \(\)"):
+        function(START, END, 0.5)
+    with pytest.raises(AssertionError, match=rf"{name}: z_end must be \[B, Z\], got float32 \(\d+,\)"):
+        function(START, END[0], weights)
+    with pytest.raises(AssertionError, match=rf"{name}: z_start must be \[B, Z\], got float32 \(\)"):
+        function(jnp.float32(1), END, weights)
+    with pytest.raises(AssertionError, match=rf"{name}: z_start must not be empty"):
+        function(START[:0], END[:0], weights)
+    with pytest.raises(AssertionError, match=r"walk: alphas must be \[A\], got float32 \(\)"):
+        latent.walk(START, END[0], 2.0)
+    with pytest.raises(AssertionError, match=r"walk: direction must be \[Z\], got float32"):
+        latent.walk(START, END, weights)

@@ -1,5 +1,7 @@
 """One step of an optimizer, by hand."""
 
+import functools
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 
+from jaxgen import models, recipes
 from jaxgen.optimize import largest_divisor, minimize, minimize_in_parts, normalize_each, optimizer, reset_when
 
 X = jnp.arange(16.0).reshape(8, 2)
@@ -194,3 +197,101 @@ def test_each_tensor_is_divided_by_its_own_norm():
 def test_an_unknown_optimizer_is_refused():
     with pytest.raises(ValueError, match="unknown optimizer 'adm'; expected sgd, momentum"):
         optimizer("adm", 0.1)
+
+
+SCALES = jnp.array([1.0, 0.3])
+TRANSFORMATIONS = {
+    "reduce_on_plateau": optax.chain(
+        optax.sgd(0.03), optax.contrib.reduce_on_plateau(factor=0.5, patience=1, rtol=0.05, accumulation_size=1)
+    ),
+    "polyak_sgd": optax.polyak_sgd(max_learning_rate=0.5),
+    "lbfgs": optax.lbfgs(memory_size=3),
+    "backtracking": optax.chain(optax.sgd(1.0), optax.scale_by_backtracking_linesearch(12, store_grad=True)),
+    "schedule_free": optax.contrib.schedule_free_sgd(0.05),
+}
+
+
+def quartic(x):
+    """A loss whose curvature changes, so that no transformation is done after a step."""
+
+    def loss(params):
+        residual = (x * SCALES[None] / 8) @ params["w"] - 1
+        return jnp.square(residual) + 0.1 * residual**4, {}, None
+
+    return loss
+
+
+def plainly(rule, steps):
+    """The loop of optax's documentation: parameters, first and last loss."""
+
+    def value_fn(params):
+        return jnp.mean(quartic(X)(params)[0])
+
+    def step(carry, _):
+        params, state = carry
+        value, grad = jax.value_and_grad(value_fn)(params)
+        updates, state = rule.update(grad, state, params, value=value, grad=grad, value_fn=value_fn)
+        return (optax.apply_updates(params, updates), state), value
+
+    params = {"w": jnp.array([0.1, -0.2])}
+    (params, _), values = jax.jit(lambda first: jax.lax.scan(step, first, None, steps))((params, rule.init(params)))
+    return params, values
+
+
+def by(minimizes, rule, steps, x):
+    """The same by `minimize` or its like on the examples of this device."""
+
+    def step(carry, _):
+        params, state, metrics, _ = minimizes(rule, *carry, x)
+        return (params, state), metrics["loss"]
+
+    params = {"w": jnp.array([0.1, -0.2])}
+    (params, _), values = jax.lax.scan(step, (params, rule.init(params)), None, steps)
+    return params, values
+
+
+def whole(rule, params, state, x, axis_name=None):
+    return minimize(rule, quartic(x), params, state, axis_name)
+
+
+def in_parts(rule, params, state, x, axis_name=None):
+    return minimize_in_parts(
+        rule, lambda params, batch: quartic(batch["x"])(params), params, state, {"x": x}, 2, axis_name
+    )
+
+
+@pytest.mark.parametrize("name", TRANSFORMATIONS)
+def test_transformations_with_extra_arguments_are_those_of_a_plain_loop(name):
+    rule, steps = TRANSFORMATIONS[name], 12
+    params, values = plainly(rule, steps)
+    assert values[-1] < 0.7 * values[0]
+    if name == "reduce_on_plateau":  # it has reduced
+        assert not np.allclose(params["w"], plainly(optax.sgd(0.03), steps)[0]["w"], rtol=1e-3)
+
+    on_devices = {"axis_name": "device"}
+    shares, mesh = X.reshape(4, 2, 2), jax.sharding.Mesh(np.array(jax.devices()[:4]), ("device",))
+    sharded = jax.shard_map(
+        lambda x: by(functools.partial(whole, **on_devices), rule, steps, x),
+        mesh=mesh, in_specs=jax.P("device"), out_specs=jax.P(),
+    )  # fmt: skip
+    mapped = jax.pmap(
+        lambda x: by(functools.partial(in_parts, **on_devices), rule, steps, x),
+        axis_name="device", out_axes=None, devices=jax.devices()[:4],
+    )  # fmt: skip
+    for found in (
+        jax.jit(lambda x: by(whole, rule, steps, x))(X),
+        jax.jit(lambda x: by(in_parts, rule, steps, x))(X),
+        jax.jit(sharded)(X),
+        mapped(shares),
+    ):
+        chex.assert_trees_all_close(found, (params, values), rtol=1e-4, atol=1e-5)
+
+
+def test_a_learning_rate_is_no_optimizer():
+    network = models.Classifier(3)
+    with pytest.raises(
+        TypeError, match=r"^optimizer must be an optimizer of optax, such as optax.adam\(1e-3\), got 0.1$"
+    ):
+        recipes.multinomial_classifier(network, 0.1)
+    with pytest.raises(TypeError, match="^discriminator_optimizer must be an optimizer of optax"):
+        recipes.gan(None, None, optax.sgd(0.1), 0.1, latent_dim=2)

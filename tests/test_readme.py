@@ -1,9 +1,9 @@
 """The README is run: its Python as it stands, its commands with a small budget, its numbers against the results."""
 
 import json
-import os
 import pathlib
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -16,7 +16,7 @@ from train.__main__ import main
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+*PYTHON, OF_A_RUN = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 TRAINING = [command for command in COMMANDS if command.startswith("python -m train configs/")]
 READING = [command for command in COMMANDS if re.match(r"python -m train (evaluate|sample|interpolate) ", command)]
@@ -34,6 +34,45 @@ def test_its_make_targets_exist():
     assert targets == ["demo", "test"]
     for target in targets:
         assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_an_old_python_is_one_line(tmp_path):
+    """Of an interpreter that answers every question by what an old one says of its version."""
+    (tmp_path / "python").write_text("#!/bin/sh\necho old\n")
+    (tmp_path / "python").chmod(0o755)
+    make = ["make", "demo", f"PYTHON={tmp_path}/python", f"VENV={tmp_path}/venv"]
+    ended = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert ended.returncode != 0
+    assert "jaxgen needs Python 3.11 or newer" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert ended.stdout == ""
+
+
+def test_the_demo_says_what_it_installs_and_trains_no_second_model(tmp_path):
+    make = ["make", "--dry-run", "demo", f"PYTHON={sys.executable}", f"VENV={tmp_path}/venv"]
+    said = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert re.search(r"installing \.\[train\] .* about \d+ minutes? and [\d.]+ GB", said)
+    assert ".[test]" not in said
+    assert "train configs/vae_digits.py --features x" in said
+
+
+def test_the_installed_library_says_where_the_application_is():
+    with pytest.raises(SystemExit, match=r"^jaxgen is a library\. [^\n]* PYTHONPATH\.$"):
+        runpy.run_module("jaxgen", run_name="__main__")
+
+
+def test_a_missing_package_is_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train", "compare"])
+    monkeypatch.delitem(sys.modules, "train.commands.compare", raising=False)
+    monkeypatch.setitem(sys.modules, "tyro", None)
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_module("train", run_name="__main__")
+    assert stop.value.code == 2
+    assert (
+        capsys.readouterr().err == f"error: the package tyro is not installed; expected: pip install -e {ROOT}[train]\n"
+    )
 
 
 def test_its_commands_are_all_covered():
@@ -55,20 +94,13 @@ def data_dir(tmp_path_factory) -> pathlib.Path:
 
 @pytest.fixture
 def call(tmp_path, data_dir, monkeypatch, capsys) -> Callable[..., str]:
-    """Run a command in an empty directory: what it printed."""
+    """Run a command in an empty directory, in this process, which has jax: what it printed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JAXGEN_DATA", str(data_dir))
 
     def run(command: str, *more: str) -> str:
         _, *arguments = shlex.split(command)
         assert arguments[:2] == ["-m", "train"]
-        if command == TRAINING[0]:  # as it stands; the others in this process, which has jax
-            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-            ended = subprocess.run(
-                [sys.executable, *arguments, *more], env=environment, capture_output=True, text=True, check=False
-            )
-            assert ended.returncode == 0, ended.stderr
-            return ended.stdout
         capsys.readouterr()
         main([*arguments[2:], *more])
         return capsys.readouterr().out
@@ -76,7 +108,7 @@ def call(tmp_path, data_dir, monkeypatch, capsys) -> Callable[..., str]:
     return run
 
 
-def test_its_commands_run_one_after_the_other(tmp_path, call):
+def test_its_commands_run_one_after_the_other(tmp_path, call, capsys):
     """In one test, because the readers need the runs of the training commands."""
     for command in TRAINING:
         words = shlex.split(command)
@@ -90,6 +122,12 @@ def test_its_commands_run_one_after_the_other(tmp_path, call):
     assert said.startswith("runs/vae_mnist: step 2 of 2\nnegative_elbo ")
     assert "samples.png" in call(sample)
     assert "interpolate_pairs.png" in call(interpolate)
+
+    # A trained run in a program of one's own, in another directory than the checkout.
+    capsys.readouterr()
+    exec(compile(OF_A_RUN, "README.md", "exec"), {})
+    assert capsys.readouterr().out == "digits 2 (16, 2) (16, 8, 8, 1) (16, 8, 8, 1)\n"
+    assert len([line for line in OF_A_RUN.splitlines() if line.strip()]) == 9
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "configs").glob("vae_*.py")))

@@ -25,11 +25,11 @@ from train.data import (
     with_validation_rows,
 )
 from train.engine import devices, run_directory
-from train.engine.checkpoint import ReadModel, newest_step, read_model
+from train.engine.checkpoint import ReadModel, newest_step, read_model, read_models
 from train.engine.compile import first_state, prepare_batch
 from train.engine.keys import Keys, make_keys
 from train.engine.record import source
-from train.errors import InputError, warn
+from train.errors import InputError, one_line, warn
 from train.experiment import Experiment
 
 
@@ -96,10 +96,10 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
     """The recipe and the preparation for this data; InputError where its model cannot take the data."""
     key = jax.random.key(0)
     try:
-        epoch = steps_per_epoch(dataset.spec.num_train, experiment.batch_size, draws=1)
+        epoch = steps_per_epoch(dataset.spec.num_train, experiment.batch_size, draws=1, drop_last=experiment.drop_last)
         spec = dataset.spec._replace(steps_per_epoch=epoch)
         prepare, recipe = experiment.preparation(spec), experiment.recipe(spec)
-        rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, recipe.draws, 0, 1)[0]
+        rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, recipe.draws, 0, 1).whole[0]
         init = functools.partial(first_state, recipe, prepare)
         state = jax.eval_shape(init, key, dataset.train, rows)
         for part in (dataset.valid, dataset.test):
@@ -107,8 +107,9 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
         return Prepared(recipe, prepare, state)
     except (ValueError, TypeError, AssertionError) as error:
         given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
-        said = " ".join(str(error).split())[:300]
-        raise InputError(f"{config.recorded_path()} with these options cannot take {given}: {said}") from error
+        raise InputError(
+            f"{config.recorded_path()} with these options cannot take {given}: {one_line(error)[:300]}"
+        ) from error
 
 
 def validation_metrics(recipe: Recipe, prepare: Preparation, dataset: Dataset, state: State) -> list[str]:
@@ -122,11 +123,17 @@ def _evaluated(recipe: Recipe, prepare: Preparation, part: Mapping[str, np.ndarr
     return jax.eval_shape(recipe.evaluate, key, state.model, batch)
 
 
+def epoch_of(experiment: Experiment, dataset: Dataset, recipe: Recipe) -> int:
+    """Optimizer steps in an epoch."""
+    sizes = (len(dataset.train["x"]), experiment.batch_size, recipe.draws)
+    return steps_per_epoch(*sizes, drop_last=experiment.drop_last)
+
+
 def in_steps(experiment: Experiment, dataset: Dataset, recipe: Recipe) -> Experiment:
     """The experiment with its steps and intervals in optimizer steps."""
     if experiment.unit == "step":
         return experiment
-    epoch = steps_per_epoch(dataset.spec.num_train, experiment.batch_size, recipe.draws)
+    epoch = epoch_of(experiment, dataset, recipe)
     return experiment._replace(
         unit="step",
         steps=experiment.steps * epoch,
@@ -158,6 +165,7 @@ def open_run(options: Reading) -> Run:
     devices.use_compilation_cache(options.compilation_cache)
     if pathlib.Path(options.run).is_dir() and not os.access(options.run, os.W_OK):
         raise InputError(f"{options.run}: expected a directory that can be written, for what is found out of the run")
+    run_directory.refuse_links_to_directories(options.run, pathlib.Path(options.run))
     config = None if options.config is None else configs.load(options.config)
     found = load(options.run, options.data_dir, options.step, data=options.data, config=config, trust=options.trust)
     for difference in source.differences(found.path, config) if config else ():
@@ -167,19 +175,24 @@ def open_run(options: Reading) -> Run:
 
 def load(
     path: str,
-    data_dir: str | None,
+    data_dir: str | None = None,
     step: Literal["best", "last"] | None = None,
     *,
     data: str | None = None,
     beside: Dataset | None = None,
     config: configs.Config | None = None,
+    dataset: Dataset | None = None,
     trust: bool = False,
     ways: str = "--config FILE or --trust",
 ) -> Run:
     """Open a run's selected model or its newest, its data and its recipe; InputError names what is missing.
 
-    `data` says where the data is now; so does the data of a run `beside` it, if its content is the same. Without a
-    `config` it is that of the run; `source.open_config` says what `trust` and `ways` are for.
+    Programs of one's own use this too: `run = load("runs/x")`, then `run.recipe`, `run.models` (one for each seed),
+    `run.dataset`, `run.prepare` and `run.experiment`.
+
+    `data` says where the run's data is now; so does the data of a run `beside` it, if its content is the same. A
+    `dataset` that is open already is not opened again. Without a `config` it is that of the run; `source.open_config`
+    says what `trust` and `ways` are for.
     """
     run_dir = pathlib.Path(path)
     record = run_directory.read_config(run_dir)
@@ -188,9 +201,11 @@ def load(
     if beside is not None and beside.fingerprint == record["data_fingerprint"]:
         data = beside.source
     experiment = experiment._replace(data=data or experiment.data)
+    if run_directory.has_damaged_sessions(run_dir):
+        warn(f"{run_dir / 'provenance.json'} cannot be read; where the run comes from is not known")
     trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
     directory = find_data_directory(experiment.data, data_dir) or next(reversed(trained_from), None)
-    dataset = open_experiment_data(experiment, directory)
+    dataset = dataset or open_experiment_data(experiment, directory)
     if dataset.fingerprint != record["data_fingerprint"]:
         raise InputError(
             f"{path}: expected the data that it was trained on; --data {experiment.data} has other content"
@@ -220,6 +235,15 @@ def _read(run_dir: pathlib.Path, selected_by: str | None, like: PyTree) -> ReadM
             f"{run_dir} has selected no model yet; expected --step last, or a run that was trained further"
         )
     return read_model(run_dir / ("best" if selected_by else "checkpoints"), like)
+
+
+def first_models(run: Run) -> dict[int, PyTree]:
+    """The first seed's model at each step whose checkpoint is kept and can be read."""
+    like = jax.tree.map(
+        lambda leaf: _with_seeds(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), len(run.models)), run.models[0]
+    )
+    found = read_models(run.path / "checkpoints", like)
+    return {step: per_seed(model, len(run.models))[0] for step, model in found.items()}
 
 
 def describe_step(run: Run) -> str:

@@ -4,14 +4,17 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
+
+from jaxgen._checks import check
 
 #: (rows [A, Z], columns [M, Z]) -> the kernel of each pair [A, M]; the columns are a whole set.
 Gram = Callable[[jax.Array, jax.Array], jax.Array]
 #: A function of squared distances, [...] -> [...].
 Kernel = Callable[[jax.Array], jax.Array]
+#: A function of two points, [Z], [Z] -> [].
+PairKernel = Callable[[jax.Array, jax.Array], jax.Array]
 
 # Rounding can make the squared distance of near-duplicates 0 or negative. There a kernel of the distance itself has an
 # infinite slope, and infinity times the zero gradient of a clipped or masked pair is nan.
@@ -55,9 +58,19 @@ def squared_distances(a: jax.Array, b: jax.Array) -> jax.Array:
 def evaluate_kernel(d2: jax.Array, kernel: Kernel) -> jax.Array:
     """k(d2): [...] -> [...]. Raises AssertionError unless the kernel returns floats of the same shape."""
     values = kernel(d2)
-    chex.assert_shape(values, d2.shape)
-    chex.assert_type(values, float)
+    check("kernel", d2=(d2, "float [...]"), **{"kernel(d2)": (values, "float [...]")})
     return values
+
+
+def evaluate_pair_kernel(rows: jax.Array, columns: jax.Array, kernel: PairKernel) -> jax.Array:
+    """k(row_i, column_j): [A, Z], [M, Z] -> [A, M]. Raises AssertionError unless k of two points is a float []."""
+
+    def pair(row: jax.Array, column: jax.Array) -> jax.Array:
+        value = kernel(row, column)
+        check("pair_kernel", **{"pair_kernel(x, y)": (value, "float []")})
+        return value
+
+    return jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))(rows, columns)
 
 
 def _sum_over_pairs(gram: Gram, a: jax.Array, twin: jax.Array, b: jax.Array, block_size: int) -> jax.Array:

@@ -9,9 +9,17 @@ def flat(array: jax.Array) -> jax.Array:
     return array.reshape(len(array), -1).astype(jnp.float32)
 
 
-def sum_event(values: jax.Array) -> jax.Array:
-    """Sum over every axis but the first, in float32 whatever the input: [B, ...] -> [B]."""
-    return jnp.sum(values, axis=tuple(range(1, values.ndim)), dtype=jnp.float32)
+def sum_event(values: jax.Array, where: jax.Array | None = None) -> jax.Array:
+    """Sum over every axis but the first, in float32 whatever the input: [B, ...] -> [B]. Only `where` it is true."""
+    return jnp.sum(values, axis=tuple(range(1, values.ndim)), dtype=jnp.float32, where=where)
+
+
+def keep(where: jax.Array | None, *arrays: jax.Array) -> tuple:
+    """The flattened mask, and arrays [B, ...] with 0 where it is false; as they are for None, which masks nothing."""
+    if where is None:
+        return None, *arrays
+    # Masking the sum alone would leave nan in the gradient: 0 times the slope at a nan.
+    return where.reshape(len(where), -1), *(jnp.where(where, array, 0) for array in arrays)
 
 
 def root(squares: jax.Array) -> jax.Array:

@@ -7,10 +7,10 @@ raw network outputs.
 
 from collections.abc import Callable
 
-import chex
 import jax
 import jax.numpy as jnp
 
+from jaxgen._checks import check
 from jaxgen.losses._reduce import flat, root, sum_event
 
 
@@ -21,9 +21,7 @@ def minimax_discriminator_loss(real_logits: jax.Array, fake_logits: jax.Array, *
     JSD. With `smoothing` the target of real examples only is 1 - smoothing (one-sided label smoothing, Salimans et al.
     2016, section 3.4). Raises AssertionError unless both are floating [B], ValueError unless 0 <= smoothing < 1.
     """
-    chex.assert_rank([real_logits, fake_logits], 1)
-    chex.assert_equal_shape([real_logits, fake_logits])
-    chex.assert_type([real_logits, fake_logits], float)
+    check("minimax_discriminator_loss", real_logits=(real_logits, "float [B]"), fake_logits=(fake_logits, "float [B]"))
     if not 0 <= smoothing < 1:
         raise ValueError(f"smoothing must be at least 0 and less than 1, got {smoothing}")
 
@@ -38,8 +36,7 @@ def minimax_generator_loss(fake_logits: jax.Array) -> jax.Array:
     Goodfellow et al. 2014, eq. 1. Its gradient, -D, vanishes where the discriminator is confident; see
     `non_saturating_generator_loss`. Raises AssertionError unless the input is floating [B].
     """
-    chex.assert_rank(fake_logits, 1)
-    chex.assert_type(fake_logits, float)
+    check("minimax_generator_loss", fake_logits=(fake_logits, "float [B]"))
 
     return -jax.nn.softplus(fake_logits.astype(jnp.float32))
 
@@ -49,8 +46,7 @@ def non_saturating_generator_loss(fake_logits: jax.Array) -> jax.Array:
 
     Goodfellow et al. 2014, section 3, last paragraph. Raises AssertionError unless the input is floating [B].
     """
-    chex.assert_rank(fake_logits, 1)
-    chex.assert_type(fake_logits, float)
+    check("non_saturating_generator_loss", fake_logits=(fake_logits, "float [B]"))
 
     return jax.nn.softplus(-fake_logits.astype(jnp.float32))
 
@@ -61,9 +57,11 @@ def least_squares_discriminator_loss(real_scores: jax.Array, fake_scores: jax.Ar
     Mao et al. 2017 ("Least squares generative adversarial networks"), eq. 9. Raises AssertionError unless both are
     floating [B].
     """
-    chex.assert_rank([real_scores, fake_scores], 1)
-    chex.assert_equal_shape([real_scores, fake_scores])
-    chex.assert_type([real_scores, fake_scores], float)
+    check(
+        "least_squares_discriminator_loss",
+        real_scores=(real_scores, "float [B]"),
+        fake_scores=(fake_scores, "float [B]"),
+    )
 
     real, fake = real_scores.astype(jnp.float32), fake_scores.astype(jnp.float32)
     return 0.5 * (jnp.square(real - 1) + jnp.square(fake))
@@ -74,8 +72,7 @@ def least_squares_generator_loss(fake_scores: jax.Array) -> jax.Array:
 
     Mao et al. 2017, eq. 9. Raises AssertionError unless the input is floating [B].
     """
-    chex.assert_rank(fake_scores, 1)
-    chex.assert_type(fake_scores, float)
+    check("least_squares_generator_loss", fake_scores=(fake_scores, "float [B]"))
 
     return 0.5 * jnp.square(fake_scores.astype(jnp.float32) - 1)
 
@@ -86,9 +83,7 @@ def hinge_discriminator_loss(real_scores: jax.Array, fake_scores: jax.Array) -> 
     Lim & Ye 2017 ("Geometric GAN"); Miyato et al. 2018 ("Spectral normalization"), eq. 16, negated. The
     derivative at the margin is 0. Raises AssertionError unless both are floating [B].
     """
-    chex.assert_rank([real_scores, fake_scores], 1)
-    chex.assert_equal_shape([real_scores, fake_scores])
-    chex.assert_type([real_scores, fake_scores], float)
+    check("hinge_discriminator_loss", real_scores=(real_scores, "float [B]"), fake_scores=(fake_scores, "float [B]"))
 
     real, fake = real_scores.astype(jnp.float32), fake_scores.astype(jnp.float32)
     return jax.nn.relu(1 - real) + jax.nn.relu(1 + fake)
@@ -99,8 +94,7 @@ def hinge_generator_loss(fake_scores: jax.Array) -> jax.Array:
 
     Miyato et al. 2018, eq. 17. Raises AssertionError unless the input is floating [B].
     """
-    chex.assert_rank(fake_scores, 1)
-    chex.assert_type(fake_scores, float)
+    check("hinge_generator_loss", fake_scores=(fake_scores, "float [B]"))
 
     return -fake_scores.astype(jnp.float32)
 
@@ -111,9 +105,7 @@ def wasserstein_critic_loss(real_scores: jax.Array, fake_scores: jax.Array) -> j
     Arjovsky et al. 2017 ("Wasserstein GAN"), eq. 3, negated so that it is minimised. It is meaningful only for a
     Lipschitz f, as enforced by `gradient_penalty`. Raises AssertionError unless both are floating [B].
     """
-    chex.assert_rank([real_scores, fake_scores], 1)
-    chex.assert_equal_shape([real_scores, fake_scores])
-    chex.assert_type([real_scores, fake_scores], float)
+    check("wasserstein_critic_loss", real_scores=(real_scores, "float [B]"), fake_scores=(fake_scores, "float [B]"))
 
     return fake_scores.astype(jnp.float32) - real_scores.astype(jnp.float32)
 
@@ -123,19 +115,18 @@ def wasserstein_generator_loss(fake_scores: jax.Array) -> jax.Array:
 
     Arjovsky et al. 2017, theorem 3. Raises AssertionError unless the input is floating [B].
     """
-    chex.assert_rank(fake_scores, 1)
-    chex.assert_type(fake_scores, float)
+    check("wasserstein_generator_loss", fake_scores=(fake_scores, "float [B]"))
 
     return -fake_scores.astype(jnp.float32)
 
 
-def _squared_gradient_norm(critic: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
+def _squared_gradient_norm(function: str, critic: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
     """||grad critic(x_i)||^2 over the event axes: [B, ...] -> [B]."""
-    chex.assert_type(x, float)
+    check(function, x=(x, "float [B, ...]"))
 
     def total(points: jax.Array) -> jax.Array:
         scores = critic(points)
-        chex.assert_shape(scores, (len(points),))
+        check(function, x=(x, "float [B, ...]"), **{"critic(x)": (scores, "float [B]")})
         return jnp.sum(scores)
 
     # Score i depends on x_i alone, so the gradient of the sum holds the gradient of each score in its own row.
@@ -151,7 +142,7 @@ def gradient_penalty(critic: Callable[[jax.Array], jax.Array], x: jax.Array) -> 
     the norm is 0 the value is 1 and the gradient, which does not exist, is 0. Raises AssertionError where x is not
     floating or the scores are not [B].
     """
-    return jnp.square(root(_squared_gradient_norm(critic, x)) - 1)
+    return jnp.square(root(_squared_gradient_norm("gradient_penalty", critic, x)) - 1)
 
 
 def zero_centered_penalty(critic: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
@@ -161,4 +152,4 @@ def zero_centered_penalty(critic: Callable[[jax.Array], jax.Array], x: jax.Array
     generated x (R2), without their factor gamma / 2, which is the caller's weight. `critic` and errors as in
     `gradient_penalty`.
     """
-    return _squared_gradient_norm(critic, x)
+    return _squared_gradient_norm("zero_centered_penalty", critic, x)

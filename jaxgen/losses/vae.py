@@ -6,10 +6,10 @@ For several samples per example, `jax.vmap` over the noise.
 import math
 from typing import NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 
+from jaxgen._checks import check
 from jaxgen.losses._reduce import sum_event
 
 
@@ -25,12 +25,12 @@ class NegativeElbo(NamedTuple):
 
 
 def reparameterize(mean: jax.Array, log_var: jax.Array, noise: jax.Array) -> jax.Array:
-    """z = mean + exp(log_var / 2) noise, with noise ~ N(0, I) drawn by the caller: three [B, Z] -> [B, Z].
+    """z = mean + exp(log_var / 2) noise, with noise ~ N(0, I) drawn by the caller: three [B, ...] -> [B, ...].
 
     Kingma & Welling 2014, section 2.4. Raises AssertionError where shapes differ or a dtype is not floating.
     """
-    chex.assert_equal_shape([mean, log_var, noise])
-    chex.assert_type([mean, log_var, noise], float)
+    arrays = {"mean": mean, "log_var": log_var, "noise": noise}
+    check("reparameterize", **{name: (array, "float [B, ...]") for name, array in arrays.items()})
 
     return mean + jnp.exp(0.5 * log_var) * noise
 
@@ -42,25 +42,22 @@ def negative_elbo(reconstruction: jax.Array, kl: jax.Array, *, beta: float | jax
     if beta >= 1. `beta` may be a traced scalar (KL warm-up). Raises AssertionError unless both are [B] and beta is a
     scalar.
     """
-    chex.assert_rank([reconstruction, kl, beta], [1, 1, 0])
-    chex.assert_equal_shape([reconstruction, kl])
-    chex.assert_type([reconstruction, kl], float)
+    check("negative_elbo", reconstruction=(reconstruction, "float [B]"), kl=(kl, "float [B]"), beta=(beta, "number []"))
 
     reconstruction, kl = reconstruction.astype(jnp.float32), kl.astype(jnp.float32)
     return NegativeElbo(reconstruction, kl, reconstruction + beta * kl)
 
 
 def free_bits(kl_per_dim: jax.Array, *, minimum: float) -> jax.Array:
-    """KL with free bits: summed over dimensions, each at least `minimum` nats: [B, Z] -> [B].
+    """KL with free bits: summed over dimensions, each at least `minimum` nats: [B, Z, ...] -> [B].
 
     Kingma et al. 2016 ("Improved variational inference with inverse autoregressive flow"), eq. 15, clamp the *mean over
     the minibatch* of the KL of a group of dimensions. Here each example is clamped separately, so that its loss does
     not depend on its batch; the sum is never smaller than theirs (Jensen), and the gradient vanishes exactly for the
     (example, dimension) pairs that do not exceed the minimum. Raises AssertionError unless the input is
-    [B, Z], ValueError where minimum is negative.
+    [B, Z, ...], ValueError where minimum is negative.
     """
-    chex.assert_rank(kl_per_dim, 2)
-    chex.assert_type(kl_per_dim, float)
+    check("free_bits", kl_per_dim=(kl_per_dim, "float [B, Z, ...]"))
     if minimum < 0:
         raise ValueError(f"minimum must be at least 0 nats, got {minimum}")
 
@@ -76,7 +73,6 @@ def importance_weighted_bound(log_weights: jax.Array) -> jax.Array:
     weights sample k by w_k / sum w (eq. 14). Raises AssertionError unless the input is
     [K, B].
     """
-    chex.assert_rank(log_weights, 2)
-    chex.assert_type(log_weights, float)
+    check("importance_weighted_bound", log_weights=(log_weights, "float [K, B]"))
 
     return jax.nn.logsumexp(log_weights.astype(jnp.float32), axis=0) - math.log(log_weights.shape[0])

@@ -3,19 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-import chex
 import jax
 import jax.numpy as jnp
 
 ROWS = 64  # at a time: few enough that [ROWS, M] is small
 _FEATURES = 16  # added in one pass over [ROWS, M], so that the sums stay in registers
-
-
-def check_sets(x: jax.Array, y: jax.Array) -> None:
-    """Raise AssertionError unless both are floating, [N, F] and [M, F]."""
-    chex.assert_rank([x, y], 2)
-    chex.assert_equal_shape_suffix([x, y], 1)
-    chex.assert_type([x, y], float)
 
 
 def over_rows(reduce: Callable[[jax.Array], Any], x: jax.Array, references: jax.Array) -> Any:

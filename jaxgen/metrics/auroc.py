@@ -1,8 +1,9 @@
 """Area under the ROC curve of an out-of-distribution score."""
 
-import chex
 import jax
 import jax.numpy as jnp
+
+from jaxgen._checks import check
 
 
 def auroc(scores_in: jax.Array, scores_out: jax.Array) -> jax.Array:
@@ -12,8 +13,8 @@ def auroc(scores_in: jax.Array, scores_out: jax.Array) -> jax.Array:
     & McNeil 1982, section III). Computed by sorting, in memory O(N + M); nan if any score is nan. Raises AssertionError
     unless both are floating.
     """
-    chex.assert_rank([scores_in, scores_out], 1)
-    chex.assert_type([scores_in, scores_out], float)
+    check("auroc", scores_in=(scores_in, "float [N]"), scores_out=(scores_out, "float [M]"))
+
     scores_in, scores_out = jnp.asarray(scores_in, jnp.float32), jnp.asarray(scores_out, jnp.float32)
 
     ordered = jnp.sort(scores_in)

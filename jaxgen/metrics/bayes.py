@@ -1,8 +1,9 @@
 """Bayes' rule: class probabilities from class-conditional densities."""
 
-import chex
 import jax
 import jax.numpy as jnp
+
+from jaxgen._checks import check
 
 
 def bayes_posterior(log_likelihoods: jax.Array, log_prior: jax.Array) -> jax.Array:
@@ -14,9 +15,7 @@ def bayes_posterior(log_likelihoods: jax.Array, log_prior: jax.Array) -> jax.Arr
     class has probability 0 is nan. In float32 log-likelihoods of -5,000 nats, as for images, are rounded to 5e-4 nats,
     and so is the posterior. Raises AssertionError unless both are floating with equal K.
     """
-    chex.assert_rank([log_likelihoods, log_prior], [2, 1])
-    chex.assert_equal_shape_suffix([log_likelihoods, log_prior], 1)
-    chex.assert_type([log_likelihoods, log_prior], float)
+    check("bayes_posterior", log_likelihoods=(log_likelihoods, "float [B, K]"), log_prior=(log_prior, "float [K]"))
 
     joint = jnp.asarray(log_likelihoods, jnp.float32) + jnp.asarray(log_prior, jnp.float32)[None]
     return jax.nn.log_softmax(joint, axis=1)

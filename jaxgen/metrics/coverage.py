@@ -5,7 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxgen.metrics._pairwise import check_sets, over_rows
+from jaxgen._checks import check
+from jaxgen.metrics._pairwise import over_rows
 
 
 class ModeCoverage(NamedTuple):
@@ -31,7 +32,7 @@ def modes_covered(samples: jax.Array, centers: jax.Array, std: float | jax.Array
     The modes are isotropic Gaussians with this `std`; of perfect samples 98.89 % lie within 3 std in two dimensions and
     46.8 % in ten. Raises AssertionError unless both are floating with equal D.
     """
-    check_sets(samples, centers)
+    check("modes_covered", samples=(samples, "float [N, D]"), centers=(centers, "float [M, D]"))
 
     squared, mode = over_rows(lambda distances: (jnp.min(distances), jnp.argmin(distances)), samples, centers)
     is_good = squared < jnp.square(3 * std)

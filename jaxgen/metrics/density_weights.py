@@ -2,8 +2,8 @@
 
 import jax
 
+from jaxgen._checks import check
 from jaxgen.metrics._density import log_density
-from jaxgen.metrics._pairwise import check_sets
 
 
 def density_weights(
@@ -18,7 +18,8 @@ def density_weights(
     between codes a few weights dominate, and the others may round to 0. Raises AssertionError unless the sets are
     floating with equal Z, ValueError for fewer than 2 codes.
     """
-    check_sets(codes, codes if generated is None else generated)
+    drawn = {} if generated is None else {"generated": (generated, "float [M, Z]")}
+    check("density_weights", codes=(codes, "float [N, Z]"), **drawn)
     if len(codes) < 2:
         raise ValueError(f"codes must be at least 2, got {len(codes)}")
 

@@ -5,14 +5,15 @@ import math
 import jax
 import jax.numpy as jnp
 
+from jaxgen._checks import check
 from jaxgen.losses._pairs import pair_sums, unbiased_mmd
-from jaxgen.metrics._pairwise import ROWS, check_sets
+from jaxgen.metrics._pairwise import ROWS
 
 _EXACT = jax.lax.Precision.HIGHEST  # by default accelerators round factors to ten bits or fewer
 
 
-def _check_at_least_two(real: jax.Array, fake: jax.Array) -> None:
-    check_sets(real, fake)
+def _check_at_least_two(function: str, real: jax.Array, fake: jax.Array) -> None:
+    check(function, real=(real, "float [N, F]"), fake=(fake, "float [M, F]"))
     if min(len(real), len(fake)) < 2:
         raise ValueError(f"both sets need at least 2 rows, got {len(real)} and {len(fake)}")
 
@@ -27,7 +28,7 @@ def frechet_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
     exist, and is 0. Raises AssertionError unless both are floating with equal F, ValueError where a set has fewer than
     2 rows.
     """
-    _check_at_least_two(real, fake)
+    _check_at_least_two("frechet_distance", real, fake)
 
     real, fake = real.astype(jnp.float32), fake.astype(jnp.float32)
     # Far from the origin a mean has few digits left; the distance is invariant to a shift.
@@ -78,7 +79,7 @@ def kernel_distance(real: jax.Array, fake: jax.Array) -> jax.Array:
     there (100 subsets of 1,000 rows). In float32 its error is about 1e-8 of the kernel's mean. Raises AssertionError
     unless both are floating with equal F, ValueError where a set has fewer than 2 rows.
     """
-    _check_at_least_two(real, fake)
+    _check_at_least_two("kernel_distance", real, fake)
 
     real, fake = real.astype(jnp.float32), fake.astype(jnp.float32)
     # A constant cancels between the three means; subtracting it from the kernel avoids cancellation in the sums.

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen._checks import check
 from jaxgen.losses._reduce import root
-from jaxgen.metrics._pairwise import check_sets, over_rows
+from jaxgen.metrics._pairwise import over_rows
 
 
 class PRDC(NamedTuple):
@@ -43,7 +44,7 @@ def precision_recall_density_coverage(real: jax.Array, fake: jax.Array, *, k: in
 
     Raises AssertionError unless both are floating with equal F, ValueError unless 1 <= k < min(N, M).
     """
-    check_sets(real, fake)
+    check("precision_recall_density_coverage", real=(real, "float [N, F]"), fake=(fake, "float [M, F]"))
     if not 1 <= k < min(len(real), len(fake)):
         raise ValueError(f"k must be at least 1 and less than the {min(len(real), len(fake))} points, got {k}")
 
@@ -69,6 +70,6 @@ def nearest_neighbour_distances(x: jax.Array, references: jax.Array) -> jax.Arra
     miss copies shifted by one pixel (Theis et al. 2016, section 3.4): use features. The derivative is 0 at a distance
     of 0, and the mean over equally near references. Raises AssertionError unless both are floating with equal F.
     """
-    check_sets(x, references)
+    check("nearest_neighbour_distances", x=(x, "float [N, F]"), references=(references, "float [M, F]"))
 
     return root(over_rows(jnp.min, x, references))

@@ -2,8 +2,8 @@
 
 import jax
 
+from jaxgen._checks import check
 from jaxgen.metrics._density import log_density
-from jaxgen.metrics._pairwise import check_sets
 
 
 def parzen_log_likelihood(x: jax.Array, samples: jax.Array, *, std: float | jax.Array) -> jax.Array:
@@ -15,6 +15,6 @@ def parzen_log_likelihood(x: jax.Array, samples: jax.Array, *, std: float | jax.
     the true distribution (Theis et al. 2016, section 3.5). `std` may be traced, as in a `vmap` over candidates; it
     must be positive, which is not checked. Raises AssertionError unless both are floating with equal D.
     """
-    check_sets(x, samples)
+    check("parzen_log_likelihood", x=(x, "float [B, D]"), samples=(samples, "float [N, D]"))
 
     return log_density(x, samples, std)

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen._checks import check
 from jaxgen.losses._pairs import Kernel, PairSums, evaluate_kernel, squared_distances, unbiased_mmd
-from jaxgen.metrics._pairwise import check_sets
 
 _EXACT = jax.lax.Precision.HIGHEST  # by default accelerators round factors to ten bits or fewer
 
@@ -35,7 +35,7 @@ def mmd_permutation_test(
     `jaxgen.losses`. The whole Gram matrix [2 N, 2 N] is held in memory. Raises AssertionError unless both are floating
     with equal F and the kernel keeps shapes, ValueError unless both have the same size of at least 2.
     """
-    check_sets(x, y)
+    check("mmd_permutation_test", x=(x, "float [N, F]"), y=(y, "float [M, F]"))
     if len(x) != len(y) or len(x) < 2:
         raise ValueError(f"both sets must have the same size of at least 2, got {len(x)} and {len(y)}")
 

@@ -10,6 +10,33 @@ from jaxgen.models.autoencoder import (
 from jaxgen.models.classifier import (
     Classifier,
 )
+from jaxgen.models.flows.autoregressive import (
+    MaskedAutoregressive,
+)
+from jaxgen.models.flows.coupling import (
+    AffineCoupling,
+    Conditioner,
+    SplineCoupling,
+)
+from jaxgen.models.flows.elementwise import (
+    Elementwise,
+    affine,
+    rational_quadratic,
+)
+from jaxgen.models.flows.flow import (
+    FactorOut,
+    Flatten,
+    Flow,
+    Squeeze,
+)
+from jaxgen.models.flows.linear import (
+    InvertibleConv,
+    Reverse,
+)
+from jaxgen.models.flows.norm import (
+    ActNorm,
+    FlowBatchNorm,
+)
 from jaxgen.models.gan import (
     DCGANDiscriminator,
     DCGANGenerator,
@@ -58,6 +85,16 @@ from jaxgen.models.naive_bayes import (
     class_moments,
     total_variance,
 )
+from jaxgen.models.networks import (
+    AutoencoderNetwork,
+    AutoregressiveNetwork,
+    ClassifierNetwork,
+    HierarchicalNetwork,
+    Network,
+    PlayerNetwork,
+    VAENetwork,
+    from_nnx,
+)
 from jaxgen.models.pixelcnn import (
     PixelCNN,
 )
@@ -69,35 +106,58 @@ __all__ = [
     "MADE",
     "MLP",
     "VAE",
+    "ActNorm",
+    "AffineCoupling",
     "Autoencoder",
+    "AutoencoderNetwork",
+    "AutoregressiveNetwork",
     "ClassMoments",
     "Classifier",
+    "ClassifierNetwork",
     "Condition",
+    "Conditioner",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "Decoder",
     "Discriminator",
+    "Elementwise",
     "Encoder",
+    "FactorOut",
+    "Flatten",
+    "Flow",
+    "FlowBatchNorm",
     "GatedMLP",
     "GatedPixelCNN",
     "Gaussian",
     "GaussianEncoder",
     "GaussianMoments",
     "Generator",
+    "HierarchicalNetwork",
     "HierarchicalVAE",
+    "InvertibleConv",
+    "MaskedAutoregressive",
     "MaskedConv",
     "Masks",
     "Maxout",
+    "Network",
     "PixelCNN",
+    "PlayerNetwork",
+    "Reverse",
+    "SplineCoupling",
+    "Squeeze",
+    "VAENetwork",
+    "affine",
     "class_moments",
     "condition_of",
     "conv",
     "conv_general_dilated",
     "conv_transpose",
     "covariance_factor",
+    "from_nnx",
     "gaussian_moments",
     "pack",
     "raster_offsets",
+    "rational_quadratic",
     "to_the_left",
     "total_variance",
     "with_class",

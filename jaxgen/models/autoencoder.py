@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxgen._checks import check
 from jaxgen.models.layers.basic import MLP, GatedMLP, conv, conv_transpose, default_kernel_init
 
 Activation = Callable[[jax.Array], jax.Array]
@@ -92,6 +93,7 @@ class Decoder(nn.Module):
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
         """Logits, means or other parameters of the likelihood."""
+        check("Decoder", z=(z, "float [B, Z]"))
         h = _dense_layers(self)(z)
         if self.channels:
             h = self._upsample(h)
@@ -104,6 +106,8 @@ class Decoder(nn.Module):
         return x if self.output_activation is None else self.output_activation(x)
 
     def _upsample(self, h: jax.Array) -> jax.Array:
+        if len(self.shape) < 2:
+            raise ValueError(f"a convolutional decoder needs the shape of an image, got {tuple(self.shape)}")
         height, width, *pixel = self.shape
         times = 2 ** len(self.channels)
         small = (-(-height // times), -(-width // times), self.channels[0])

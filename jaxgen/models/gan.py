@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxgen._checks import check
 from jaxgen.models.layers.basic import conv, conv_transpose
 
 Activation = Callable[[jax.Array], jax.Array]
@@ -51,6 +52,7 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
         """Generate x."""
+        check("Generator", z=(z, "float [B, Z]"))
         norm = functools.partial(nn.BatchNorm, momentum=self.momentum, epsilon=self.epsilon, axis_name=self.axis_name)
         for features in self.hidden:
             z = nn.Dense(features, use_bias=self.hidden_bias, kernel_init=self.kernel_init)(z)
@@ -94,6 +96,9 @@ class DCGANGenerator(nn.Module):
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
         """Generate images in the range of the output activation."""
+        check("DCGANGenerator", z=(z, "float [B, Z]"))
+        if len(self.shape) != 3:
+            raise ValueError(f"a convolutional generator needs images of shape [H, W, C], got {tuple(self.shape)}")
         if not self.channels:
             raise ValueError("channels must name at least one layer")
         norm = functools.partial(nn.BatchNorm, use_running_average=not train, axis_name=self.axis_name)

@@ -46,6 +46,8 @@ class GatedPixelCNN(nn.Module):
 
     def setup(self) -> None:
         """Name the layers."""
+        if len(self.shape) != 3:
+            raise ValueError(f"a gated PixelCNN needs images of shape [H, W, C], got {tuple(self.shape)}")
         colours, width = self.shape[2], self.channels
         self.above = [rows_above(FIRST_SIZE)] + [rows_above(SIZE, own_row=True)] * (self.blocks - 1)
         self.left = [to_the_left(FIRST_SIZE, centre=colours > 1)] + [to_the_left(SIZE, centre=True)] * (self.blocks - 1)

@@ -40,6 +40,8 @@ class PixelCNN(nn.Module):
 
     def setup(self) -> None:
         """Name the layers."""
+        if len(self.shape) != 3:
+            raise ValueError(f"a PixelCNN needs images of shape [H, W, C], got {tuple(self.shape)}")
         colours, stream = self.shape[2], 2 * self.channels
         self.seen_first = raster_offsets(FIRST_SIZE, centre=colours > 1)
         self.seen = raster_offsets(SIZE, centre=True)

@@ -15,6 +15,9 @@ from jaxgen.recipes.classifier import (
 from jaxgen.recipes.ema import (
     with_ema,
 )
+from jaxgen.recipes.flow import (
+    flow,
+)
 from jaxgen.recipes.gan import (
     gan,
 )
@@ -29,6 +32,9 @@ from jaxgen.recipes.naive_bayes import (
     bernoulli_naive_bayes,
     gaussian_naive_bayes,
 )
+from jaxgen.recipes.schedule_free import (
+    with_evaluation_parameters,
+)
 from jaxgen.recipes.vae import (
     iwae,
     vae,
@@ -42,6 +48,7 @@ __all__ = [
     "autoencoder",
     "autoregressive",
     "bernoulli_naive_bayes",
+    "flow",
     "gan",
     "gaussian",
     "gaussian_naive_bayes",
@@ -56,4 +63,5 @@ __all__ = [
     "wae_gan",
     "wae_mmd",
     "with_ema",
+    "with_evaluation_parameters",
 ]

@@ -9,20 +9,20 @@ import optax
 
 from jaxgen import losses
 from jaxgen.likelihood import Likelihood, bernoulli
-from jaxgen.models import Autoencoder
-from jaxgen.optimize import Losses, minimize
+from jaxgen.models import AutoencoderNetwork
+from jaxgen.optimize import Losses, check_optimizers, minimize
 from jaxgen.recipe import PyTree, Recipe, State
 
 
 def autoencoder(
-    network: Autoencoder, optimizer: optax.GradientTransformation, *, likelihood: Likelihood = bernoulli
+    network: AutoencoderNetwork, optimizer: optax.GradientTransformation, *, likelihood: Likelihood = bernoulli
 ) -> Recipe:
     """Minimise the NLL of the reconstruction, for `fixed_gaussian()` half the squared error plus a constant."""
     return rae(network, optimizer, code_weight=0.0, likelihood=likelihood)
 
 
 def rae(
-    network: Autoencoder,
+    network: AutoencoderNetwork,
     optimizer: optax.GradientTransformation,
     *,
     code_weight: float,
@@ -32,6 +32,7 @@ def rae(
 
     The paper also regularises the decoder; RAE-L2, a penalty on its weights, is an optimizer with weight decay.
     """
+    check_optimizers(optimizer=optimizer)
 
     def init(key: jax.Array, batch: dict) -> State:
         params = network.init(key, batch["x"])

@@ -7,17 +7,17 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen import labels, losses
-from jaxgen.models import Classifier
-from jaxgen.optimize import Losses, minimize
+from jaxgen.models import ClassifierNetwork
+from jaxgen.optimize import Losses, check_optimizers, minimize
 from jaxgen.recipe import PyTree, Recipe, State
 
 
-def multinomial_classifier(network: Classifier, optimizer: optax.GradientTransformation) -> Recipe:
+def multinomial_classifier(network: ClassifierNetwork, optimizer: optax.GradientTransformation) -> Recipe:
     """Softmax classifier; with a linear network, multinomial logistic regression."""
     return _family(network, optimizer, losses.categorical_nll, jax.nn.log_softmax)
 
 
-def one_vs_rest_classifier(network: Classifier, optimizer: optax.GradientTransformation) -> Recipe:
+def one_vs_rest_classifier(network: ClassifierNetwork, optimizer: optax.GradientTransformation) -> Recipe:
     """One-vs-rest classifier: a binary classifier for each class, whose probabilities are normalised to classify."""
 
     def nll(logits: jax.Array, y: jax.Array) -> jax.Array:
@@ -30,11 +30,13 @@ def one_vs_rest_classifier(network: Classifier, optimizer: optax.GradientTransfo
 
 
 def _family(
-    network: Classifier,
+    network: ClassifierNetwork,
     optimizer: optax.GradientTransformation,
     nll: Callable[[jax.Array, jax.Array], jax.Array],  # (logits [B, K], y [B]) -> nats [B]
     log_posterior: Callable[[jax.Array], jax.Array],  # logits [B, K] -> log-probabilities [B, K]
 ) -> Recipe:
+    check_optimizers(optimizer=optimizer)
+
     def init(key: jax.Array, batch: dict) -> State:
         params = network.init(key, batch["x"])
         return State(params, optimizer.init(params))

@@ -2,13 +2,12 @@
 
 from typing import NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import optax
-from flax import linen as nn
 
 from jaxgen import labels, losses, models
+from jaxgen._checks import check
 from jaxgen.adversarial import (
     Player,
     apply_eval,
@@ -20,7 +19,7 @@ from jaxgen.adversarial import (
     mix,
     tell_apart,
 )
-from jaxgen.optimize import learning_rate
+from jaxgen.optimize import check_optimizers, learning_rate
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import standard_normal
 
@@ -46,8 +45,8 @@ class Train(NamedTuple):
 
 
 def gan(
-    generator: nn.Module,
-    discriminator: nn.Module,
+    generator: models.PlayerNetwork,
+    discriminator: models.PlayerNetwork,
     generator_optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
     *,
@@ -63,8 +62,7 @@ def gan(
 ) -> Recipe:
     """Train a generator z -> x, z ~ N(0, I), against a discriminator x -> logits.
 
-    Both networks are called with `train=...` and have a field `axis_name`, like those of `jaxgen.models`. The
-    discriminator takes `critic_steps` steps, each on new data, per generator step. `label_smoothing` is one-sided
+    The discriminator takes `critic_steps` steps, each on new data, per generator step. `label_smoothing` is one-sided
     (Salimans et al. 2016), for the minimax and non-saturating games. `gradient_penalty` is the weight of the WGAN-GP
     penalty between real and generated points (Gulrajani et al. 2017), `zero_centered_penalty` that of the R1 penalty at
     real points (Mescheder et al. 2018); both penalise the gradient in x, not in y. With `packing` m the discriminator
@@ -74,8 +72,10 @@ def gan(
 
     Raises ValueError for a `game` that is not in `jaxgen.adversarial.GAMES`, for counts that are not positive, for
     smoothing in another game, and for a penalty on a discriminator with batch norm or minibatch standard deviation; in
-    `init` and `step` AssertionError unless the y of a conditional GAN is integers [B].
+    `init` and `step` AssertionError unless x and y have a leading axis of `critic_steps`, if that is not 1, and the y
+    of a conditional GAN is integers [B].
     """
+    check_optimizers(generator_optimizer=generator_optimizer, discriminator_optimizer=discriminator_optimizer)
     rules = choose_game(game, label_smoothing)
     if critic_steps < 1 or packing < 1:
         raise ValueError(f"critic_steps and packing must be positive, got {critic_steps} and {packing}")
@@ -92,13 +92,20 @@ def gan(
             return inputs
         if y is None:
             raise ValueError(f"this GAN is conditional on a class: y must be given, integers in 0..{num_classes - 1}")
-        chex.assert_rank(y, 1)
-        chex.assert_type(y, int)
+        check("gan", y=(y, "int [B]"))
         return models.with_class(inputs, y.reshape(len(inputs), -1), num_classes)
+
+    def turns_of(batch: dict) -> dict:
+        """The batch of each critic step, [critic_steps, B, ...]."""
+        if critic_steps == 1:
+            return jax.tree.map(lambda leaf: leaf[None], batch)
+        for name, leaf in batch.items():
+            check("gan", **{name: (leaf, f"number [{critic_steps}, B, ...]")})
+        return batch
 
     def init(key: jax.Array, batch: dict) -> State:
         key_generator, key_discriminator = jax.random.split(key)
-        first = batch if critic_steps == 1 else jax.tree.map(lambda leaf: leaf[0], batch)
+        first = jax.tree.map(lambda leaf: leaf[0], turns_of(batch))
         x, y = first["x"], first.get("y")
         g = init_player(generator, key_generator, with_class(jnp.zeros((len(x), latent_dim), jnp.float32), y))
         d = init_player(discriminator, key_discriminator, with_class(models.pack(x, packing), y))
@@ -108,12 +115,14 @@ def gan(
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         (g, d, label_counts), (g_opt_state, d_opt_state) = state
-        batches = batch if critic_steps > 1 else jax.tree.map(lambda leaf: leaf[None], batch)
+        batches = turns_of(batch)
         key_discriminator, key_generator = jax.random.split(key)
 
         def generate(key: jax.Array, g: Player, x: jax.Array, y: jax.Array | None) -> tuple[jax.Array, Player]:
             z = standard_normal(key, len(x), (latent_dim,), axis_name=axis_name)
-            return apply_train(generator, g, with_class(z, y), axis_name=axis_name)
+            fake, after = apply_train(generator, g, with_class(z, y), axis_name=axis_name)
+            check("gan", x=(x, "number [B, ...]"), generated=(fake, "number [B, ...]"))
+            return fake, after
 
         def discriminate(d: Player, packs: jax.Array, y: jax.Array | None) -> tuple[jax.Array, Player]:
             return apply_train(discriminator, d, with_class(packs, y), axis_name=axis_name)

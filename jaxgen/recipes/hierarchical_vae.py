@@ -8,14 +8,14 @@ import optax
 
 from jaxgen import losses
 from jaxgen.likelihood import Likelihood, bernoulli, log_marginal
-from jaxgen.models import Gaussian, HierarchicalVAE
-from jaxgen.optimize import Losses, minimize
+from jaxgen.models import Gaussian, HierarchicalNetwork
+from jaxgen.optimize import Losses, check_optimizers, minimize
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import standard_normal
 
 
 def hierarchical_vae(
-    network: HierarchicalVAE,
+    network: HierarchicalNetwork,
     optimizer: optax.GradientTransformation,
     *,
     num_samples: int = 1,
@@ -26,7 +26,7 @@ def hierarchical_vae(
 
 
 def hierarchical_iwae(
-    network: HierarchicalVAE,
+    network: HierarchicalNetwork,
     optimizer: optax.GradientTransformation,
     *,
     num_samples: int,
@@ -39,7 +39,7 @@ def hierarchical_iwae(
 
 
 def _log_weights(
-    network: HierarchicalVAE, likelihood: Likelihood, params: PyTree, x: jax.Array, noise: list[jax.Array]
+    network: HierarchicalNetwork, likelihood: Likelihood, params: PyTree, x: jax.Array, noise: list[jax.Array]
 ) -> tuple[jax.Array, jax.Array]:
     """(log p(x, z_1 ... z_L) - log q(z_1 ... z_L | x), -log p(x | z_1)) for draws with noise [K, B, Z_l]: [K, B]."""
     num, batch = noise[0].shape[:2]
@@ -70,12 +70,13 @@ def _standard_nll(z: jax.Array) -> jax.Array:
 
 
 def _family(
-    network: HierarchicalVAE,
+    network: HierarchicalNetwork,
     optimizer: optax.GradientTransformation,
     objective: Callable[[jax.Array], jax.Array],  # log weights [K, B] -> loss [B]
     likelihood: Likelihood,
     num_samples: int,
 ) -> Recipe:
+    check_optimizers(optimizer=optimizer)
     if num_samples < 1:
         raise ValueError(f"num_samples must be positive, got {num_samples}")
     latent_dims = network.latent_dims
@@ -126,7 +127,7 @@ def _family(
         del y
         z = x
         for layer in range(len(latent_dims)):
-            z = network.apply(model, z, layer, method="infer").mean
+            z = network.apply(model, z, layer, method="infer")[0]
         return z
 
     def draw_code(key: jax.Array, model: PyTree, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:

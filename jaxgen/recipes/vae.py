@@ -11,8 +11,8 @@ import optax
 from jaxgen import labels, losses
 from jaxgen.likelihood import Likelihood, bernoulli, log_marginal
 from jaxgen.metrics import bayes_posterior
-from jaxgen.models import VAE
-from jaxgen.optimize import Losses, minimize
+from jaxgen.models import VAENetwork
+from jaxgen.optimize import Losses, check_optimizers, minimize
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import from_prior, standard_normal
 
@@ -42,7 +42,7 @@ Objective = Callable[[PyTree, jax.Array, jax.Array | None, jax.Array, jax.Array]
 
 
 def vae(
-    network: VAE,
+    network: VAENetwork,
     optimizer: optax.GradientTransformation,
     *,
     likelihood: Likelihood = bernoulli,
@@ -71,7 +71,11 @@ def vae(
 
 
 def iwae(
-    network: VAE, optimizer: optax.GradientTransformation, *, num_samples: int, likelihood: Likelihood = bernoulli
+    network: VAENetwork,
+    optimizer: optax.GradientTransformation,
+    *,
+    num_samples: int,
+    likelihood: Likelihood = bernoulli,
 ) -> Recipe:
     """Maximise the importance-weighted bound on log p(x) with `num_samples` draws of z."""
 
@@ -83,7 +87,7 @@ def iwae(
 
 
 def _log_weights(
-    network: VAE, likelihood: Likelihood, params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array
+    network: VAENetwork, likelihood: Likelihood, params: PyTree, x: jax.Array, y: jax.Array | None, noise: jax.Array
 ) -> jax.Array:
     """log p(x | z) + log p(z) - log q(z | x) for z drawn with noise [K, B, Z]: -> nats [K, B]."""
     mean, log_var = network.apply(params, x, y, method="encode")
@@ -96,7 +100,7 @@ def _log_weights(
 
 
 def _reconstruction(
-    network: VAE, likelihood: Likelihood, params: PyTree, x: jax.Array, y: jax.Array | None, z: jax.Array
+    network: VAENetwork, likelihood: Likelihood, params: PyTree, x: jax.Array, y: jax.Array | None, z: jax.Array
 ) -> jax.Array:
     """-log p(x | z) for several z per example, [K, B, Z]: -> nats [K, B]."""
 
@@ -109,15 +113,16 @@ def _reconstruction(
 
 
 def _family(
-    network: VAE,
+    network: VAENetwork,
     optimizer: optax.GradientTransformation,
     objective: Objective,
     likelihood: Likelihood,
     num_samples: int,
 ) -> Recipe:
+    check_optimizers(optimizer=optimizer)
     if num_samples < 1:
         raise ValueError(f"num_samples must be positive, got {num_samples}")
-    num_classes = network.num_classes
+    num_classes = getattr(network, "num_classes", None)
 
     def draw_noise(key: jax.Array, num_local: int, num_samples: int, axis_name: str | None = None) -> jax.Array:
         noise = standard_normal(key, num_local, (num_samples, network.latent_dim), axis_name=axis_name)
@@ -165,7 +170,7 @@ def _family(
         return likelihood.mean(output)
 
     def encode(model: Model, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
-        return network.apply(model.params, x, y, method="encode").mean
+        return network.apply(model.params, x, y, method="encode")[0]
 
     def draw_code(key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         mean, log_var = network.apply(model.params, x, y, method="encode")

@@ -7,13 +7,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from flax import linen as nn
 
 from jaxgen import losses
 from jaxgen.adversarial import Player, half_step
 from jaxgen.likelihood import Likelihood, bernoulli, fixed_gaussian
-from jaxgen.models import VAE, Autoencoder
-from jaxgen.optimize import Losses, minimize, reset_when
+from jaxgen.models import Autoencoder, AutoencoderNetwork, PlayerNetwork
+from jaxgen.optimize import Losses, check_optimizers, minimize, reset_when
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import from_prior, standard_normal
 
@@ -39,28 +38,33 @@ class Train(NamedTuple):
 
 
 def wae_mmd(
-    network: Autoencoder | VAE,
+    network: AutoencoderNetwork,
     optimizer: optax.GradientTransformation,
     *,
     weight: float = 10.0,
     cost: str = "squared",
     cost_weight: float = 1.0,
     kernel: Callable[[jax.Array], jax.Array] | None = None,
+    pair_kernel: Callable[[jax.Array, jax.Array], jax.Array] | None = None,
     input_noise: float = 0.0,
     pretrain_steps: int = 0,
 ) -> Recipe:
     """WAE-MMD: minimise the cost plus `weight` (lambda) times MMD^2 between codes and N(0, I) (algorithm 2).
 
-    An `Autoencoder` encodes deterministically, a `VAE` draws z from its Gaussian encoder. The MMD is the unbiased
-    estimate on the whole batch, over all devices; the default kernel is the authors' sum of inverse multiquadrics.
+    An `Autoencoder` encodes deterministically, a `VAE` draws z from its Gaussian encoder; a network of one's own does
+    what it encodes to: z, or (mean, log_var). The MMD is the unbiased
+    estimate on the whole batch, over all devices; by default under the authors' sum of inverse multiquadrics;
+    `kernel` and `pair_kernel` are those of `losses.mmd_unbiased`.
 
     Three options come from the authors' code: `cost_weight`, 0.05 for the squared error; `input_noise`, the standard
     deviation of Gaussian noise added to the encoder's input in training, 0.01; and `pretrain_steps`, at most 200 first
     steps whose loss only matches mean and covariance of the codes to the prior's. Raises ValueError for a `cost` that
     is not in `COSTS`.
     """
+    check_optimizers(optimizer=optimizer)
     chosen, latent_dim = _cost(cost), network.latent_dim
-    kernel = kernel or losses.latent_kernel(latent_dim)
+    if pair_kernel is None:
+        kernel = kernel or losses.latent_kernel(latent_dim)
 
     def init(key: jax.Array, batch: dict) -> State:
         params = network.init(key, batch["x"])
@@ -75,7 +79,7 @@ def wae_mmd(
             z = _code(network, params, seen, noise)
             costs = cost_weight * chosen.nll(network.apply(params, z, method="decode"), x)
             every_z = _gather(z, axis_name)
-            mmd = losses.mmd_unbiased(every_z, _gather(prior, axis_name), kernel)
+            mmd = losses.mmd_unbiased(every_z, _gather(prior, axis_name), kernel, pair_kernel=pair_kernel)
             objective = costs + weight * mmd
             if pretrain_steps:
                 objective = jnp.where(steps < pretrain_steps, _moment_distance(every_z), objective)
@@ -88,8 +92,8 @@ def wae_mmd(
 
 
 def wae_gan(
-    network: Autoencoder | VAE,
-    discriminator: nn.Module,
+    network: AutoencoderNetwork,
+    discriminator: PlayerNetwork,
     optimizer: optax.GradientTransformation,
     discriminator_optimizer: optax.GradientTransformation,
     *,
@@ -104,6 +108,7 @@ def wae_gan(
     As in the authors' code, `weight` (lambda) multiplies both the discriminator's loss and the encoder's non-saturating
     loss. The discriminator is not trained while the encoder is pre-trained. Everything else is as in `wae_mmd`.
     """
+    check_optimizers(optimizer=optimizer, discriminator_optimizer=discriminator_optimizer)
     chosen, latent_dim = _cost(cost), network.latent_dim
 
     def logits(params: PyTree, z: jax.Array) -> jax.Array:
@@ -183,14 +188,14 @@ def _draws(
     return prior, x, noise
 
 
-def _code(network: Autoencoder | VAE, params: PyTree, x: jax.Array, noise: jax.Array) -> jax.Array:
+def _code(network: AutoencoderNetwork, params: PyTree, x: jax.Array, noise: jax.Array) -> jax.Array:
     """Codes of examples, drawn with `noise` if the encoder is Gaussian: [B, ...] -> [B, Z]."""
     code = network.apply(params, x, method="encode")
-    return losses.reparameterize(code.mean, code.log_var, noise) if isinstance(network, VAE) else code
+    return losses.reparameterize(code[0], code[1], noise) if isinstance(code, tuple) else code
 
 
 def _family(
-    network: Autoencoder | VAE,
+    network: AutoencoderNetwork,
     init: Callable[..., State],
     step: Callable[..., tuple[State, dict]],
     cost: Likelihood,
@@ -211,7 +216,7 @@ def _family(
     def encode(model: PyTree, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         del y
         code = network.apply(model, x, method="encode")
-        return code.mean if isinstance(network, VAE) else code
+        return code[0] if isinstance(code, tuple) else code
 
     def draw_code(key: jax.Array, model: PyTree, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         del y
@@ -221,5 +226,5 @@ def _family(
         del y
         return cost.mean(network.apply(model, z, method="decode"))
 
-    draws = draw_code if isinstance(network, VAE) else None
+    draws = None if isinstance(network, Autoencoder) else draw_code
     return Recipe(init=init, step=step, evaluate=evaluate, sample=sample, encode=encode, draw_code=draws, decode=decode)

@@ -125,9 +125,26 @@ def test_bfloat16_is_summed_in_float32():
     assert losses.gaussian_kl_per_dim(*arrays[:2]).dtype == jnp.float32
 
 
+def test_maps_of_latents_are_vectors_whose_axes_are_told_apart():
+    maps = jnp.float32(np.random.default_rng(5).normal(size=(4, 2, 3, 4, 5)))
+    vectors = maps.reshape(4, 2, 60)
+
+    def value_and_gradient(loss, arrays):
+        return jax.value_and_grad(lambda arrays: jnp.sum(loss(*arrays)))(arrays)
+
+    for loss, num in [(losses.gaussian_kl, 2), (losses.gaussian_kl_between, 4)]:
+        of_maps, of_vectors = value_and_gradient(loss, maps[:num]), value_and_gradient(loss, vectors[:num])
+        np.testing.assert_allclose(of_maps[0], of_vectors[0], rtol=1e-6)
+        np.testing.assert_allclose(of_maps[1].reshape(num, 2, 60), of_vectors[1], rtol=1e-6)
+    per_dim = losses.gaussian_kl_per_dim(*maps[:2])
+    np.testing.assert_array_equal(per_dim.reshape(2, 60), losses.gaussian_kl_per_dim(*vectors[:2]))
+    free = [losses.free_bits(kl, minimum=0.3) for kl in (per_dim, per_dim.reshape(2, 60))]
+    np.testing.assert_allclose(*free, rtol=1e-6)
+
+
 @pytest.mark.parametrize("loss", ["gaussian_kl", "gaussian_kl_per_dim"])
 @pytest.mark.parametrize(
-    "shapes", [((4,), (4, 1)), ((4, 3), (4, 1)), ((4, 3), (1, 3)), ((4,), (4,)), ((4, 3, 1), (4, 3, 1))]
+    "shapes", [((4,), (4, 1)), ((4, 3), (4, 1)), ((4, 3), (1, 3)), ((4,), (4,)), ((4, 3, 1), (4, 3, 2))]
 )
 def test_wrong_shapes_are_refused(loss, shapes):
     with pytest.raises(AssertionError):

@@ -177,6 +177,54 @@ def test_bits_per_dim_refuses_no_dimensions(num_dims):
         losses.bits_per_dim(jnp.ones(3), num_dims)
 
 
+OBSERVED = RNG.integers(0, 2, (4, 3, 2)).astype(bool)
+MASKED = {  # the loss, the arguments and the mask; each value alone is a likelihood of one value, whose sum is known
+    "bernoulli_nll": ((LOGITS, PIXELS), OBSERVED),
+    "gaussian_nll": ((MEAN, LOG_VAR, X), OBSERVED),
+    "squared_error": ((MEAN, X), OBSERVED),
+    "categorical_nll": ((CLASS_LOGITS, CLASSES), OBSERVED[..., 0]),
+}
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_missing_values_add_nothing_whatever_stands_there(name):
+    """The loss of what was observed, gathered, is the loss under the mask, with nan wherever the mask is false."""
+    arguments, where = MASKED[name]
+    loss = getattr(losses, name)
+    arguments = [jnp.asarray(a, jnp.int32 if a is CLASSES else jnp.float32) for a in arguments]
+    floats = [i for i, a in enumerate(arguments) if jnp.issubdtype(a.dtype, jnp.floating)]
+
+    def total(*arguments, where=None):
+        return jnp.sum(loss(*arguments, where=where)), loss(*arguments, where=where)
+
+    missing = [  # a class that there is not, too
+        jnp.where(where.reshape(*where.shape, *[1] * (a.ndim - where.ndim)), a, jnp.nan if i in floats else 99)
+        for i, a in enumerate(arguments)
+    ]
+    found, gradients = jax.grad(total, floats, has_aux=True)(*missing, where=jnp.asarray(where))[::-1]
+    for row in range(4):
+        observed = [a[row][where[row]][None] for a in arguments]
+        if not where[row].any():
+            assert found[row] == 0
+            continue
+        (expected,), theirs = jax.grad(total, floats, has_aux=True)(*observed)[::-1]
+        np.testing.assert_allclose(found[row], expected, rtol=1e-6)
+        for ours, their in zip(gradients, theirs, strict=True):
+            np.testing.assert_allclose(ours[row][where[row]], their[0], rtol=1e-6)
+            assert not ours[row][~where[row]].any()
+    np.testing.assert_array_equal(loss(*arguments, where=jnp.ones(where.shape, bool)), loss(*arguments))
+
+
+def test_a_mask_is_of_the_shape_of_x_and_of_booleans():
+    x = jnp.zeros((4, 3))
+    with pytest.raises(
+        AssertionError, match=r"bernoulli_nll: where must be \[B, \.\.\.\] where logits is \(4, 3\), got"
+    ):
+        losses.bernoulli_nll(x, x, where=jnp.ones(3, bool))
+    with pytest.raises(AssertionError, match=r"bernoulli_nll: where must be booleans, got float32 \(4, 3\)"):
+        losses.bernoulli_nll(x, x, where=x)
+
+
 @pytest.mark.parametrize(
     ("loss", "shapes"),
     [
@@ -209,3 +257,16 @@ def test_wrong_dtypes_are_refused():
     for arguments in [(floats[..., None], floats), (integers[..., None], integers)]:
         with pytest.raises(AssertionError):
             losses.categorical_nll(*arguments)
+
+
+def test_a_change_of_variables_is_the_density_of_the_transformed_value():
+    """Of x = exp(s) z + t, which is Gaussian, with the gradients of SciPy's density."""
+    random = np.random.default_rng(8)
+    x, s, t = random.normal(size=(3, 4, 2))
+    z, log_det = (x - t) * np.exp(-s), -s.sum(axis=1)
+    found = losses.change_of_variables_nll(jnp.float32(z), jnp.float32(log_det))
+    np.testing.assert_allclose(found, -stats.norm.logpdf(x, t, np.exp(s)).sum(axis=1), rtol=1e-5)
+
+    gradients = jax.grad(lambda *a: jnp.sum(losses.change_of_variables_nll(*a)), (0, 1))
+    for gradient, expected in zip(gradients(jnp.float32(z), jnp.float32(log_det)), (z, -np.ones(4)), strict=True):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-6)

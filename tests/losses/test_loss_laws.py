@@ -1,6 +1,7 @@
 """What holds for every loss: a new one gets these tests by a line in `LOSSES`."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -42,6 +43,7 @@ LOSSES = {
     "bernoulli_nll": Case(losses.bernoulli_nll, (normal(B, 4, 2), jnp.float32(integers(2, B, 4, 2))), extreme=(0,)),
     "bits_per_dim": Case(functools.partial(losses.bits_per_dim, num_dims=7), (normal(B),), extreme=(0,)),
     "categorical_nll": Case(losses.categorical_nll, (normal(B, 4, K), integers(K, B, 4)), extreme=(0,)),
+    "change_of_variables_nll": Case(losses.change_of_variables_nll, (normal(B, Z), normal(B)), extreme=(0, 1)),
     "free_bits": Case(functools.partial(losses.free_bits, minimum=0.1), (jnp.abs(normal(B, Z)),), extreme=(0,)),
     "gaussian_kl": Case(losses.gaussian_kl, (normal(B, Z), normal(B, Z)), extreme=(0,)),
     "gaussian_kl_between": Case(losses.gaussian_kl_between, tuple(normal(4, B, Z)), extreme=(0, 2)),
@@ -189,7 +191,9 @@ def test_value_and_gradient_on_an_explicit_mesh(case):
 def test_wrong_shapes_raise(name):
     case = LOSSES[name]
     for position, argument in enumerate(case.arguments):
-        if len(case.arguments) == 1:
+        if name == "free_bits":  # maps of latents have more axes
+            wrong = [argument[..., 0], argument[0, 0]]
+        elif len(case.arguments) == 1:
             wrong = [argument[..., None], argument[..., 0]]
         elif name in OF_A_SET:
             wrong = [argument[..., None], argument[..., 0], argument[..., :1], argument[..., :-1], argument[None]]
@@ -200,6 +204,32 @@ def test_wrong_shapes_raise(name):
             arguments[position] = replacement
             with pytest.raises((AssertionError, ValueError)):
                 case.loss(*arguments)
+
+
+@every_name
+def test_errors_name_the_function_and_the_argument(name):
+    case = LOSSES[name]
+    parameters = [
+        parameter for parameter in inspect.signature(getattr(losses, name)).parameters if parameter != "critic"
+    ]
+    for position, argument in enumerate(case.arguments):
+        kind = "floating" if jnp.issubdtype(argument.dtype, jnp.floating) else "integers"
+        for wrong, said in [
+            (argument.astype(bool), f"must be {kind}, got bool {argument.shape}"),
+            (argument[:0], f"must not be empty, got {argument.dtype} {argument[:0].shape}"),
+            (argument.tolist(), "must be an array ["),
+            (argument.reshape(-1)[0], "must be ["),
+        ]:
+            arguments = [*case.arguments]
+            arguments[position] = wrong
+            with pytest.raises(AssertionError) as plain:
+                case.loss(*arguments)
+            assert f"{name}: {parameters[position]} {said}" in str(plain.value)
+            assert "\n" not in str(plain.value)
+            if hasattr(wrong, "dtype"):
+                with pytest.raises(AssertionError) as traced:
+                    jax.eval_shape(case.loss, *arguments)
+                assert str(traced.value) == str(plain.value)
 
 
 @every_loss

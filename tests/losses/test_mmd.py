@@ -61,6 +61,14 @@ def value_and_gradients(estimate, kernel, x, y, **options):
     return jax.jit(jax.value_and_grad(lambda *sets: loss(*sets, kernel, **options), (0, 1)))(x, y)
 
 
+def assert_equal_with_gradients(found, of_flat, flat):
+    """The value to 3e-6, and each slope to 1e-5 of that by finite differences."""
+    value, gradients = found
+    np.testing.assert_allclose(value, of_flat(flat), rtol=0, atol=3e-6)
+    expected = optimize.approx_fprime(flat, of_flat).reshape(14, 3)
+    np.testing.assert_allclose(np.concatenate(gradients), expected, rtol=0, atol=1e-5)
+
+
 @every_kernel
 def test_kernel_values(kernel):
     ours, oracle = KERNELS[kernel]
@@ -82,12 +90,10 @@ def test_values_and_gradients(kernel, estimate, block_size, points):
     def of_flat(flat):
         return by_loops(estimate, oracle, *np.split(flat.reshape(14, 3), [8]))
 
-    value, gradients = value_and_gradients(estimate, no_negative_distance, x, y, block_size=block_size)
     # Distances do not depend on the origin; the steps of the finite differences do.
     flat = np.ravel(np.float64(POINTS[points]) - 1000 * (points == "far from the origin"))
-    np.testing.assert_allclose(value, of_flat(flat), rtol=0, atol=3e-6)
-    expected = optimize.approx_fprime(flat, of_flat).reshape(14, 3)
-    np.testing.assert_allclose(np.concatenate(gradients), expected, rtol=0, atol=1e-5)
+    found = value_and_gradients(estimate, no_negative_distance, x, y, block_size=block_size)
+    assert_equal_with_gradients(found, of_flat, flat)
 
 
 @pytest.mark.parametrize(("estimate", "block_size"), [("mmd_unbiased", 3), ("mmd_unbiased", 8), ("mmd_biased", 3)])
@@ -95,16 +101,13 @@ def test_values_and_gradients(kernel, estimate, block_size, points):
 def test_kernels_of_the_distance_itself(kernel, estimate, block_size):
     ours, oracle = OF_THE_DISTANCE[kernel]
     x, y = np.split(SCATTERED, [8])
-    value, gradients = value_and_gradients(estimate, ours, x, y, block_size=block_size)
-    flat = np.ravel(np.float64(SCATTERED))
 
     def of_flat(flat):
         return by_loops(estimate, oracle, *np.split(flat.reshape(14, 3), [8]))
 
     # Terms of order 1 and their slopes, of distances squared that are known to 1e-6: the nearest are .4 apart.
-    np.testing.assert_allclose(value, of_flat(flat), rtol=0, atol=3e-6)
-    expected = optimize.approx_fprime(flat, of_flat).reshape(14, 3)
-    np.testing.assert_allclose(np.concatenate(gradients), expected, rtol=0, atol=1e-5)
+    found = value_and_gradients(estimate, ours, x, y, block_size=block_size)
+    assert_equal_with_gradients(found, of_flat, np.ravel(np.float64(SCATTERED)))
 
 
 @pytest.mark.parametrize(("estimate", "block_size"), [("mmd_unbiased", 3), ("mmd_unbiased", 8), ("mmd_biased", 3)])
@@ -228,8 +231,52 @@ def test_wrong_arrays_are_refused(estimate, x, y):
 def test_too_few_points_are_refused(estimate, count):
     few, many = jnp.zeros((count, 3)), jnp.zeros((4, 3))
     for sets in [(few, many), (many, few)]:
-        with pytest.raises(ValueError, match="points"):
+        with pytest.raises((AssertionError, ValueError), match="points|must not be empty"):
             getattr(losses, estimate)(*sets, losses.rbf([1.0]))
+
+
+@pytest.mark.parametrize("block_size", [3, 100])
+def test_a_kernel_of_pairs(block_size):
+    """(x . y + 1)^2 sees where the origin is, and each point has a k(x, x) of its own."""
+    x, y = np.split(SCATTERED, [8])
+
+    def value_and_gradient(estimate):
+        loss = lambda *sets: estimate(*sets, pair_kernel=lambda x, y: (x @ y + 1) ** 2, block_size=block_size)  # noqa: E731
+        return jax.value_and_grad(loss, (0, 1))(x, y)
+
+    def of_flat(flat, biased):
+        x, y = np.split(flat.reshape(14, 3), [8])
+        xx, yy, xy = ((a @ b.T + 1) ** 2 for a, b in ((x, x), (y, y), (x, y)))
+        if biased:
+            return xx.mean() + yy.mean() - 2 * xy.mean()
+        return (xx.sum() - np.trace(xx)) / 56 + (yy.sum() - np.trace(yy)) / 30 - 2 * xy.mean()
+
+    flat = np.ravel(np.float64(SCATTERED))
+    for estimate, biased in ((losses.mmd_unbiased, False), (losses.mmd_biased, True)):
+        value, gradients = value_and_gradient(estimate)
+        largest = (np.square(SCATTERED).sum(axis=1).max() + 1) ** 2  # of the terms that are summed
+        np.testing.assert_allclose(value, of_flat(flat, biased), rtol=0, atol=1e-6 * largest)
+        expected = optimize.approx_fprime(flat, of_flat, 1e-6, biased).reshape(14, 3)
+        np.testing.assert_allclose(np.concatenate(gradients), expected, rtol=0, atol=1e-5 * largest)
+
+
+@every_estimate
+def test_a_kernel_of_pairs_and_one_of_distances_are_the_same_loss(estimate):
+    x, y = np.split(SCATTERED, [8])
+    pairs = getattr(losses, estimate)(x, y, pair_kernel=lambda x, y: 2 / (2 + jnp.sum(jnp.square(x - y))))
+    distances = getattr(losses, estimate)(x, y, losses.inverse_multiquadric([2.0]))
+    np.testing.assert_allclose(pairs, distances, rtol=0, atol=1e-6)
+
+
+@every_estimate
+def test_one_kernel_is_expected_and_one_value_for_a_pair(estimate):
+    loss, x = getattr(losses, estimate), jnp.zeros((4, 3))
+    with pytest.raises(ValueError, match=f"{estimate}: expected either kernel or pair_kernel, got neither"):
+        loss(x, x)
+    with pytest.raises(ValueError, match=f"{estimate}: expected either kernel or pair_kernel, got both"):
+        loss(x, x, losses.rbf([1.0]), pair_kernel=jnp.dot)
+    with pytest.raises(AssertionError, match=r"pair_kernel\(x, y\) must be \[\], got float32 \(3,\)"):
+        loss(x, x, pair_kernel=jnp.multiply)
 
 
 def test_one_point_is_a_set_to_the_biased_estimate():

@@ -84,7 +84,7 @@ def test_free_bits_is_at_least_the_clamp_of_the_batch_mean(minimum):
 def test_free_bits_refuses_what_it_cannot_read():
     with pytest.raises(ValueError, match="minimum must be at least 0 nats, got -0.1"):
         losses.free_bits(jnp.ones((2, 3)), minimum=-0.1)
-    for shape in [(2,), (2, 3, 1), ()]:
+    for shape in [(2,), ()]:
         with pytest.raises(AssertionError):
             losses.free_bits(jnp.ones(shape), minimum=0.1)
 

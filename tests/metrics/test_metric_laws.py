@@ -1,6 +1,7 @@
 """What holds for every metric: a new one gets these tests by a line in `METRICS`."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -123,6 +124,20 @@ def test_wrong_dtypes_raise(name, dtype):
     for sets in [(first.astype(dtype), second), (first, second.astype(dtype))]:
         with pytest.raises(AssertionError):
             METRICS[name].metric(*sets)
+
+
+@every_metric
+def test_errors_name_the_function_and_the_argument(name):
+    sets, parameters = sets_of(name), list(inspect.signature(getattr(metrics, name)).parameters)
+    for position, features in enumerate(sets):
+        for wrong, said in [
+            (features.astype(jnp.int32), f"must be floating, got int32 {features.shape}"),
+            (features[:0], f"must not be empty, got float32 {features[:0].shape}"),
+            (features[None], "must be ["),
+        ]:
+            with pytest.raises(AssertionError) as raised:
+                METRICS[name].metric(*(wrong if i == position else given for i, given in enumerate(sets)))
+            assert f"{name}: {parameters[position]} {said}" in str(raised.value)
 
 
 @every_metric

@@ -157,3 +157,35 @@ def test_layers_are_applied_in_order():
     expected = np.tanh(dense(layers["Dense_1"], np.tanh(dense(layers["Dense_0"], np.float64(X[:, :6])))))
     np.testing.assert_allclose(mlp.apply(params, X[:, :6]), expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(models.MLP(()).apply({}, X.reshape(3, 28, 28)), X)
+
+
+def test_classes_are_integers_and_codes_have_two_axes():
+    vae = models.VAE(models.GaussianEncoder(2, ()), models.Decoder((4,), ()), num_classes=3)
+    params = jax.eval_shape(vae.init, jax.random.key(0), jnp.zeros((5, 4)), jnp.zeros(5, int))
+
+    def decode(z, y):
+        return jax.eval_shape(lambda params: vae.apply(params, z, y, method="decode"), params)
+
+    assert decode(jnp.zeros((5, 2)), jnp.zeros(5, int)).shape == (5, 4)
+    with pytest.raises(AssertionError, match=r"with_class: y must be integers, got float32 \(5,\)"):
+        decode(jnp.zeros((5, 2)), jnp.zeros(5))
+    for network in (models.Decoder((4,), ()), models.Generator((4,), ()), models.DCGANGenerator((4, 4, 1))):
+        options = {} if isinstance(network, models.Decoder) else {"train": False}
+        with pytest.raises(
+            AssertionError, match=rf"{type(network).__name__}: z must be \[B, Z\], got float32 \(3, 5, 2\)"
+        ):
+            network.init(jax.random.key(0), jnp.zeros((3, 5, 2)), **options)
+
+
+@pytest.mark.parametrize(
+    ("network", "arguments", "options"),
+    [
+        (models.Decoder((4,), (), channels=(3,)), (jnp.zeros((5, 2)),), {}),
+        (models.DCGANGenerator((4,)), (jnp.zeros((5, 2)),), {"train": False}),
+        (models.PixelCNN((4,), 3, 1, 4), (jnp.zeros((5, 4)),), {}),
+        (models.GatedPixelCNN((4,), 3, 1, 4), (jnp.zeros((5, 4)),), {}),
+    ],
+)
+def test_convolutions_need_the_shape_of_an_image(network, arguments, options):
+    with pytest.raises(ValueError, match=r"need.* image.*got \(4,\)"):
+        network.init(jax.random.key(0), *arguments, **options)

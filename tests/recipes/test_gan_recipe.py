@@ -297,7 +297,7 @@ def test_classes_are_integers_of_each_example(y):
     recipe = recipes.gan(
         models.Generator((2,), (8,)), models.Discriminator((8,)), FROZEN, FROZEN, latent_dim=3, num_classes=4
     )
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="gan: y must be"):
         jax.jit(recipe.init)(jax.random.key(0), {"x": jnp.zeros((8, 2)), "y": y})
 
 
@@ -307,6 +307,22 @@ def test_a_discriminator_of_least_squares_is_right_above_a_half():
     _, metrics = play(recipe, gaussian_data(2000) + 7, 600)
 
     assert float(metrics["discriminator_accuracy"]) > 0.99
+
+
+def test_a_batch_has_an_axis_of_critic_steps():
+    players = models.Generator((2,), (8,)), models.Discriminator((8,))
+    recipe = recipes.gan(*players, FROZEN, FROZEN, latent_dim=3, critic_steps=3)
+    x = jnp.zeros((8, 2))
+    state = jax.eval_shape(recipe.init, jax.random.key(0), {"x": jnp.zeros((3, 8, 2))})
+    with pytest.raises(AssertionError, match=r"gan: x must be \[3, B, \.\.\.\], got float32 \(8, 2\)"):
+        jax.eval_shape(recipe.init, jax.random.key(0), {"x": x})
+    with pytest.raises(AssertionError, match=r"gan: x must be \[3, B, \.\.\.\], got float32 \(8, 2\)"):
+        jax.eval_shape(recipe.step, jax.random.key(0), state, {"x": x})
+    # A batch of three examples has the right size by chance.
+    with pytest.raises(
+        AssertionError, match=r"gan: generated must be \[B, \.\.\.\] where x is \(2,\), got float32 \(2, 2\)"
+    ):
+        jax.eval_shape(recipe.step, jax.random.key(0), state, {"x": x[:3]})
 
 
 def test_no_critic_steps_and_empty_packs_are_refused():

@@ -16,10 +16,9 @@ import optax
 import pytest
 from jax.extend.core import Literal
 
-from jaxgen import likelihood, losses, models, preprocess, recipes
-from jaxgen.optimize import minimize
+from jaxgen import likelihood, models, preprocess, recipes
 from jaxgen.recipe import PyTree, Recipe, State
-from jaxgen.sampling import from_prior
+from train.data import Rows
 from train.engine.checkpoint import not_finite
 from train.engine.compile import Steps, compile_steps
 from train.engine.keys import make_seed_keys
@@ -52,46 +51,11 @@ def gan(generator, discriminator, **options) -> Recipe:
     return recipes.gan(generator, discriminator, SGD, SGD, latent_dim=3, **options)
 
 
-def affine_flow() -> Recipe:
-    """x = exp(scale) z + shift, the smallest flow: a family with codes, an exact likelihood and no `draw_code`."""
-
-    def init(key, batch):
-        params = {"scale": jnp.full(SHAPE, -0.5, jnp.float32), "shift": jax.random.normal(key, SHAPE, jnp.float32)}
-        return State(params, SGD.init(params))
-
-    def encode(model, x, *, y=None):
-        return (x - model["shift"][None]) * jnp.exp(-model["scale"][None])
-
-    def decode(model, z, *, y=None):
-        return z * jnp.exp(model["scale"][None]) + model["shift"][None]
-
-    def log_prob(key, model, x, *, y=None, num_samples=1):
-        zeros = jnp.zeros_like(x)
-        return -losses.gaussian_nll(zeros, zeros, encode(model, x)) - jnp.sum(model["scale"])
-
-    def step(key, state, batch, *, axis_name=None):
-        # As noisy data, so that training draws something.
-        noise = 0.1 * from_prior(key, lambda z: z, 1, 1)[0, 0]
-        nll = lambda params: (-log_prob(key, params, batch["x"] + noise), {}, None)  # noqa: E731
-        params, opt_state, metrics, _ = minimize(SGD, nll, state.model, state.train, axis_name)
-        return State(params, opt_state), metrics
-
-    def evaluate(key, model, batch):
-        return {"nll": -log_prob(key, model, batch["x"])}
-
-    def sample(key, model, num, *, y=None):
-        return from_prior(key, lambda z: decode(model, z.reshape(num, *SHAPE)), num, 16)
-
-    return Recipe(
-        init=init,
-        step=step,
-        evaluate=evaluate,
-        sample=sample,
-        encode=encode,
-        decode=decode,
-        log_prob=log_prob,
-        log_prob_is="exact",
-    )
+def image_flow() -> models.Flow:
+    """A flow that reads its first batch, keeps running statistics and sees its condition at both scales."""
+    rest = models.Flow((2, 2, 2), (models.AffineCoupling(hidden=(6,)),))
+    layers = models.Squeeze(), models.ActNorm(), models.InvertibleConv(), models.AffineCoupling("channel", hidden=(8,))
+    return models.Flow(SHAPE, (*layers, models.FlowBatchNorm(), models.FactorOut(rest)))
 
 
 class Member(NamedTuple):
@@ -221,7 +185,13 @@ MEMBERS = {
             models.MADE(SHAPE, (8,), parameters=(2,), degrees="sequential"), SGD, likelihood=likelihood.gaussian
         )
     ),
-    "affine_flow": Member(affine_flow(), "sample encode decode log_prob", "nll", "exact"),
+    "flow": Member(
+        recipes.flow(image_flow(), SGD, num_classes=NUM_CLASSES),
+        "sample encode decode classify log_prob",
+        "nll",
+        "exact",
+        conditional=True,
+    ),
     "with_ema": latent_variable(
         recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),
         "draw_x log_likelihood classify",
@@ -285,7 +255,7 @@ def run(recipe: Recipe, *, devices: int = 1, seed: int = 0, seeds: int = 1, of_k
     rows = np.stack(rows) if seeds > 1 else rows[0]
     keys, placed = make_seed_keys(seed if of_keys is None else of_keys, seeds), compiled.put(DATA)
     state = compiled.put(compiled.init(keys.init, placed, np.take(rows, 0, axis=int(seeds > 1))))
-    return compiled.call(keys.steps, state, placed, 0, rows)
+    return compiled.call(keys.steps, state, placed, 0, Rows(rows))
 
 
 @functools.cache
@@ -403,6 +373,58 @@ def test_the_negative_elbo_is_reconstruction_and_kl(recipe, model, batch):
     np.testing.assert_allclose(values["negative_elbo"], values["reconstruction"] + values["kl"], rtol=1e-5)
 
 
+def asking(*names: str) -> optax.GradientTransformation:
+    """SGD that needs these extra arguments, and calls `value_fn` if it is one."""
+
+    def update(gradients, state, params=None, **extra):
+        assert {*names} <= {*extra}
+        assert extra["value"].shape == ()
+        chex.assert_trees_all_equal_shapes(extra["grad"], params)
+        if "value_fn" in names:
+            chex.assert_trees_all_equal_shapes_and_dtypes(jax.grad(extra["value_fn"])(params), params)
+        return jax.tree.map(lambda gradient: -0.1 * gradient, gradients), state
+
+    return optax.GradientTransformationExtraArgs(lambda params: (), update)
+
+
+ONE_LOSS = {
+    "vae": lambda rule: recipes.vae(network(), rule),
+    "iwae": lambda rule: recipes.iwae(network(), rule, num_samples=2),
+    "hierarchical_vae": lambda rule: recipes.hierarchical_vae(hierarchy(), rule),
+    "hierarchical_iwae": lambda rule: recipes.hierarchical_iwae(hierarchy(), rule, num_samples=2),
+    "autoencoder": lambda rule: recipes.autoencoder(autoencoder(), rule),
+    "rae": lambda rule: recipes.rae(autoencoder(), rule, code_weight=0.1),
+    "wae_mmd": lambda rule: recipes.wae_mmd(autoencoder(), rule),
+    "multinomial": lambda rule: recipes.multinomial_classifier(models.Classifier(NUM_CLASSES), rule),
+    "one_vs_rest": lambda rule: recipes.one_vs_rest_classifier(models.Classifier(NUM_CLASSES), rule),
+    "autoregressive": lambda rule: recipes.autoregressive(models.PixelCNN(SHAPE, 3, 1, 4), rule, part_size=2),
+    "made": lambda rule: recipes.made(models.MADE(SHAPE, (8,), 2), rule),
+}
+GAMES = {
+    "gan": lambda rule: recipes.gan(GENERATOR, models.Discriminator((6,)), rule, rule, latent_dim=3),
+    "wae_gan": lambda rule: recipes.wae_gan(network(), models.Discriminator((6,)), rule, rule),
+}
+
+
+@pytest.mark.parametrize("name", ONE_LOSS)
+def test_value_gradient_and_value_fn_reach_the_optimizer(name, batch):
+    recipe = ONE_LOSS[name](asking("value", "grad", "value_fn"))
+    state = jax.eval_shape(recipe.init, jax.random.key(0), batch)
+    jax.eval_shape(recipe.step, jax.random.key(1), state, batch)
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_value_and_gradient_reach_the_optimizers_of_a_game_and_a_line_search_is_refused(name, batch):
+    recipe = GAMES[name](asking("value", "grad"))
+    state = jax.eval_shape(recipe.init, jax.random.key(0), batch)
+    jax.eval_shape(recipe.step, jax.random.key(1), state, batch)
+    for rule in (asking("value_fn"), optax.lbfgs()):
+        recipe = GAMES[name](rule)
+        state = jax.eval_shape(recipe.init, jax.random.key(0), batch)
+        with pytest.raises(ValueError, match=r"^an optimizer in a game cannot search along a line[^\n]*$"):
+            jax.eval_shape(recipe.step, jax.random.key(1), state, batch)
+
+
 @having("sample")
 def test_samples_have_the_shape_of_data_and_depend_on_key_and_condition(recipe, model):
     def sample(seed, label):
@@ -419,7 +441,7 @@ def test_samples_have_the_shape_of_data_and_depend_on_key_and_condition(recipe, 
 
 
 # One of each way to sample a conditional model.
-@over("vae_conditional", "gaussian_naive_bayes", "gan", "pixelcnn", "gaussian_by_class")
+@over("vae_conditional", "gaussian_naive_bayes", "gan", "pixelcnn", "gaussian_by_class", "flow")
 def test_without_a_condition_classes_are_drawn_from_the_training_prior(recipe, model):
     """Where one class alone was counted, every sample is of that class."""
     field = "label_counts" if hasattr(model, "label_counts") else "counts"

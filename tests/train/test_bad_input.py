@@ -56,9 +56,18 @@ CASES = {
     "config nearly right": (["configs/vae_digit.py"], ["expected a Python file such as configs/vae_digits.py"]),
     "a run's option in a config": (["{dir}/taken.py"], ["taken.py is no config", "other names for num_samples"]),
     "misspelt option": ([CONFIG, "--latent-dm", "3"], ["--latent-dm", "perhaps you meant --latent-dim"]),
-    "wrong type": ([CONFIG, "--steps", "many"], ["--steps", "'many'"]),
-    "no value": ([CONFIG, "--steps"], ["--steps", "Expected 1 values"]),
-    "stray word": ([CONFIG, "fast"], ["Unrecognized options: fast"]),
+    "abbreviated option": ([CONFIG, "--lr", "3"], ["--lr: no such option; perhaps you meant --learning-rate"]),
+    "wrong type": ([CONFIG, "--steps", "many"], ["--steps many: expected a whole number"]),
+    "no value": ([CONFIG, "--steps"], ["--steps: expected a whole number"]),
+    "stray word": ([CONFIG, "fast"], ["fast: expected an option"]),
+    "commas": ([CONFIG, "--hidden", "256,256"], ["--hidden 256,256: expected values with blanks between them"]),
+    "no run dir": ([CONFIG, "--run-dir", ""], ['--run-dir "": expected']),
+    "a name with a quote": (["it's"], ["no such config: it's; expected a Python file such as"]),
+    "a long name": (["x" * 100_000], [f"no such config: {'x' * 100}...; expected a Python file such as"]),
+    "a long path": ([f"{'x' * 100_000}.py"], [f"no such config: {'x' * 100}...; expected a Python file such as"]),
+    "a folder of data": ([CONFIG, "--data", "{dir}"], ["is a folder", "npz:FILE", "--data-dir {dir}"]),
+    "a folder as a file": ([CONFIG, "--data", "npz:{dir}"], ["{dir}: Is a directory"]),
+    "vectors": (["configs/vae_fashion.py", "--data", "ring"], ["a convolutional decoder needs images", "(2,)"]),
     "zero steps a call": ([CONFIG, "--steps-per-call", "0"], ["--steps-per-call 0", "from 1 to"]),
     "zero size": ([CONFIG, "--latent-dim", "0"], ["--latent-dim 0", "from 1 to"]),
     "negative size": ([CONFIG, "--hidden", "8", "-3"], ["--hidden (8, -3)", "from 1 to"]),
@@ -150,13 +159,28 @@ def test_bad_input_is_one_line_and_writes_nothing(arguments, expected, folder, c
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-@pytest.mark.parametrize("platform", ["tpu", "gpu", "abacus"])
-def test_an_accelerator_that_is_not_there(folder, platform):
-    command = [sys.executable, "-m", "train", CONFIG, "--platform", platform, "--run-dir", str(folder / "run")]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_an_accelerator_that_is_not_there(folder):
+    """In a process of its own: this one has begun to use its CPU."""
+    program = """
+import sys
 
-    assert ended.returncode == 2
-    assert f"error: --platform {platform}: no such accelerator" in ended.stderr.splitlines()[-1]
+from train.__main__ import main
+
+_, config, run_dir, *platforms = sys.argv
+for platform in platforms:
+    try:
+        main([config, "--platform", platform, "--run-dir", run_dir])
+    except SystemExit as stop:
+        print(platform, stop.code)
+"""
+    platforms = ["tpu", "gpu", "abacus"]
+    command = [sys.executable, "-c", program, CONFIG, str(folder / "run"), *platforms]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert ended.stdout.splitlines() == [f"{platform} 2" for platform in platforms]
+    errors = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    for platform, line in zip(platforms, errors, strict=True):
+        assert line.startswith(f"error: --platform {platform}: no such accelerator")
     assert not (folder / "run").exists()
 
 
@@ -189,10 +213,10 @@ def test_the_readers_of_a_run_refuse_what_is_none(command, folder, capsys):
     assert "perhaps you meant --data-dir" in refused(main, [command, str(folder), "--data-dirs", "3"], capsys)
 
 
-def test_the_readers_of_a_run_name_what_is_wrong_with_it(train, finished, tmp_path, capsys):
+def test_the_readers_of_a_run_name_what_is_wrong_with_it(train_only, finished, tmp_path, capsys):
     run, other = tmp_path / "run", tmp_path / "other"
     shutil.copytree(finished(10), run)
-    assert train(other, "--steps", "10", "--latent-dim", "4") == 0
+    assert train_only(other, "--steps", "10", "--latent-dim", "4") == 0
     capsys.readouterr()
     assert "--num-samples 0: expected" in refused(main, ["evaluate", str(run), "--num-samples", "0"], capsys)
     assert "--num -1: expected" in refused(main, ["sample", str(run), "--num", "-1"], capsys)

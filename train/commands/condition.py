@@ -8,9 +8,9 @@ grows the result converges to draws from p(x | y), as good as the model and the 
 hardly selects. The effective sample size is (sum w)^2 / sum w^2. The mean weight estimates p(y), and is compared with
 the share of y in the classifier's training data.
 
-Writes condition/<y>.png, condition/<y>.npz and results/condition.json into the run. Prints the effective sample size of
-each class and, with intervals, the share of selected samples that a second classifier, that of --features, assigns to
-y. With several seeds the first seed's model is used.
+Writes figures/condition_<y>.png, condition/<y>.npz and results/condition.json into the run. Prints the effective sample
+size of each class and, with intervals, the share of selected samples that a second classifier, that of --features,
+assigns to y. With several seeds the first seed's model is used.
 """
 
 import dataclasses
@@ -21,12 +21,14 @@ import jax
 import numpy as np
 
 from train import runs
+from train.engine import files
 from train.engine.compile import over_examples, prepare_examples
 from train.errors import InputError
 from train.evaluation import estimates, features, samples
 from train.evaluation.estimates import Estimate
 from train.experiment import Count, Seed, Size
-from train.report import html, images, results
+from train.report import added, html, results
+from train.report.drawing import images
 from train.runs import Run
 
 _BATCH_SIZE = 500
@@ -177,8 +179,8 @@ def condition(options: Options, run: Run) -> list[str]:
 
     folder, name = run.path / "condition", "_".join(map(str, options.y))
     folder.mkdir(exist_ok=True)
-    picture, numbers = folder / f"{name}.png", folder / f"{name}.npz"
-    np.savez_compressed(numbers, x=pool[rows], y=np.array(options.y), rows=rows, log_weights=weights)
+    picture, numbers = added.place(run, f"condition_{name}"), folder / f"{name}.npz"
+    files.write_arrays(numbers, {"x": pool[rows], "y": np.array(options.y), "rows": rows, "log_weights": weights})
     written = [numbers]
     columns = rows.shape[1] if len(rows) > 1 else _COLUMNS
     if images.save_examples(picture, pool[rows.ravel()], columns):

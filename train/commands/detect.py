@@ -11,7 +11,7 @@ for examples that look less like the training data:
 - with --background, a run trained on mutated pixels of the same data, the likelihood ratio (Ren et al. 2019);
 - with --classifier, 1 - the largest class probability (Hendrycks & Gimpel 2017).
 
-Writes detection.json and detection.png into a subfolder of the run, `detect/NAME`, named after the options, and
+Writes detection.json into a subfolder of the run, `detect/NAME`, named after the options, figures/detect_NAME.png and
 results/detect.json. With several seeds the first seed's model is used.
 """
 
@@ -42,7 +42,8 @@ from train.evaluation.out_of_distribution import (
     score_all,
 )
 from train.experiment import Share, Size
-from train.report import charts, html, results
+from train.report import added, html, results
+from train.report.drawing import charts
 from train.runs import Run
 
 _BESIDE = ("background", "classifier")  # further runs
@@ -150,11 +151,11 @@ def write(
     scores: Mapping[str, Score],
     found: Mapping[str, Detection],
 ) -> list[str]:
-    """Write detection.json and detection.png and update the report if there is one; returns the files."""
+    """Write detection.json and its picture and update the report if there is one; returns the files."""
     run, against, *others = opened
     folder = output_folder(options, run)
     folder.mkdir(parents=True, exist_ok=True)
-    numbers, picture = folder / "detection.json", folder / "detection.png"
+    numbers, picture = folder / "detection.json", added.place(run, f"detect_{folder.name}")
     models = {
         name: reader and {key: reader.record[key] for key in ("config", "values", "data_fingerprint")}
         for name, reader in zip(("run", *_BESIDE), (run, *others), strict=True)

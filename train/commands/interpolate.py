@@ -18,10 +18,12 @@ from jaxgen import latent
 from train import config as configs
 from train import runs
 from train.data import are_images
+from train.engine import files
 from train.engine.validation import Examples, prepare_set
 from train.errors import InputError
 from train.evaluation.walks import Options, check_options, plan_walk
-from train.report import html, images, pictures, results
+from train.report import html, pictures, results
+from train.report.drawing import images
 from train.run import train_beside
 from train.runs import Run
 
@@ -43,10 +45,10 @@ def pairs(run: Run, z: np.ndarray, y: np.ndarray | None, alphas: jax.Array) -> t
 
 
 def decode(run: Run, z: jax.Array, y: np.ndarray | None) -> np.ndarray:
-    """Decode all codes in one compiled call: [N, Z] -> x [N, ...]."""
+    """Decode all codes in one compiled call, images in [0, 1]: [N, Z] -> x [N, ...]."""
     assert run.recipe.decode is not None
     try:
-        return np.asarray(jax.jit(run.recipe.decode)(run.models[0], z, y=y))
+        return runs.in_unit_interval(run, jax.jit(run.recipe.decode)(run.models[0], z, y=y))
     except ValueError as error:  # a decoder that is conditional on a class, and a walk from rows that have none
         raise InputError(f"{run.path}: {error}; expected --start or --example, which have a class") from error
 
@@ -72,7 +74,7 @@ def save(run: Run, name: str, arrays: dict, alphas: jax.Array, caption: str) -> 
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
     picture, numbers = folder / f"interpolate_{name}.png", folder / f"interpolate_{name}.npz"
-    np.savez_compressed(numbers, alphas=alphas, **arrays)
+    files.write_arrays(numbers, {"alphas": np.asarray(alphas), **arrays})
     written = [numbers]
     x = arrays["x"]
     if are_images(x.reshape(-1, *x.shape[-3:])):

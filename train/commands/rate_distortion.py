@@ -15,7 +15,8 @@ from train import runs
 from train.engine import run_directory
 from train.errors import InputError
 from train.evaluation import estimates
-from train.report import charts, results
+from train.report import results
+from train.report.drawing import charts
 
 
 @dataclasses.dataclass(kw_only=True)

@@ -20,6 +20,7 @@ import numpy as np
 from jaxgen import metrics
 from train import config as configs
 from train import runs
+from train.engine import files
 from train.engine.compile import over_examples, prepare_examples
 from train.errors import InputError
 from train.evaluation import code_density, estimates
@@ -97,7 +98,7 @@ def write_subset(path: pathlib.Path, run: Run, rows: np.ndarray) -> None:
     arrays: dict[str, Any] = {
         f"{leaf}_{part}": array for part, examples in parts.items() for leaf, array in examples.items()
     }
-    np.savez_compressed(path, **arrays)
+    files.write_arrays(path, arrays)
 
 
 def recalls(classifier: Run) -> np.ndarray:
@@ -145,7 +146,7 @@ def rebalance(options: Options, run: Run) -> list[str]:
         "rebalanced": choose(weights, options.size, options.seed),
         "chance": choose(np.ones(len(weights)), options.size, options.seed),
     }
-    np.savez_compressed(folder / "weights.npz", weights=weights, rows=chosen["rebalanced"])
+    files.write_arrays(folder / "weights.npz", {"weights": weights, "rows": chosen["rebalanced"]})
     for name, rows in chosen.items():
         write_subset(folder / f"{name}.npz", run, rows)
     effective, y = float(weights.sum() ** 2 / np.square(weights).sum()), run.dataset.train.get("y")

@@ -80,6 +80,10 @@ def _find(name: str, data_dir: str | None) -> Path:
     """Find NAME.npz in the data directory."""
     if name.endswith(".npz"):
         raise InputError(f"data {name!r}: is no bare name; expected npz:{name} for that file")
+    if os.path.isdir(os.path.expanduser(name)) and os.sep in name:
+        raise InputError(
+            f"data {name!r}: is a folder; expected npz:FILE, or NAME of a file in it with --data-dir {name}"
+        )
     given_by = "--data-dir" if data_dir else "JAXGEN_DATA"
     directory = data_dir or os.environ.get("JAXGEN_DATA")
     files = {path.stem: path for path in sorted(Path(directory).glob("*.npz"))} if directory else {}

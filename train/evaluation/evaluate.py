@@ -92,7 +92,8 @@ def write(run: Run, num_samples: int, given_features: str | None, extra: Extra) 
     name = "evaluation" if extra.part == "test" else f"evaluation_{extra.part}"
     values = {metric: np.stack([seed.values for seed in seeds]) for metric, seeds in evaluation.measured.items()}
     files.write_arrays(
-        run.path / f"{name}.npz", {metric: array for metric, array in values.items() if array.shape[1] > 1}
+        run.path / f"{name}.npz",
+        {metric: array.astype(np.float32) for metric, array in values.items() if array.shape[1] > 1},
     )
     files.write_json(run.path / f"{name}.json", result)
     return found

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxgen._checks import check
+
 
 def condition_of(y: jax.Array | None, condition_dim: int | None) -> jax.Array | None:
     """Condition vectors: classes [B] in 0..condition_dim - 1 one-hot, vectors unchanged: -> [B, condition_dim].
@@ -32,8 +34,9 @@ def with_class(x: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
     """Append the one-hot class as K constant channels: [B, ..., C], [B] -> [B, ..., C + K].
 
     Mirza & Osindero 2014. For packs of m examples y is [B, m], and m K channels are appended. Those of a class outside
-    0..K-1 are zeros.
+    0..K-1 are zeros. Raises AssertionError unless y is integers.
     """
+    check("with_class", y=(y, "int [B, ...]"))
     one_hot = jax.nn.one_hot(y, num_classes, dtype=x.dtype).reshape(len(x), *[1] * (x.ndim - 2), -1)
     return jnp.concatenate([x, jnp.broadcast_to(one_hot, (*x.shape[:-1], one_hot.shape[-1]))], axis=-1)
 

@@ -53,7 +53,7 @@ def test_a_run_is_completed_measured_and_shown(pixelcnn, capsys):
         assert abs(float(line.split()[1]) - found.value) < 0.006
         assert "below the 3 kept rows  95 % [" in line
         assert line in (pixelcnn / "report.html").read_text()
-    picture = plt.imread(pixelcnn / "completions.png")[..., 0]
+    picture = plt.imread(pixelcnn / "figures" / "completions.png")[..., 0]
     small = picture[:: len(picture) // 28, :: len(picture) // 28]  # three images of 8 rows, and gaps of one
     np.testing.assert_array_equal(small[1:4, 1:9], saved["x"][0, :3, :, 0])
     np.testing.assert_allclose(small[4:9, 1:9], 0.5, atol=0.01)

@@ -4,6 +4,7 @@ import functools
 import itertools
 import json
 import re
+import shutil
 import sys
 
 import jax
@@ -104,13 +105,8 @@ def test_a_share_is_cut_at_the_ends_of_its_range_and_has_a_width():
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, tiny):
-    path = tmp_path_factory.mktemp("runs") / "run"
-    main(
-        ["configs/vae_digits.py", "--data", tiny, "--run-dir", str(path), "--devices", "1", "--batch-size", "16",
-         "--features", "none", "--hidden", "8", "--latent-dim", "2", "--steps", "10", "--num-samples", "4"]
-    )  # fmt: skip
-    return path
+def run(tmp_path_factory, plane):
+    return shutil.copytree(plane, tmp_path_factory.mktemp("runs") / "run")
 
 
 def test_evaluate_prints_a_line_a_metric_and_writes_them(run, capsys):

@@ -8,6 +8,16 @@ from train.engine.checkpoint.series import (
     newest_step,
     not_finite,
     read_model,
+    read_models,
 )
 
-__all__ = ["Checkpoints", "ReadModel", "check_path", "has_ended", "newest_step", "not_finite", "read_model"]
+__all__ = [
+    "Checkpoints",
+    "ReadModel",
+    "check_path",
+    "has_ended",
+    "newest_step",
+    "not_finite",
+    "read_model",
+    "read_models",
+]

@@ -17,7 +17,7 @@ from train.config.source import ROOT
 from train.engine.record import environment, settings
 
 # What the bits of a run depend on.
-_PACKAGES = ("jaxgen", "jax", "jaxlib", "flax", "optax", "chex", "orbax-checkpoint", "numpy")
+_PACKAGES = ("jaxgen", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 # What is of use beside the run alone, and too long or too private to be shown.
 _UNSHOWN = ("data_dir", "jax_config", "environment")
