@@ -451,7 +451,7 @@ def test_value_and_gradient_reach_the_optimizers_of_a_game_and_a_line_search_is_
     for rule in (asking("value_fn"), optax.lbfgs()):
         recipe = GAMES[name](rule)
         state = jax.eval_shape(recipe.init, jax.random.key(0), batch)
-        with pytest.raises(ValueError, match=r"^an optimizer in a game cannot search along a line[^\n]*$"):
+        with pytest.raises(ValueError, match=r"^an optimizer in a game cannot search along a line"):
             jax.eval_shape(recipe.step, jax.random.key(1), state, batch)
 
 
