@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint mutants docs clean
+.PHONY: demo test lint mutants chaos docs clean
 
 # Samples are compared with data by their raw values: by a classifier's features, it would be trained first.
 demo: $(VENV)/train
@@ -18,6 +18,9 @@ lint: $(VENV)/installed
 
 mutants: $(VENV)/installed
 	$(BIN)/python tests/mutants.py $(NAMES)
+
+chaos: $(VENV)/installed
+	$(BIN)/python -m benchmarks.chaos --trials 20 --seed 1
 
 docs: $(VENV)/installed
 	$(BIN)/python -m pip install -q -e .[docs]

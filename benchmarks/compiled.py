@@ -20,7 +20,7 @@ def steps_of(
     steps = compile_steps(recipe, prepare, jax.local_devices()[:1], batch_size=batch_size, seeds=1)
     rows = functools.partial(batch_rows, 0, len(images), batch_size, 1)
     keys, data = make_keys(0), steps.put({"x": images})
-    state = [steps.init(keys.init, data, rows(0, 1)[0])]
+    state = [steps.init(keys.init, data, rows(0, 1).whole[0])]
 
     def run() -> None:
         for first in range(0, num, steps_per_call):

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import torch
 from flax import linen as nn
 
-from benchmarks import alternate
+from benchmarks import alternate, record
 from jaxgen.models import conv
 
 BATCH, SIZE, CHANNELS, KERNEL = 64, 28, 64, 3
@@ -69,6 +69,7 @@ def main() -> None:
     argparse.ArgumentParser(description=__doc__).parse_args()
     torch.set_num_threads(2)
     print(f"jax {jax.__version__}, torch {torch.__version__}")
+    measured = {}
     for case, num_steps in (("alone", 1), (f"scan of {SCANNED_STEPS}", SCANNED_STEPS)):
         runners = {
             "jaxgen": jax_steps(conv(CHANNELS, (KERNEL, KERNEL)), num_steps),
@@ -80,10 +81,12 @@ def main() -> None:
         times = alternate.seconds(runners | flax if alone else runners, rounds=9)
         if not alone:  # seconds a step
             times |= alternate.seconds(flax, rounds=1)
+        measured[case] = {name: time / num_steps for name, time in times.items()}
         milliseconds = {name: 1e3 * time / num_steps for name, time in times.items()}
         ours = milliseconds.pop("jaxgen")
         others = ", ".join(f"{name} {time:.1f} ms ({time / ours:.2f}x)" for name, time in milliseconds.items())
         print(f"{case}: jaxgen {ours:.1f} ms a step, {others}", flush=True)
+    record.write("conv", measured)
 
 
 if __name__ == "__main__":

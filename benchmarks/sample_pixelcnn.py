@@ -17,7 +17,7 @@ import numpy as np
 import optax
 import torch
 
-from benchmarks import alternate
+from benchmarks import alternate, record
 from benchmarks.torch_pixelcnn import torch_pixelcnn
 from jaxgen import likelihood, models, recipes
 
@@ -97,6 +97,7 @@ def main() -> None:
         print(f"  {name:<18} {value:9.4f} s  {value / taken['cached']:8.2f} of cached")
     passes = taken["cached"] / taken["one forward pass"]
     print(f"  {num / taken['cached']:.0f} images/s, {passes:.1f} forward passes")
+    record.write("sample_pixelcnn", taken)
 
 
 if __name__ == "__main__":

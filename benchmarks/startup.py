@@ -11,6 +11,8 @@ import statistics
 import subprocess
 import sys
 
+from benchmarks import record
+
 REPEATS = 5
 PROGRAMS = {
     "jax, flax, optax, orbax": "import jax, flax.linen, optax, orbax.checkpoint",
@@ -37,6 +39,7 @@ def main() -> None:
     base, *_ = medians = {name: statistics.median(values) for name, values in taken.items()}
     for name, median in medians.items():
         print(f"{name:<26} {median:5.2f} CPU seconds  {median / medians[base]:.2f}")
+    record.write("startup", {"CPU seconds": taken})
 
 
 if __name__ == "__main__":

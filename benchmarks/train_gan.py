@@ -14,7 +14,7 @@ import numpy as np
 import optax
 import torch
 
-from benchmarks import alternate, compiled
+from benchmarks import alternate, compiled, record
 from jaxgen import models, preprocess, recipes
 
 BATCH, STEPS, STEPS_PER_CALL = 64, 20, 20
@@ -105,6 +105,7 @@ def main() -> None:
     print(f"\nours against the better PyTorch {best / taken['ours']:.2f}x (least 0.8, aim 1.2)")
     for contender, value in taken.items():
         print(f"  {contender:<24} {STEPS / value:7.1f} rounds/s  {taken['ours'] / value:5.2f} of ours")
+    record.write("train_gan", {"rounds": STEPS, "seconds": taken})
 
 
 if __name__ == "__main__":

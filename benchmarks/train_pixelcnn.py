@@ -14,7 +14,7 @@ import numpy as np
 import optax
 import torch
 
-from benchmarks import alternate, compiled
+from benchmarks import alternate, compiled, record
 from benchmarks.torch_pixelcnn import torch_pixelcnn
 from jaxgen import models, preprocess, recipes
 
@@ -68,6 +68,7 @@ def main() -> None:
     for name, value in taken.items():
         ratio = value / taken["ours, 8 images at a time"]
         print(f"  {name:<26} {STEPS / value:7.2f} steps/s  {ratio:5.2f} of ours' time")
+    record.write("train_pixelcnn", {"channels": channels, "steps": STEPS, "seconds": taken})
 
 
 if __name__ == "__main__":

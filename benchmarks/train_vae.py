@@ -14,7 +14,7 @@ import numpy as np
 import optax
 import torch
 
-from benchmarks import alternate, compiled
+from benchmarks import alternate, compiled, record
 from jaxgen import models, preprocess, recipes
 from jaxgen.preprocess import Preparation
 
@@ -102,6 +102,7 @@ def main() -> None:
     """Print a table of both cases."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}, torch {torch.__version__}, {STEPS} steps a turn")
+    measured = {}
     for name, prepare, least, aim in (
         ("without binarization", preprocess.scale, 1.8, 2.3),
         ("with binarization", preprocess.binarize, 1.5, 2.0),
@@ -114,6 +115,7 @@ def main() -> None:
                 "matrix products alone": products(),
             }
         )
+        measured[name] = taken
         print(
             f"\n{name}: ours against PyTorch {taken['PyTorch eager'] / taken['ours']:.2f}x (least {least}, aim {aim});"
         )
@@ -122,6 +124,7 @@ def main() -> None:
         )
         for contender, value in taken.items():
             print(f"  {contender:<22} {STEPS / value:7.0f} steps/s  {taken['ours'] / value:5.2f} of ours")
+    record.write("train_vae", {"steps": STEPS, "seconds": measured})
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python -m train configs/gan_grid.py --seeds 10
 
 Reached: 18.3 modes of 25 [16.6, 20.0], 61.2 % high-quality samples; with `--packing 2 --batch-size 200` 24.3 modes
-[23.4, 25.2], 56.2 % (10 seeds, docs/results/gans.md).
+[16.8, 24.8], 56.2 % (10 seeds, docs/results/gans.md).
 """
 
 from configs.gan_ring import experiment as on_ring

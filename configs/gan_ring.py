@@ -3,7 +3,7 @@
     python -m train configs/gan_ring.py [--seeds 10]
 
 The paper trains for 400,000 steps, by default this is a tenth, 11 minutes per seed on one idle core. Reached: 7.9 modes
-[7.7, 8.1], 83.0 % high-quality samples, reverse KL 0.28 nats (10 seeds, docs/results/gans.md). Variants, with results
+[5.4, 8.0], 83.0 % high-quality samples, reverse KL 0.28 nats (10 seeds, docs/results/gans.md). Variants, with results
 on the same page: `--packing 2 --batch-size 200` (PacGAN2; the batch size counts examples), and the small network
 `--init-std None --hidden 128 128 --discriminator-hidden 128 128 --pieces 1 --no-batch-norm --learning-rate 1e-3 --beta1
 0.5` with `--latent-dim 254 --batch-size 500` (VEEGAN's) or with `--game wasserstein --critic-steps 5 --gradient-penalty

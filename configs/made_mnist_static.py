@@ -4,7 +4,7 @@
 
 The paper reaches 88.04 nats with 32 masks that also differ in the order of the pixels, Adagrad 0.01 and batches of 100,
 with early stopping. For a short budget this config uses Adam, and initialises the output bias from the mean image.
-2 CPU cores, busy: 14 minutes. Reached: 107.42 nats [106.86, 108.01] (one seed, docs/results/autoregressive.md).
+One busy CPU core: 26 minutes. Reached: 107.42 nats [106.86, 108.01] (one seed, docs/results/autoregressive.md).
 """
 
 import jax

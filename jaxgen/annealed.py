@@ -17,13 +17,19 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxgen import losses
-
 LogLikelihood = Callable[[jax.Array], jax.Array]
 
 _ACCEPTANCE = 0.65  # the target of tuning; the best one in many dimensions (Neal 2011)
 _FIRST_STEP_SIZE = 0.1
 _TUNING_RATE = 0.1  # of the logarithm of a step size
+
+
+class _State(NamedTuple):
+    """States of chains, with what is known of the likelihood there at every beta."""
+
+    z: jax.Array  # [N, Z]
+    log_likelihood: jax.Array  # [N]
+    gradient: jax.Array  # of the log-likelihood, [N, Z]
 
 
 class Chains(NamedTuple):
@@ -65,14 +71,15 @@ def tune_step_sizes(
     key_prior, key_chain = jax.random.split(key)
 
     def step(carry: tuple, now: tuple) -> tuple[tuple, jax.Array]:
-        z, log_step_size = carry
+        state, log_step_size = carry
         key, beta = now
         step_size = jnp.exp(log_step_size)
-        z, acceptance = _transition(key, log_likelihood, beta, z, step_size, num_leapfrogs)
-        return (z, log_step_size + _TUNING_RATE * (acceptance - _ACCEPTANCE)), step_size
+        state, acceptance = _transition(key, log_likelihood, beta, state, step_size, num_leapfrogs)
+        return (state, log_step_size + _TUNING_RATE * (acceptance - _ACCEPTANCE)), step_size
 
-    first = jax.random.normal(key_prior, shape, jnp.float32), jnp.full(shape[0], jnp.log(_FIRST_STEP_SIZE))
-    return jax.lax.scan(step, first, (jax.random.split(key_chain, len(betas) - 1), betas[1:]))[1]
+    first = _at(log_likelihood, jax.random.normal(key_prior, shape, jnp.float32))
+    step_sizes = jnp.full(shape[0], jnp.log(_FIRST_STEP_SIZE))
+    return jax.lax.scan(step, (first, step_sizes), (jax.random.split(key_chain, len(betas) - 1), betas[1:]))[1]
 
 
 def forward(
@@ -92,17 +99,16 @@ def forward(
     z = jax.random.normal(key_prior, (step_sizes.shape[1], latent_dim), jnp.float32)
 
     def step(carry: tuple, now: tuple) -> tuple[tuple, jax.Array]:
-        z, log_weights = carry
+        state, log_weights = carry
         key, before, beta, step_size = now
-        log_weights += (beta - before) * log_likelihood(z)
-        z, acceptance = _transition(key, log_likelihood, beta, z, step_size, num_leapfrogs)
-        return (z, log_weights), jnp.mean(acceptance)
+        log_weights += (beta - before) * state.log_likelihood
+        state, acceptance = _transition(key, log_likelihood, beta, state, step_size, num_leapfrogs)
+        return (state, log_weights), jnp.mean(acceptance)
 
     keys = jax.random.split(key_chain, len(step_sizes))
-    (z, log_weights), acceptance = jax.lax.scan(
-        step, (z, jnp.zeros(len(z), jnp.float32)), (keys, betas[:-1], betas[1:], step_sizes)
-    )
-    return Chains(log_weights, z, acceptance)
+    first = _at(log_likelihood, z), jnp.zeros(len(z), jnp.float32)
+    (last, log_weights), acceptance = jax.lax.scan(step, first, (keys, betas[:-1], betas[1:], step_sizes))
+    return Chains(log_weights, last.z, acceptance)
 
 
 def reverse(
@@ -120,48 +126,58 @@ def reverse(
     """
 
     def step(carry: tuple, now: tuple) -> tuple[tuple, jax.Array]:
-        z, log_weights = carry
+        state, log_weights = carry
         key, after, beta, step_size = now
-        z, acceptance = _transition(key, log_likelihood, beta, z, step_size, num_leapfrogs)
-        return (z, log_weights + (after - beta) * log_likelihood(z)), jnp.mean(acceptance)
+        state, acceptance = _transition(key, log_likelihood, beta, state, step_size, num_leapfrogs)
+        return (state, log_weights + (after - beta) * state.log_likelihood), jnp.mean(acceptance)
 
     keys = jax.random.split(key, len(step_sizes))
-    (z, log_weights), acceptance = jax.lax.scan(
-        step, (z, jnp.zeros(len(z), jnp.float32)), (keys, betas[:-1], betas[1:], step_sizes), reverse=True
-    )
-    return Chains(log_weights, z, acceptance)
+    first = _at(log_likelihood, z), jnp.zeros(len(z), jnp.float32)
+    (last, log_weights), acceptance = jax.lax.scan(step, first, (keys, betas[:-1], betas[1:], step_sizes), reverse=True)
+    return Chains(log_weights, last.z, acceptance)
+
+
+def _at(log_likelihood: LogLikelihood, z: jax.Array) -> _State:
+    def total(z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        each = log_likelihood(z)
+        return jnp.sum(each), each
+
+    gradient, each = jax.grad(total, has_aux=True)(z)
+    return _State(z, each, gradient)
 
 
 def _transition(
     key: jax.Array,
     log_likelihood: LogLikelihood,
     beta: jax.Array,
-    z: jax.Array,
+    start: _State,
     step_size: jax.Array,
     num_leapfrogs: int,
-) -> tuple[jax.Array, jax.Array]:
-    """A Hamiltonian Monte Carlo transition (Neal 2011): z [N, Z], step sizes [N] -> z, acceptance [N]."""
+) -> tuple[_State, jax.Array]:
+    """A Hamiltonian Monte Carlo transition (Neal 2011): states and step sizes of N chains -> states, acceptance [N]."""
     key_momentum, key_accept = jax.random.split(key)
     step_size = step_size[:, None]
 
-    def log_density(z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        zeros = jnp.zeros_like(z)
-        each = beta * log_likelihood(z) - losses.gaussian_nll(zeros, zeros, z)
-        return jnp.sum(each), each
+    def energy(state: _State, momentum: jax.Array) -> jax.Array:
+        squares = jnp.square(state.z) + jnp.square(momentum)
+        return 0.5 * jnp.sum(squares, axis=-1) - beta * state.log_likelihood
 
-    differentiate = jax.grad(log_density, has_aux=True)
+    def half_step(momentum: jax.Array, state: _State) -> jax.Array:
+        return momentum + 0.5 * step_size * (beta * state.gradient - state.z)
 
     def leapfrog(_: jax.Array, carry: tuple) -> tuple:
-        z, momentum, gradient, _ = carry
-        momentum += 0.5 * step_size * gradient
-        z += step_size * momentum
-        gradient, density = differentiate(z)
-        return z, momentum + 0.5 * step_size * gradient, gradient, density
+        state, momentum = carry
+        momentum = half_step(momentum, state)
+        state = _at(log_likelihood, state.z + step_size * momentum)
+        return state, half_step(momentum, state)
 
-    momentum = jax.random.normal(key_momentum, z.shape, jnp.float32)
-    gradient, density = differentiate(z)
-    proposal, after, _, proposed = jax.lax.fori_loop(0, num_leapfrogs, leapfrog, (z, momentum, gradient, density))
-    log_ratio = proposed - density + 0.5 * jnp.sum(jnp.square(momentum) - jnp.square(after), axis=-1)
+    momentum = jax.random.normal(key_momentum, start.z.shape, jnp.float32)
+    proposal, after = jax.lax.fori_loop(0, num_leapfrogs, leapfrog, (start, momentum))
+    log_ratio = energy(start, momentum) - energy(proposal, after)
     acceptance = jnp.nan_to_num(jnp.exp(jnp.minimum(log_ratio, 0.0)))  # a trajectory that diverges is rejected
     accepted = jax.random.uniform(key_accept, acceptance.shape) < acceptance
-    return jnp.where(accepted[:, None], proposal, z), acceptance
+
+    def choose(new: jax.Array, old: jax.Array) -> jax.Array:
+        return jnp.where(accepted.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+    return jax.tree.map(choose, proposal, start), acceptance

@@ -1,6 +1,7 @@
 """Every benchmark starts as it is documented. What it measures is no test."""
 
 import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -9,13 +10,18 @@ import sys
 
 import pytest
 
+from benchmarks import record
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SCRIPTS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text())
+SCRIPTS = sorted(
+    [path.stem for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text()]
+    + [path.parent.name for path in (ROOT / "benchmarks").glob("*/__main__.py")]
+)
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
     *(ROOT / "docs").rglob("*.md"),
-    *(ROOT / "benchmarks").glob("*.py"),
+    *(ROOT / "benchmarks").rglob("*.py"),
 ]
 # PyTorch is no dependency of the tests: where it is missing, a module whose every name is a class stands for it.
 STAND_IN = """
@@ -29,6 +35,24 @@ class Module(metaclass=Anything):
 def __getattr__(name):
     return Module
 """
+
+
+def test_a_record_has_what_was_measured_where_and_by_which_code(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(record, "FOLDER", tmp_path / "benchmarks")
+    monkeypatch.setattr(sys, "argv", ["mmd.py", "--images", "16"])
+    record.write("mmd", {"blocks": 0.5})
+    path = tmp_path / "benchmarks" / "mmd.json"
+    assert capsys.readouterr().out == f"{path}\n"
+    found = json.loads(path.read_text())
+    assert found["measured"] == {"blocks": 0.5}
+    assert found["provenance"]["command"] == "python -m benchmarks.mmd --images 16"
+    assert {"commit", "changes", "started", "machinery"} <= found["provenance"].keys()
+    assert {"cpu", "jax", "python"} <= found["provenance"]["machinery"].keys()
+
+
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name != "chaos"])  # which has --out
+def test_every_benchmark_leaves_a_record(name):
+    assert f'record.write("{name}", ' in (ROOT / "benchmarks" / f"{name}.py").read_text()
 
 
 def test_the_scripts_are_those_that_are_documented():

@@ -95,6 +95,7 @@ CASES: dict[str, tuple[Callable, Mapping[str, tuple]]] = {
     ),
     "losses.bits_per_dim": (functools.partial(losses.bits_per_dim, num_dims=3), points(SCORES, **ONE_SCORE)),
     "losses.categorical_nll": (losses.categorical_nll, points(ANY_LOGITS, CLASSES, **CATEGORICAL)),
+    "losses.change_of_variables_nll": (losses.change_of_variables_nll, points(X, SCORES, zeros=(0 * X, 0 * SCORES))),
     "losses.free_bits": (
         functools.partial(losses.free_bits, minimum=0.25),
         points(np.abs(X), minimum=(0.25 + 0 * X,), zeros=(0 * X,)),

@@ -86,8 +86,9 @@ for name, recipe in ((name, member.recipe) for name, member in MEMBERS.items()):
     for reader, function in readers(recipe, batch):
         attempt(f"{name} {reader}", function, state.model, floating=True)
     if name in RUN:
-        model = recipe.step(jax.random.key(1), recipe.init(jax.random.key(0), given), given)[0].model
-        x = recipe.sample(jax.random.key(2), model, 4)
+        init, step, sample = jax.jit(recipe.init), jax.jit(recipe.step), jax.jit(recipe.sample, static_argnums=2)
+        model = step(jax.random.key(1), init(jax.random.key(0), given), given)[0].model
+        x = sample(jax.random.key(2), model, 4)
         check(f"{name} run", x, floating=True)
         assert x.shape == (4, *SHAPE) and np.isfinite(x).all(), name
 

@@ -1,11 +1,15 @@
 """The command line: `python -m train CONFIG [OPTIONS]` trains, `python -m train COMMAND [OPTIONS]` does the rest."""
 
 import ast
+import contextlib
 import importlib
+import os
 import pathlib
+import signal
 import sys
 import time
 import warnings
+from types import FrameType
 
 STARTED = time.perf_counter()  # before the imports that a person waits for
 
@@ -59,9 +63,24 @@ def main(arguments: list[str]) -> None:
             importlib.import_module("train.commands.train").main(arguments, STARTED)
 
 
+def leave(number: int, frame: FrameType | None) -> None:
+    """End at an interrupt that nothing waits for, as during imports or an evaluation, in one line.
+
+    A KeyboardInterrupt would pass through libraries, which turn it into errors of their own or drop it.
+    """
+    del number, frame
+    with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: it came while this stream was being written
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        os.write(2, b"interrupted; the same command starts again from what is on disk\n")
+    os._exit(130)
+
+
 if __name__ == "__main__":
     if not sys.warnoptions:  # those of libraries; the application's own are printed by train.errors
         warnings.simplefilter("ignore")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as under nohup
+        signal.signal(signal.SIGINT, leave)
     try:
         main(sys.argv[1:])
     except ModuleNotFoundError as missing:
@@ -72,6 +91,3 @@ if __name__ == "__main__":
             file=sys.stderr,
         )
         raise SystemExit(2) from None
-    except KeyboardInterrupt:  # before there was anything to interrupt, as during imports
-        print("interrupted", file=sys.stderr)
-        raise SystemExit(130) from None

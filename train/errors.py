@@ -27,8 +27,13 @@ def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
+def one_line(error: BaseException) -> str:
+    """All that an exception says, on one line."""
+    return " ".join(str(error).split())
+
+
 class LenientStream:
-    """A stream that drops what can no longer be written: a closed pipe or a full disk behind it ends no run."""
+    """A stream that drops what cannot be written: a closed or full pipe or a full disk behind it ends no run."""
 
     def __init__(self, stream: TextIO) -> None:
         """Write to `stream` while that is possible."""
@@ -53,6 +58,8 @@ class LenientStream:
     def _dropping(self) -> Iterator[None]:
         try:
             yield
+        except BlockingIOError:  # a pipe that is full for now
+            pass
         except OSError:
             # What is still in the buffer would fail again when the process ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())

@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Union, get_args, get_origin, get_type_hints
 
 import jax
 import numpy as np
@@ -76,8 +76,9 @@ class Experiment(NamedTuple):
     valid_rows: tuple[Count, Count] | None = None
     evaluate_every: Size = 1000  # multiples of steps_per_call
     checkpoint_every: Size = 1000
-    unit: Literal["step", "epoch"] = "step"  # of `steps` and both intervals; an epoch drops its last, short batch
+    unit: Literal["step", "epoch"] = "step"  # of `steps` and both intervals
     order: Literal["shuffled", "file"] = "shuffled"  # shuffled anew in each epoch
+    drop_last: bool = True  # whether an epoch ends with its last whole batch, or with the short one after it
     select: str | None = None  # a validation metric by which the best model is kept; None: the last is the run's
     patience: Size | None = None  # evaluations without improvement after which a seed stops; None: never
     steps_per_call: Size | None = None  # None: chosen for the device, then written to config.json
@@ -91,7 +92,7 @@ class Experiment(NamedTuple):
 
 
 #: Fields of the identity that came later, and what they are for a run whose config.json lacks them.
-ADDED = {name: Experiment._field_defaults[name] for name in ("unit", "order", "select", "patience")}
+ADDED = {name: Experiment._field_defaults[name] for name in ("unit", "order", "drop_last", "select", "patience")}
 
 #: The fields that belong to a run's identity, beside its config's own hyper-parameters. Where a model is selected,
 #: `evaluate_every` does too: it says among which.
@@ -120,6 +121,8 @@ def fits(value: Any, kind: Any) -> bool:
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return True
+    if origin is NotRequired:
+        return fits(value, arguments[0])
     if origin is Annotated:
         bounds = (bound for bound in kind.__metadata__ if isinstance(bound, Bounds))
         return fits(value, arguments[0]) and all(value is None or bound.accepts(value) for bound in bounds)
@@ -134,7 +137,10 @@ def fits(value: Any, kind: Any) -> bool:
     if origin is dict:
         return isinstance(value, dict) and all(fits(one, arguments[1]) for one in value.values())
     if isinstance(kind, type) and issubclass(kind, dict | tuple) and kind is not dict:  # a TypedDict or a NamedTuple
-        hints, required = get_type_hints(kind), getattr(kind, "__required_keys__", kind.__annotations__.keys())
+        hints, required = (
+            get_type_hints(kind, include_extras=True),
+            getattr(kind, "__required_keys__", kind.__annotations__.keys()),
+        )
         return (
             isinstance(value, dict)
             and required <= value.keys()

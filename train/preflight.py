@@ -1,5 +1,6 @@
 """Validate a run completely before writing anything."""
 
+import functools
 import math
 import pathlib
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ from jaxgen.preprocess import Preparation
 from jaxgen.recipe import Recipe
 from train import runs
 from train.config import Bound, Config, RunOptions
-from train.data import Dataset, absent_classes, batch_rows, check_layout
+from train.data import Dataset, Rows, absent_classes, batch_rows, check_layout, short_size
 from train.engine import devices as available
 from train.engine import keys, run_directory
 from train.engine.checkpoint import check_path, has_ended
@@ -50,6 +51,7 @@ def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
     _check_data(dataset, options)
     recipe, prepare, state = runs.make_recipe(config, experiment, dataset)
     check_selection(experiment, runs.validation_metrics(recipe, prepare, dataset, state))
+    epoch = short_epoch(experiment, dataset, recipe, len(devices))
     experiment = runs.in_steps(experiment, dataset, recipe)
     try:
         steps = compile_steps(recipe, prepare, devices, batch_size=experiment.batch_size, seeds=experiment.seeds)
@@ -57,7 +59,8 @@ def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
         raise InputError(str(error)) from error
     record = run_directory.make_record(config.recorded_path(), bound.values, dataset.fingerprint)
     there = run_directory.read_same_run(path, record, bound.defaults)
-    steps_per_call = choose_steps_per_call(experiment, there["steps_per_call"] if there else None, devices[0].platform)
+    recorded = there["steps_per_call"] if there else None
+    steps_per_call = choose_steps_per_call(experiment, recorded, devices[0].platform, epoch)
     record["steps_per_call"] = steps_per_call
     experiment = experiment._replace(steps_per_call=steps_per_call)
     job = Job(config, experiment, dataset, recipe, prepare, devices, steps, record, bound.defaults)
@@ -76,15 +79,19 @@ def _check_data(dataset: Dataset, options: RunOptions) -> None:
 
 
 def trace_steps(config: Config, job: Job) -> None:
-    """InputError where the first call cannot be traced; where it can, that call need not trace it again."""
+    """InputError where the first call, or that with a short batch, cannot be traced; else they need not be again."""
     experiment = job.experiment
     run_keys, data = keys.make_seed_keys(experiment.seed, experiment.seeds), job.dataset.train
     num = min(experiment.steps_per_call or 1, experiment.steps)
-    rows = training_rows(experiment, job.dataset.spec.num_train, job.recipe.draws, 0, num)
+    rows = functools.partial(training_rows, experiment, job.dataset.spec.num_train, job.recipe.draws)
+    epoch = short_epoch(experiment, job.dataset, job.recipe, len(job.devices))
+    calls = [rows(0, num)] + ([rows(epoch - num, num)] if epoch else [])
     try:
-        state = jax.eval_shape(job.steps.init, run_keys.init, data, np.take(rows, 0, axis=int(experiment.seeds > 1)))
+        first = np.take(calls[0].whole, 0, axis=int(experiment.seeds > 1))
+        state = jax.eval_shape(job.steps.init, run_keys.init, data, first)
         running = Selection(experiment.select, experiment.patience, experiment.seeds).running
-        jax.eval_shape(job.steps.call, run_keys.steps, state, data, 0, rows, running)
+        for taken in calls:
+            jax.eval_shape(job.steps.call, run_keys.steps, state, data, 0, taken, running)
     except (ValueError, TypeError, AssertionError) as error:
         raise InputError(f"{config.recorded_path()} cannot be trained so: {first_line(error)}") from error
 
@@ -105,10 +112,30 @@ def check_selection(experiment: Experiment, metrics: Iterable[str]) -> None:
         )
 
 
-def choose_steps_per_call(experiment: Experiment, recorded: int | None, platform: str) -> int:
-    """What was asked for, else what the run began with, else a divisor of both intervals that suits the device."""
+def short_epoch(experiment: Experiment, dataset: Dataset, recipe: Recipe, num_devices: int) -> int | None:
+    """The steps in an epoch that ends with a short step; None where no epoch does.
+
+    InputError where the short step does not divide over its batches and the devices.
+    """
+    left = short_size(len(dataset.train["x"]), experiment.batch_size, recipe.draws)
+    if experiment.drop_last or not left:
+        return None
+    if left % (recipe.draws * num_devices):
+        over = [f"{recipe.draws} batches"] * (recipe.draws > 1) + [f"{num_devices} devices"] * (num_devices > 1)
+        raise InputError(
+            f"--no-drop-last: the last step of an epoch has {left} examples, which do not divide over the "
+            f"{' and the '.join(over)}; expected another --batch-size, or --drop-last"
+        )
+    return runs.epoch_of(experiment, dataset, recipe)
+
+
+def choose_steps_per_call(experiment: Experiment, recorded: int | None, platform: str, epoch: int | None = None) -> int:
+    """What was asked for, else what the run began with, else a divisor of both intervals that suits the device.
+
+    It divides `epoch` as well, the steps in an epoch that ends with a short one, so that a call ends there.
+    """
     intervals = {"evaluate-every": experiment.evaluate_every, "checkpoint-every": experiment.checkpoint_every}
-    common = math.gcd(*intervals.values())
+    common = math.gcd(*intervals.values(), epoch or 0)
     most = _STEPS_PER_CALL.get(platform, _STEPS_PER_CALL_ON_ACCELERATORS)
     fitting = max(size for size in range(1, most + 1) if common % size == 0)
     chosen = experiment.steps_per_call or recorded or fitting
@@ -117,12 +144,17 @@ def choose_steps_per_call(experiment: Experiment, recorded: int | None, platform
             raise InputError(f"--steps-per-call {chosen}: expected a divisor of --{name} {interval}")
         if interval % chosen:
             raise InputError(f"--{name} {interval}: expected a multiple of the {chosen} steps in a call")
+    if epoch and epoch % chosen:
+        raise InputError(
+            f"--steps-per-call {chosen}: expected a divisor of the {epoch} steps in an epoch, whose last one is short"
+        )
     return chosen
 
 
-def training_rows(experiment: Experiment, num_train: int, draws: int, first: int, num: int) -> np.ndarray:
-    """Rows of the training data for `num` steps from `first` on: [K, (draws,) B]; several seeds [S, K, (draws,) B]."""
+def training_rows(experiment: Experiment, num_train: int, draws: int, first: int, num: int) -> Rows:
+    """Rows of the training data for `num` steps from `first` on; of several seeds with a leading axis [S]."""
     seeds = range(experiment.seed, experiment.seed + experiment.seeds)
     sizes = (num_train, experiment.batch_size, draws)
-    rows = [batch_rows(seed, *sizes, first, num, order=experiment.order) for seed in seeds]
-    return np.stack(rows) if len(rows) > 1 else rows[0]
+    rows_of = functools.partial(batch_rows, order=experiment.order, drop_last=experiment.drop_last)
+    rows = [rows_of(seed, *sizes, first, num) for seed in seeds]
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *rows) if len(rows) > 1 else rows[0]

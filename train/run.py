@@ -17,7 +17,7 @@ from train.engine import keys, run_directory, terminal
 from train.engine.checkpoint import Checkpoints, has_ended, newest_step
 from train.engine.collapse import CollapseWatch
 from train.engine.loop import Hooks, Plan, is_evaluated, loop
-from train.engine.record import provenance, source
+from train.engine.record import environment, provenance, source
 from train.engine.record.log import MetricsLog
 from train.engine.selection import Selection
 from train.engine.terminal import Timing, console, progress_bar
@@ -54,14 +54,14 @@ def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *optio
     bound = configs.bind(config, given + (["--data-dir", run.data_dir] if run.data_dir else []))
     job = preflight.validate(config, bound, path)
     if has_ended(path, job.experiment.steps):
-        found = runs.load(str(path), run.data_dir, config=config)
+        found = runs.load(str(path), run.data_dir, data=data, config=config, dataset=job.dataset)
         if found.trained == newest_step(path):  # unless its last checkpoint is broken
             return found
     with run_directory.RunDirectory(path) as directory:
         directory.claim(job.record, job.defaults)
         if not train(job, path, run.data_dir, time.perf_counter()):
             raise KeyboardInterrupt
-    return runs.load(str(path), run.data_dir, config=config)
+    return runs.load(str(path), run.data_dir, data=data, config=config, dataset=job.dataset)
 
 
 def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> tuple[int, bool]:
@@ -73,7 +73,7 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
     run_keys = keys.make_seed_keys(experiment.seed, seeds)
     rows = functools.partial(training_rows, experiment, job.dataset.spec.num_train, job.recipe.draws)
     data = job.steps.put(job.dataset.train)
-    state = job.steps.put(job.steps.init(run_keys.init, data, np.take(rows(0, 1), 0, axis=int(seeds > 1))))
+    state = job.steps.put(job.steps.init(run_keys.init, data, np.take(rows(0, 1).whole, 0, axis=int(seeds > 1))))
     steps_per_call = experiment.steps_per_call or 1
     key, first = run_keys.steps, 0
     selection = Selection(experiment.select, experiment.patience, seeds)
@@ -87,6 +87,7 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
             if restored.seen is not None:
                 selection.resume(restored.seen, restored.best)
             console.print(f"resumed at step {first} of {experiment.steps}")
+        log_digest = restored.log_digest if restored else None
         run_directory.continue_as(path, job.record)
         # Of fewer steps: nothing may take them for the end of these.
         for stale in (
@@ -103,12 +104,13 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
         for before in sessions[-1:]:
             for difference in provenance.differences(before, session):
                 warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
-        source.keep(path, job.config.files)
+        source.keep(path / "source", job.config.files)
+        source.keep(path, environment.files())
         run_directory.append_session(path, session)
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
         timing, watch = Timing(started), CollapseWatch(first)
         with (
-            MetricsLog(path, first, longest_call, functools.partial(is_evaluated, plan)) as log,
+            MetricsLog(path, first, longest_call, functools.partial(is_evaluated, plan), log_digest) as log,
             progress_bar(first, plan.last) as bar,
             terminal.stop_requests() as stop,
         ):

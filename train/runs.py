@@ -29,7 +29,7 @@ from train.engine.checkpoint import ReadModel, newest_step, read_model
 from train.engine.compile import first_state, prepare_batch
 from train.engine.keys import Keys, make_keys
 from train.engine.record import source
-from train.errors import InputError, warn
+from train.errors import InputError, one_line, warn
 from train.experiment import Experiment
 
 
@@ -41,6 +41,8 @@ class Reading:
     """Directory of the run."""
     step: Literal["best", "last"] | None = None
     """The model that was selected on validation data, or the newest; None: best where the run selects."""
+    data: str | None = None
+    """Where the data of the run is now, such as npz:PATH; None: as in training."""
     data_dir: str | None = None
     """Directory of data sets by name; None: JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR, else as in training."""
     platform: str | None = None
@@ -94,10 +96,10 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
     """The recipe and the preparation for this data; InputError where its model cannot take the data."""
     key = jax.random.key(0)
     try:
-        epoch = steps_per_epoch(dataset.spec.num_train, experiment.batch_size, draws=1)
+        epoch = steps_per_epoch(dataset.spec.num_train, experiment.batch_size, draws=1, drop_last=experiment.drop_last)
         spec = dataset.spec._replace(steps_per_epoch=epoch)
         prepare, recipe = experiment.preparation(spec), experiment.recipe(spec)
-        rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, recipe.draws, 0, 1)[0]
+        rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, recipe.draws, 0, 1).whole[0]
         init = functools.partial(first_state, recipe, prepare)
         state = jax.eval_shape(init, key, dataset.train, rows)
         for part in (dataset.valid, dataset.test):
@@ -105,8 +107,9 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
         return Prepared(recipe, prepare, state)
     except (ValueError, TypeError, AssertionError) as error:
         given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
-        said = " ".join(str(error).split())[:300]
-        raise InputError(f"{config.recorded_path()} with these options cannot take {given}: {said}") from error
+        raise InputError(
+            f"{config.recorded_path()} with these options cannot take {given}: {one_line(error)[:300]}"
+        ) from error
 
 
 def validation_metrics(recipe: Recipe, prepare: Preparation, dataset: Dataset, state: State) -> list[str]:
@@ -120,11 +123,17 @@ def _evaluated(recipe: Recipe, prepare: Preparation, part: Mapping[str, np.ndarr
     return jax.eval_shape(recipe.evaluate, key, state.model, batch)
 
 
+def epoch_of(experiment: Experiment, dataset: Dataset, recipe: Recipe) -> int:
+    """Optimizer steps in an epoch."""
+    sizes = (len(dataset.train["x"]), experiment.batch_size, recipe.draws)
+    return steps_per_epoch(*sizes, drop_last=experiment.drop_last)
+
+
 def in_steps(experiment: Experiment, dataset: Dataset, recipe: Recipe) -> Experiment:
     """The experiment with its steps and intervals in optimizer steps."""
     if experiment.unit == "step":
         return experiment
-    epoch = steps_per_epoch(dataset.spec.num_train, experiment.batch_size, recipe.draws)
+    epoch = epoch_of(experiment, dataset, recipe)
     return experiment._replace(
         unit="step",
         steps=experiment.steps * epoch,
@@ -156,8 +165,9 @@ def open_run(options: Reading) -> Run:
     devices.use_compilation_cache(options.compilation_cache)
     if pathlib.Path(options.run).is_dir() and not os.access(options.run, os.W_OK):
         raise InputError(f"{options.run}: expected a directory that can be written, for what is found out of the run")
+    run_directory.refuse_links_to_directories(options.run, pathlib.Path(options.run))
     config = None if options.config is None else configs.load(options.config)
-    found = load(options.run, options.data_dir, options.step, config=config, trust=options.trust)
+    found = load(options.run, options.data_dir, options.step, data=options.data, config=config, trust=options.trust)
     for difference in source.differences(found.path, config) if config else ():
         warn(f"{options.run} is read with --config {options.config}: since it was trained, {difference}")
     return found
@@ -168,7 +178,10 @@ def load(
     data_dir: str | None = None,
     step: Literal["best", "last"] | None = None,
     *,
+    data: str | None = None,
+    beside: Dataset | None = None,
     config: configs.Config | None = None,
+    dataset: Dataset | None = None,
     trust: bool = False,
     ways: str = "--config FILE or --trust",
 ) -> Run:
@@ -177,18 +190,25 @@ def load(
     Programs of one's own use this too: `run = load("runs/x")`, then `run.recipe`, `run.models` (one for each seed),
     `run.dataset`, `run.prepare` and `run.experiment`.
 
-    Without a `config` it is that of the run; `source.open_config` says what `trust` and `ways` are for.
+    `data` says where the run's data is now; so does the data of a run `beside` it, if its content is the same. A
+    `dataset` that is open already is not opened again. Without a `config` it is that of the run; `source.open_config`
+    says what `trust` and `ways` are for.
     """
     run_dir = pathlib.Path(path)
     record = run_directory.read_config(run_dir)
     config = config or source.open_config(run_dir, record, trust=trust, ways=ways)
     experiment = configs.recorded(config, record["values"])
+    if beside is not None and beside.fingerprint == record["data_fingerprint"]:
+        data = beside.source
+    experiment = experiment._replace(data=data or experiment.data)
+    if run_directory.has_damaged_sessions(run_dir):
+        warn(f"{run_dir / 'provenance.json'} cannot be read; where the run comes from is not known")
     trained_from = [session.get("data_dir") for session in run_directory.read_sessions(run_dir)]
     directory = find_data_directory(experiment.data, data_dir) or next(reversed(trained_from), None)
-    dataset = open_experiment_data(experiment, directory)
+    dataset = dataset or open_experiment_data(experiment, directory)
     if dataset.fingerprint != record["data_fingerprint"]:
         raise InputError(
-            f"{path}: expected the data that it was trained on; --data {experiment.data} has changed since"
+            f"{path}: expected the data that it was trained on; --data {experiment.data} has other content"
         )
     recipe, prepare, state = make_recipe(config, experiment, dataset)
     like = jax.tree.map(lambda leaf: _with_seeds(leaf, experiment.seeds), state.model)
@@ -224,10 +244,21 @@ def describe_step(run: Run) -> str:
     return f"step {steps} of {run.trained if run.selected_by else run.experiment.steps}{chosen}"
 
 
-def load_beside(option: str, path: str, data_dir: str | None, shape: tuple[int, ...], *, trust: bool) -> Run:
-    """Another run, on examples of this shape, that an option names; InputError, which names the option, for others."""
+def load_beside(
+    option: str,
+    path: str,
+    data_dir: str | None,
+    shape: tuple[int, ...],
+    *,
+    trust: bool,
+    dataset: Dataset | None = None,
+) -> Run:
+    """Another run, on examples of this shape, that an option names; InputError, which names the option, for others.
+
+    Where it was trained on the content of `dataset`, that is its data, wherever it was read from in training.
+    """
     try:
-        found = load(path, data_dir, trust=trust, ways="--trust")
+        found = load(path, data_dir, beside=dataset, trust=trust, ways="--trust")
     except InputError as error:
         raise InputError(f"{option}: {error}") from error
     of = found.dataset.spec.shape

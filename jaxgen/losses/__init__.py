@@ -28,6 +28,7 @@ from jaxgen.losses.likelihoods import (
     bernoulli_nll,
     bits_per_dim,
     categorical_nll,
+    change_of_variables_nll,
     gaussian_nll,
     squared_error,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "bernoulli_nll",
     "bits_per_dim",
     "categorical_nll",
+    "change_of_variables_nll",
     "free_bits",
     "gaussian_kl",
     "gaussian_kl_between",

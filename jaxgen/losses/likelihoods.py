@@ -44,6 +44,17 @@ def gaussian_nll(mean: jax.Array, log_var: jax.Array, x: jax.Array, *, where: ja
     return 0.5 * sum_event(math.log(2 * math.pi) + log_var + jnp.square(standardized), where)
 
 
+def change_of_variables_nll(z: jax.Array, log_det: jax.Array) -> jax.Array:
+    """-log N(z; 0, I) - log |det dz/dx|, the -log p(x) of a normalizing flow, in nats: [B, D], [B] -> [B].
+
+    Dinh et al. 2017 ("Density estimation using Real NVP"), eq. 2 and 3. Raises AssertionError where shapes do not match
+    or a dtype is not floating.
+    """
+    check("change_of_variables_nll", z=(z, "float [B, D]"), log_det=(log_det, "float [B]"))
+
+    return 0.5 * sum_event(math.log(2 * math.pi) + jnp.square(flat(z))) - log_det.astype(jnp.float32)
+
+
 def categorical_nll(logits: jax.Array, x: jax.Array, *, where: jax.Array | None = None) -> jax.Array:
     """-log p(x) under independent categoricals softmax(logits), in nats: [B, ..., K], [B, ...] -> [B].
 

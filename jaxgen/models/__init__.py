@@ -10,6 +10,33 @@ from jaxgen.models.autoencoder import (
 from jaxgen.models.classifier import (
     Classifier,
 )
+from jaxgen.models.flows.autoregressive import (
+    MaskedAutoregressive,
+)
+from jaxgen.models.flows.coupling import (
+    AffineCoupling,
+    Conditioner,
+    SplineCoupling,
+)
+from jaxgen.models.flows.elementwise import (
+    Elementwise,
+    affine,
+    rational_quadratic,
+)
+from jaxgen.models.flows.flow import (
+    FactorOut,
+    Flatten,
+    Flow,
+    Squeeze,
+)
+from jaxgen.models.flows.linear import (
+    InvertibleConv,
+    Reverse,
+)
+from jaxgen.models.flows.norm import (
+    ActNorm,
+    FlowBatchNorm,
+)
 from jaxgen.models.gan import (
     DCGANDiscriminator,
     DCGANGenerator,
@@ -79,6 +106,8 @@ __all__ = [
     "MADE",
     "MLP",
     "VAE",
+    "ActNorm",
+    "AffineCoupling",
     "Autoencoder",
     "AutoencoderNetwork",
     "AutoregressiveNetwork",
@@ -86,11 +115,17 @@ __all__ = [
     "Classifier",
     "ClassifierNetwork",
     "Condition",
+    "Conditioner",
     "DCGANDiscriminator",
     "DCGANGenerator",
     "Decoder",
     "Discriminator",
+    "Elementwise",
     "Encoder",
+    "FactorOut",
+    "Flatten",
+    "Flow",
+    "FlowBatchNorm",
     "GatedMLP",
     "GatedPixelCNN",
     "Gaussian",
@@ -99,13 +134,19 @@ __all__ = [
     "Generator",
     "HierarchicalNetwork",
     "HierarchicalVAE",
+    "InvertibleConv",
+    "MaskedAutoregressive",
     "MaskedConv",
     "Masks",
     "Maxout",
     "Network",
     "PixelCNN",
     "PlayerNetwork",
+    "Reverse",
+    "SplineCoupling",
+    "Squeeze",
     "VAENetwork",
+    "affine",
     "class_moments",
     "condition_of",
     "conv",
@@ -116,6 +157,7 @@ __all__ = [
     "gaussian_moments",
     "pack",
     "raster_offsets",
+    "rational_quadratic",
     "to_the_left",
     "total_variance",
     "with_class",

@@ -117,8 +117,10 @@ class DCGANDiscriminator(nn.Module):
     """The DCGAN discriminator, strided convolutions: [B, H, W, C] -> logits [B].
 
     `norm` is "batch" (Radford et al. 2016), "spectral" (Miyato et al. 2018) or None; gradient penalties exclude
-    "batch". `minibatch_std` appends the standard deviation over the batch as a channel (Karras et al. 2018, section 3):
-    the logit of an example then depends on its batch, in evaluation too.
+    "batch". "spectral" divides the weights by their norm from the start: those of the first layer, on images of one
+    channel, then have a standard deviation of 0.1 to 0.2, not 0.02. `minibatch_std` appends the standard deviation over
+    the batch as a channel (Karras et al. 2018, section 3): the logit of an example then depends on its batch, in
+    evaluation too.
     """
 
     channels: Sequence[int] = (64, 128)

@@ -15,6 +15,9 @@ from jaxgen.recipes.classifier import (
 from jaxgen.recipes.ema import (
     with_ema,
 )
+from jaxgen.recipes.flow import (
+    flow,
+)
 from jaxgen.recipes.gan import (
     gan,
 )
@@ -45,6 +48,7 @@ __all__ = [
     "autoencoder",
     "autoregressive",
     "bernoulli_naive_bayes",
+    "flow",
     "gan",
     "gaussian",
     "gaussian_naive_bayes",

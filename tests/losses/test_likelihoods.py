@@ -257,3 +257,16 @@ def test_wrong_dtypes_are_refused():
     for arguments in [(floats[..., None], floats), (integers[..., None], integers)]:
         with pytest.raises(AssertionError):
             losses.categorical_nll(*arguments)
+
+
+def test_a_change_of_variables_is_the_density_of_the_transformed_value():
+    """Of x = exp(s) z + t, which is Gaussian, with the gradients of SciPy's density."""
+    random = np.random.default_rng(8)
+    x, s, t = random.normal(size=(3, 4, 2))
+    z, log_det = (x - t) * np.exp(-s), -s.sum(axis=1)
+    found = losses.change_of_variables_nll(jnp.float32(z), jnp.float32(log_det))
+    np.testing.assert_allclose(found, -stats.norm.logpdf(x, t, np.exp(s)).sum(axis=1), rtol=1e-5)
+
+    gradients = jax.grad(lambda *a: jnp.sum(losses.change_of_variables_nll(*a)), (0, 1))
+    for gradient, expected in zip(gradients(jnp.float32(z), jnp.float32(log_det)), (z, -np.ones(4)), strict=True):
+        np.testing.assert_allclose(gradient, expected, rtol=1e-6)

@@ -43,6 +43,7 @@ LOSSES = {
     "bernoulli_nll": Case(losses.bernoulli_nll, (normal(B, 4, 2), jnp.float32(integers(2, B, 4, 2))), extreme=(0,)),
     "bits_per_dim": Case(functools.partial(losses.bits_per_dim, num_dims=7), (normal(B),), extreme=(0,)),
     "categorical_nll": Case(losses.categorical_nll, (normal(B, 4, K), integers(K, B, 4)), extreme=(0,)),
+    "change_of_variables_nll": Case(losses.change_of_variables_nll, (normal(B, Z), normal(B)), extreme=(0, 1)),
     "free_bits": Case(functools.partial(losses.free_bits, minimum=0.1), (jnp.abs(normal(B, Z)),), extreme=(0,)),
     "gaussian_kl": Case(losses.gaussian_kl, (normal(B, Z), normal(B, Z)), extreme=(0,)),
     "gaussian_kl_between": Case(losses.gaussian_kl_between, tuple(normal(4, B, Z)), extreme=(0, 2)),

@@ -84,6 +84,13 @@ def test_spectral_norm_knows_the_largest_singular_value_of_every_layer():
         np.testing.assert_allclose(sigma, largest, rtol=1e-4)
 
 
+def test_weights_under_spectral_norm_start_larger_than_their_distribution():
+    variables = models.DCGANDiscriminator((32,), norm="spectral").init(
+        jax.random.key(0), normal(2, 8, 8, 1), train=True
+    )
+    assert 0.1 < float(variables["params"]["Conv_0"]["kernel"].std()) < 0.2
+
+
 def test_spectral_norm_bounds_the_slope():
     network = models.DCGANDiscriminator((), norm="spectral")  # one dense layer
     x = normal(2, 3, 3, 1)

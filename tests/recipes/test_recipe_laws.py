@@ -16,10 +16,9 @@ import optax
 import pytest
 from jax.extend.core import Literal
 
-from jaxgen import likelihood, losses, models, preprocess, recipes
-from jaxgen.optimize import minimize
+from jaxgen import likelihood, models, preprocess, recipes
 from jaxgen.recipe import PyTree, Recipe, State
-from jaxgen.sampling import from_prior
+from train.data import Rows
 from train.engine.checkpoint import not_finite
 from train.engine.compile import Steps, compile_steps
 from train.engine.keys import make_seed_keys
@@ -52,46 +51,11 @@ def gan(generator, discriminator, **options) -> Recipe:
     return recipes.gan(generator, discriminator, SGD, SGD, latent_dim=3, **options)
 
 
-def affine_flow() -> Recipe:
-    """x = exp(scale) z + shift, the smallest flow: a family with codes, an exact likelihood and no `draw_code`."""
-
-    def init(key, batch):
-        params = {"scale": jnp.full(SHAPE, -0.5, jnp.float32), "shift": jax.random.normal(key, SHAPE, jnp.float32)}
-        return State(params, SGD.init(params))
-
-    def encode(model, x, *, y=None):
-        return (x - model["shift"][None]) * jnp.exp(-model["scale"][None])
-
-    def decode(model, z, *, y=None):
-        return z * jnp.exp(model["scale"][None]) + model["shift"][None]
-
-    def log_prob(key, model, x, *, y=None, num_samples=1):
-        zeros = jnp.zeros_like(x)
-        return -losses.gaussian_nll(zeros, zeros, encode(model, x)) - jnp.sum(model["scale"])
-
-    def step(key, state, batch, *, axis_name=None):
-        # As noisy data, so that training draws something.
-        noise = 0.1 * from_prior(key, lambda z: z, 1, 1)[0, 0]
-        nll = lambda params: (-log_prob(key, params, batch["x"] + noise), {}, None)  # noqa: E731
-        params, opt_state, metrics, _ = minimize(SGD, nll, state.model, state.train, axis_name)
-        return State(params, opt_state), metrics
-
-    def evaluate(key, model, batch):
-        return {"nll": -log_prob(key, model, batch["x"])}
-
-    def sample(key, model, num, *, y=None):
-        return from_prior(key, lambda z: decode(model, z.reshape(num, *SHAPE)), num, 16)
-
-    return Recipe(
-        init=init,
-        step=step,
-        evaluate=evaluate,
-        sample=sample,
-        encode=encode,
-        decode=decode,
-        log_prob=log_prob,
-        log_prob_is="exact",
-    )
+def image_flow() -> models.Flow:
+    """A flow that reads its first batch, keeps running statistics and sees its condition at both scales."""
+    rest = models.Flow((2, 2, 2), (models.AffineCoupling(hidden=(6,)),))
+    layers = models.Squeeze(), models.ActNorm(), models.InvertibleConv(), models.AffineCoupling("channel", hidden=(8,))
+    return models.Flow(SHAPE, (*layers, models.FlowBatchNorm(), models.FactorOut(rest)))
 
 
 class Member(NamedTuple):
@@ -221,7 +185,13 @@ MEMBERS = {
             models.MADE(SHAPE, (8,), parameters=(2,), degrees="sequential"), SGD, likelihood=likelihood.gaussian
         )
     ),
-    "affine_flow": Member(affine_flow(), "sample encode decode log_prob", "nll", "exact"),
+    "flow": Member(
+        recipes.flow(image_flow(), SGD, num_classes=NUM_CLASSES),
+        "sample encode decode classify log_prob",
+        "nll",
+        "exact",
+        conditional=True,
+    ),
     "with_ema": latent_variable(
         recipes.with_ema(recipes.vae(network(num_classes=NUM_CLASSES), SGD), 0.9),
         "draw_x log_likelihood classify",
@@ -285,7 +255,7 @@ def run(recipe: Recipe, *, devices: int = 1, seed: int = 0, seeds: int = 1, of_k
     rows = np.stack(rows) if seeds > 1 else rows[0]
     keys, placed = make_seed_keys(seed if of_keys is None else of_keys, seeds), compiled.put(DATA)
     state = compiled.put(compiled.init(keys.init, placed, np.take(rows, 0, axis=int(seeds > 1))))
-    return compiled.call(keys.steps, state, placed, 0, rows)
+    return compiled.call(keys.steps, state, placed, 0, Rows(rows))
 
 
 @functools.cache
@@ -471,7 +441,7 @@ def test_samples_have_the_shape_of_data_and_depend_on_key_and_condition(recipe, 
 
 
 # One of each way to sample a conditional model.
-@over("vae_conditional", "gaussian_naive_bayes", "gan", "pixelcnn", "gaussian_by_class")
+@over("vae_conditional", "gaussian_naive_bayes", "gan", "pixelcnn", "gaussian_by_class", "flow")
 def test_without_a_condition_classes_are_drawn_from_the_training_prior(recipe, model):
     """Where one class alone was counted, every sample is of that class."""
     field = "label_counts" if hasattr(model, "label_counts") else "counts"

@@ -10,6 +10,7 @@ import original_files
 import pytest
 from PIL import Image
 
+from train import run as running
 from train.__main__ import main
 from train.data.originals import ORIGINALS
 
@@ -60,6 +61,17 @@ def rae(tmp_path_factory: pytest.TempPathFactory, tiny: str) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory, tiny: str) -> pathlib.Path:
+    """The run of a VAE with two latents, to be copied."""
+    path = tmp_path_factory.mktemp("runs") / "run"
+    main(
+        ["configs/vae_digits.py", "--data", tiny, "--run-dir", str(path), "--devices", "1", "--batch-size", "16",
+         "--features", "none", "--hidden", "8", "--latent-dim", "2", "--steps", "10", "--num-samples", "4"]
+    )  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="session")
 def pixelcnn(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The run of an unconditional autoregressive model of binary images with labels."""
     path = tmp_path_factory.mktemp("runs") / "pixelcnn"
@@ -86,6 +98,22 @@ def train(tiny: str) -> Callable[..., int]:
     return call
 
 
+@pytest.fixture
+def train_only(train: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """As `train`, without evaluation and report, which are two fifths of a small run."""
+
+    def steps_alone(*given: object) -> bool:
+        running.train(*given)
+        return False  # as where it was stopped
+
+    def call(run_dir: pathlib.Path, *options: str) -> int:
+        with monkeypatch.context() as patch:
+            patch.setattr("train.commands.train.train", steps_alone)
+            return train(run_dir, *options)
+
+    return call
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, train: Callable[..., int]) -> Callable[[int], pathlib.Path]:
     """The run of so many steps on the tiny data, trained once: to be read, or copied."""
@@ -101,9 +129,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory, train: Callable[..., int]
 
 @pytest.fixture(autouse=True)
 def unrendered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A blank picture for each figure, but where tests look at figures: rendering is a quarter of a small run."""
-    if request.path.parent.name not in ("report", "commands", "studies") and request.path.stem != "test_configs":
+    """A blank picture for each figure, but where tests look at figures: rendering is a quarter of a small run.
+
+    Nor is the explorer drawn, but in the tests of the report.
+    """
+    folder = request.path.parent.name
+    if folder not in ("report", "commands", "studies"):
         monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, file, **options: blank(file))
+    if folder != "report":
+        monkeypatch.setattr("train.report.explorer.widget.draw", lambda run: [])
 
 
 def blank(file: pathlib.Path) -> None:

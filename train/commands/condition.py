@@ -8,9 +8,9 @@ grows the result converges to draws from p(x | y), as good as the model and the 
 hardly selects. The effective sample size is (sum w)^2 / sum w^2. The mean weight estimates p(y), and is compared with
 the share of y in the classifier's training data.
 
-Writes condition/<y>.png and condition/<y>.npz into the run. Prints the effective sample size of each class and, with
-intervals, the share of selected samples that a second classifier, that of --features, assigns to y. With several seeds
-the first seed's model is used.
+Writes figures/condition_<y>.png, condition/<y>.npz and results/condition.json into the run. Prints the effective sample
+size of each class and, with intervals, the share of selected samples that a second classifier, that of --features,
+assigns to y. With several seeds the first seed's model is used.
 """
 
 import dataclasses
@@ -21,11 +21,14 @@ import jax
 import numpy as np
 
 from train import runs
+from train.engine import files
 from train.engine.compile import over_examples, prepare_examples
 from train.errors import InputError
 from train.evaluation import estimates, features, samples
+from train.evaluation.estimates import Estimate
 from train.experiment import Count, Seed, Size
-from train.report import html, images
+from train.report import added, html, results
+from train.report.drawing import images
 from train.runs import Run
 
 _BATCH_SIZE = 500
@@ -77,7 +80,9 @@ def check(options: Options, run: Run) -> None:
 def open_classifier(options: Options, run: Run) -> Run:
     """The run of --classifier; InputError unless it classifies examples of this shape, with all classes of --y."""
     shape, given = run.dataset.spec.shape, f"--classifier {options.classifier}"
-    classifier = runs.load_beside("--classifier", options.classifier, options.data_dir, shape, trust=options.trust)
+    classifier = runs.load_beside(
+        "--classifier", options.classifier, options.data_dir, shape, trust=options.trust, dataset=run.dataset
+    )
     if classifier.recipe.classify is None:
         raise InputError(f"{given}: expected the run of a family that classifies")
     if classifier.prepare.log_det is not None:
@@ -110,24 +115,44 @@ def resample(log_weights: np.ndarray, num: int, seed: int) -> Resampled:
     return Resampled(rows, float(weights.sum() ** 2 / np.square(weights).sum()))
 
 
-def describe(
+class Selected(NamedTuple):
+    """What is known of the samples of one class."""
+
+    effective_size: float
+    pool: int
+    selected: int
+    distinct: int
+    p_y: Estimate
+    assigned: dict[str, Estimate]  # shares that the second classifier, if any, assigns to the class
+
+
+def measure(
     label: int, found: Resampled, log_weights: np.ndarray, classifier: Run, called: np.ndarray | None, name: str
-) -> list[str]:
-    """Lines to print for one class; `called` [N] says where the second classifier, if any, assigns the class."""
-    train = classifier.dataset.train["y"]
-    lines = [
-        f"y {label}: effective sample size {found.effective_size:.0f} of {len(log_weights)}, "
-        f"{len(found.rows)} selected, {len(np.unique(found.rows))} of them distinct",
-        estimates.line(
-            f"y {label}: p(y)",
-            estimates.estimate(f"of 1 (training data: {(train == label).mean():.4g})", [np.exp(log_weights)]),
+) -> Selected:
+    """Measure the samples of one class; `called` [N] says where the second classifier assigns the class."""
+    share = (classifier.dataset.train["y"] == label).mean()
+    sets = {} if called is None else {"selected": called[found.rows], "pool": called}
+    return Selected(
+        found.effective_size,
+        len(log_weights),
+        len(found.rows),
+        len(np.unique(found.rows)),
+        estimates.estimate(f"of 1 (training data: {share:.4g})", [np.exp(log_weights)]),
+        {what: estimates.estimate(f"of 1, {name}", [each.astype(np.float64)], most=1) for what, each in sets.items()},
+    )
+
+
+def describe(label: int, found: Selected) -> list[str]:
+    """Lines to print for one class."""
+    return [
+        f"y {label}: effective sample size {found.effective_size:.0f} of {found.pool}, "
+        f"{found.selected} selected, {found.distinct} of them distinct",
+        estimates.line(f"y {label}: p(y)", found.p_y),
+        *(
+            estimates.line(f"y {label}: assigned by the second classifier, {what}", share)
+            for what, share in found.assigned.items()
         ),
     ]
-    if called is not None:
-        for what, rows in (("selected", found.rows), ("pool", np.arange(len(called)))):
-            share = estimates.estimate(f"of 1, {name}", [called[rows].astype(np.float64)])
-            lines.append(estimates.line(f"y {label}: assigned by the second classifier, {what}", share))
-    return lines
 
 
 def condition(options: Options, run: Run) -> list[str]:
@@ -140,29 +165,33 @@ def condition(options: Options, run: Run) -> list[str]:
     weights = log_weights(classifier, key_weigh, pool)
     called = None if second is None or second.classify is None else second.classify(pool)
 
-    lines, selected = [], []
+    classes, selected = {}, []
     for number, label in enumerate(options.y):
         if not np.isfinite(weights[:, label].max()):
             raise InputError(f"--y {label}: expected a class with p(y | x) > 0 somewhere in the pool")
         found = resample(weights[:, label], options.num // len(options.y), options.seed + number)
         is_called = None if called is None else called == label
-        lines += describe(label, found, weights[:, label], classifier, is_called, second.name if second else "")
+        name = second.name if second else ""
+        classes[label] = measure(label, found, weights[:, label], classifier, is_called, name)
         selected.append(found.rows)
     rows = np.stack(selected)
+    lines = [line for label, found in classes.items() for line in describe(label, found)]
 
     folder, name = run.path / "condition", "_".join(map(str, options.y))
     folder.mkdir(exist_ok=True)
-    picture, numbers = folder / f"{name}.png", folder / f"{name}.npz"
-    np.savez_compressed(numbers, x=pool[rows], y=np.array(options.y), rows=rows, log_weights=weights)
+    picture, numbers = added.place(run, f"condition_{name}"), folder / f"{name}.npz"
+    files.write_arrays(numbers, {"x": pool[rows], "y": np.array(options.y), "rows": rows, "log_weights": weights})
     written = [numbers]
     columns = rows.shape[1] if len(rows) > 1 else _COLUMNS
     if images.save_examples(picture, pool[rows.ravel()], columns):
-        classes = "class" if len(rows) == 1 else "classes, a row each,"
-        caption = f"Samples of the {classes} {' '.join(map(str, options.y))}, selected from {len(pool)} samples of the "
+        which = "class" if len(rows) == 1 else "classes, a row each,"
+        caption = f"Samples of the {which} {' '.join(map(str, options.y))}, selected from {len(pool)} samples of the "
         caption += f"model by {classifier.record['config']}. {'. '.join(lines)}."
         title = f"Samples of class {' '.join(map(str, options.y))} by a classifier"
         written = [picture, numbers, *html.add(run, title, picture, caption)]
-    return [*map(str, written), *lines]
+    of = {key: classifier.record[key] for key in ("config", "values", "data_fingerprint")}
+    record = results.write(run, "condition", options, {"classes": classes, "classifier": of})
+    return [*map(str, written), str(record), *lines]
 
 
 def main(arguments: list[str]) -> None:

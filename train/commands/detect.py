@@ -11,8 +11,8 @@ for examples that look less like the training data:
 - with --background, a run trained on mutated pixels of the same data, the likelihood ratio (Ren et al. 2019);
 - with --classifier, 1 - the largest class probability (Hendrycks & Gimpel 2017).
 
-Writes detection.json and detection.png into a subfolder of the run, `detect/NAME`, named after the options. With
-several seeds the first seed's model is used.
+Writes detection.json into a subfolder of the run, `detect/NAME`, named after the options, figures/detect_NAME.png and
+results/detect.json. With several seeds the first seed's model is used.
 """
 
 import dataclasses
@@ -42,8 +42,11 @@ from train.evaluation.out_of_distribution import (
     score_all,
 )
 from train.experiment import Share, Size
-from train.report import charts, html
+from train.report import added, html, results
+from train.report.drawing import charts
 from train.runs import Run
+
+_BESIDE = ("background", "classifier")  # further runs
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -83,13 +86,16 @@ def open_against(run: Run, source: str, data_dir: str | None) -> Dataset:
 def open_all(options: Options) -> Opened:
     """Open the runs and the data that the options name; InputError unless they fit together."""
     run = runs.open_run(options)
-    shape = run.dataset.spec.shape
     against = open_against(run, options.against, options.data_dir)
     check_accepts(options.run, run, measure_nll(run.recipe, options.num_samples), against)
 
+    def load_beside(option: str, path: str) -> Run:
+        shape, dataset = run.dataset.spec.shape, run.dataset
+        return runs.load_beside(option, path, options.data_dir, shape, trust=options.trust, dataset=dataset)
+
     background = classifier = None
     if options.background is not None:
-        background = runs.load_beside("--background", options.background, options.data_dir, shape, trust=options.trust)
+        background = load_beside("--background", options.background)
         given = f"--background {options.background}"
         if background.recipe.log_prob is None:
             raise InputError(f"{given}: expected a run of a family whose recipe has log_prob")
@@ -100,7 +106,7 @@ def open_all(options: Options) -> Opened:
             warn(f"{given} was trained on other data than {options.run}")
 
     if options.classifier is not None:
-        classifier = runs.load_beside("--classifier", options.classifier, options.data_dir, shape, trust=options.trust)
+        classifier = load_beside("--classifier", options.classifier)
         given = f"--classifier {options.classifier}"
         if classifier.recipe.classify is None:
             raise InputError(f"{given}: expected a run of a family that classifies")
@@ -145,25 +151,25 @@ def write(
     scores: Mapping[str, Score],
     found: Mapping[str, Detection],
 ) -> list[str]:
-    """Write detection.json and detection.png and update the report if there is one; returns the files."""
+    """Write detection.json and its picture and update the report if there is one; returns the files."""
     run, against, *others = opened
     folder = output_folder(options, run)
     folder.mkdir(parents=True, exist_ok=True)
-    numbers, picture = folder / "detection.json", folder / "detection.png"
+    numbers, picture = folder / "detection.json", added.place(run, f"detect_{folder.name}")
     models = {
         name: reader and {key: reader.record[key] for key in ("config", "values", "data_fingerprint")}
-        for name, reader in zip(("run", "background", "classifier"), (run, *others), strict=True)
+        for name, reader in zip(("run", *_BESIDE), (run, *others), strict=True)
     }
     result = {
-        **models,
         "against": {"data": against.source, "data_fingerprint": against.fingerprint},
         "false_positive_rate": options.false_positive_rate,
         "num_samples": options.num_samples,
         "scores": {name: {**each._asdict(), "auroc": each.auroc._asdict()} for name, each in found.items()},
         "confidence": confidence(scores["classifier"]) if "classifier" in scores else None,
-        "provenance": provenance.origin(["detect", *arguments], jax.local_devices()),
     }
-    files.write_json(numbers, result)
+    origin = provenance.origin(["detect", *arguments], jax.local_devices())
+    files.write_json(numbers, {**models, **result, "provenance": origin})
+    record = results.write(run, "detect", options, {**result, **{name: models[name] for name in _BESIDE}})
     panels = [
         (f"{name}: AUROC {each.auroc.value:.3f}", each.meaning, *scores[name][1:], each.threshold)
         for name, each in found.items()
@@ -173,7 +179,7 @@ def write(
     caption += "(out-of-distribution); higher means less like the training data. "
     caption += f"The false positive rate at the threshold is at most {100 * options.false_positive_rate:g} %."
     reported = html.add(run, f"Out-of-distribution detection: {options.against}", picture, caption)
-    return [str(path) for path in (picture, numbers, *reported)]
+    return [str(path) for path in (picture, numbers, record, *reported)]
 
 
 def main(arguments: list[str]) -> None:

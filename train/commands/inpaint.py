@@ -3,11 +3,13 @@
     python -m train inpaint RUN [--rows 14] [--completions 4] [--num 12] [--measured 1000]
 
 The upper rows are kept, so that a model that draws values in raster order draws the rest from its exact conditional;
-kept pixels further down would not be taken into account. Writes completions.png and completions.npz into the run.
-Prints, with intervals, -log p(hidden | kept) in nats and, for binary pixels, the share of hidden pixels that one
-completion of each image gets wrong, beside two baselines: independent pixels, each 1 as often as in training, and the
-hidden part of the training image nearest in the kept part. A completion is a random draw, and so is wrong up to twice
-as often as the best guess. With several seeds the first seed's model is used.
+kept pixels further down would not be taken into account.
+
+Writes figures/completions.png, completions.npz and results/inpaint.json into the run. Prints, with intervals,
+-log p(hidden | kept) in nats and, for binary pixels, the share of hidden pixels that one completion of each image gets
+wrong, beside two baselines: independent pixels, each 1 as often as in training, and the hidden part of the training
+image nearest in the kept part. A completion is a random draw, and so is wrong up to twice as often as the best guess.
+With several seeds the first seed's model is used.
 """
 
 import dataclasses
@@ -22,13 +24,15 @@ from jaxgen import losses
 from jaxgen.recipe import PyTree
 from train import runs
 from train.data import spread
+from train.engine import files
 from train.engine.compile import over_examples, prepare_examples
 from train.engine.validation import prepare_set
 from train.errors import InputError
 from train.evaluation import estimates
 from train.evaluation.estimates import Estimate
 from train.experiment import Seed, Size
-from train.report import html, images
+from train.report import added, html, results
+from train.report.drawing import images
 from train.runs import Run
 
 _BATCH_SIZE = 500
@@ -157,10 +161,11 @@ def main(arguments: list[str]) -> None:
     measured_rows = spread(len(test["x"]), options.measured)
     examples = {name: array[measured_rows] for name, array in test.items()}
     measured = measure(run, key_measured, examples, mask)
-    lines = [estimates.line(name, found) for name, found in estimate(measured, rows).items()]
+    found = estimate(measured, rows)
+    lines = [estimates.line(name, each) for name, each in found.items()]
 
-    picture, numbers = run.path / "completions.png", run.path / "completions.npz"
-    np.savez_compressed(numbers, kept_rows=rows, measured_rows=measured_rows, **{**drawn, **measured})
+    picture, numbers = added.place(run, "completions"), run.path / "completions.npz"
+    files.write_arrays(numbers, {"kept_rows": np.array(rows), "measured_rows": measured_rows} | drawn | measured)
     kept = np.where(mask, runs.in_unit_interval(run, drawn["x"]), _GREY)[:, None]
     panels = runs.in_unit_interval(run, np.concatenate([drawn["completions"], drawn["x"][:, None]], axis=1))
     panels = np.concatenate([kept, panels], axis=1)
@@ -168,4 +173,4 @@ def main(arguments: list[str]) -> None:
     if images.save_examples(picture, panels.reshape(-1, *panels.shape[2:]), panels.shape[1]):
         caption = f"Test images with {rows} rows kept, {options.completions} completions of each, and the original."
         written = [picture, numbers, *html.add(run, "Completions", picture, " ".join([caption, *lines]))]
-    print(*written, *lines, sep="\n")
+    print(*written, results.write(run, "inpaint", options, found), *lines, sep="\n")

@@ -4,7 +4,8 @@
     python -m train interpolate RUN --source 6 --target 0 --start 7 --center median --alphas -5 5 20
 
 Without a direction, draw every pair of classes (a, b) on one canvas: z_b + alpha (z_a - z_b), from b at alpha 0 to a
-at 1. With a direction, draw the walk start + alpha (target - source). Class centers are computed on the test set.
+at 1. With a direction, draw the walk start + alpha (target - source), and write the class probabilities along it to
+results/interpolate.json of the run. Class centers are computed on the test set.
 """
 
 import pathlib
@@ -17,10 +18,12 @@ from jaxgen import latent
 from train import config as configs
 from train import runs
 from train.data import are_images
+from train.engine import files
 from train.engine.validation import Examples, prepare_set
 from train.errors import InputError
 from train.evaluation.walks import Options, check_options, plan_walk
-from train.report import html, images, pictures
+from train.report import html, pictures, results
+from train.report.drawing import images
 from train.run import train_beside
 from train.runs import Run
 
@@ -42,10 +45,10 @@ def pairs(run: Run, z: np.ndarray, y: np.ndarray | None, alphas: jax.Array) -> t
 
 
 def decode(run: Run, z: jax.Array, y: np.ndarray | None) -> np.ndarray:
-    """Decode all codes in one compiled call: [N, Z] -> x [N, ...]."""
+    """Decode all codes in one compiled call, images in [0, 1]: [N, Z] -> x [N, ...]."""
     assert run.recipe.decode is not None
     try:
-        return np.asarray(jax.jit(run.recipe.decode)(run.models[0], z, y=y))
+        return runs.in_unit_interval(run, jax.jit(run.recipe.decode)(run.models[0], z, y=y))
     except ValueError as error:  # a decoder that is conditional on a class, and a walk from rows that have none
         raise InputError(f"{run.path}: {error}; expected --start or --example, which have a class") from error
 
@@ -54,8 +57,9 @@ def open_classifier(options: Options, run: Run) -> Run | None:
     """The classifier for a walk, trained now if none is given; None where the data has no labels."""
     if options.classifier is not None:
         classifier = runs.load_beside(
-            "--classifier", options.classifier, options.data_dir, run.dataset.spec.shape, trust=options.trust
-        )
+            "--classifier", options.classifier, options.data_dir, run.dataset.spec.shape,
+            trust=options.trust, dataset=run.dataset,
+        )  # fmt: skip
         if classifier.recipe.classify is None or classifier.dataset.fingerprint != run.dataset.fingerprint:
             raise InputError(f"--classifier {options.classifier}: expected a classifier of the data of {run.path}")
         return classifier
@@ -70,7 +74,7 @@ def save(run: Run, name: str, arrays: dict, alphas: jax.Array, caption: str) -> 
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
     picture, numbers = folder / f"interpolate_{name}.png", folder / f"interpolate_{name}.npz"
-    np.savez_compressed(numbers, alphas=alphas, **arrays)
+    files.write_arrays(numbers, {"alphas": np.asarray(alphas), **arrays})
     written = [numbers]
     x = arrays["x"]
     if are_images(x.reshape(-1, *x.shape[-3:])):
@@ -102,13 +106,15 @@ def interpolate(options: Options, run: Run) -> list[pathlib.Path]:
     path = latent.walk(walk.start[None], walk.direction, alphas)[:, 0]
     arrays = {"z": path, "x": decode(run, path, None if walk.y is None else np.full(len(path), walk.y))}
     classifier = open_classifier(options, run)
-    caption = f"{walk.title}: start + alpha (target - source)"
+    caption, numbers = f"{walk.title}: start + alpha (target - source)", []
     if classifier is not None:
         assert classifier.recipe.classify is not None
         log_probabilities = classifier.recipe.classify(classifier.keys[0].sample, classifier.models[0], arrays["x"])
         arrays["probabilities"] = np.exp(log_probabilities)
         caption += f", with the class probabilities of {classifier.record['config']}"
-    return save(run, walk.name, arrays, alphas, caption + ".")
+        found = {"walk": walk.title, "alphas": np.asarray(alphas), "probabilities": arrays["probabilities"]}
+        numbers = [results.write(run, "interpolate", options, found)]
+    return [*save(run, walk.name, arrays, alphas, caption + "."), *numbers]
 
 
 def main(arguments: list[str]) -> None:

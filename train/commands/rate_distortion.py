@@ -15,7 +15,8 @@ from train import runs
 from train.engine import run_directory
 from train.errors import InputError
 from train.evaluation import estimates
-from train.report import charts
+from train.report import results
+from train.report.drawing import charts
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -27,7 +28,7 @@ class Options:
     label: str = "beta"
     """Hyper-parameter that distinguishes the runs."""
     picture: str = "rate_distortion.png"
-    """File of the plot."""
+    """File of the plot; the numbers are written beside it, as .json."""
 
 
 def read_point(path: str, label: str) -> tuple[str, float, float]:
@@ -60,4 +61,8 @@ def main(arguments: list[str]) -> None:
     for value, rate, distortion in points:
         print(f"| {value} | {rate:.2f} | {distortion:.2f} | {rate + distortion:.2f} |")
     charts.save_rate_distortion(picture, points, options.label)
-    print(f"\n{picture}")
+    numbers = picture.with_suffix(".json")
+    names = (options.label, "rate", "distortion")
+    found = {"points": [dict(zip(names, point, strict=True)) for point in points], "unit": "nats"}
+    results.write_to(numbers, "rate_distortion", options, found)
+    print(f"\n{picture}\n{numbers}")

@@ -4,7 +4,8 @@
 
 Writes into a subfolder of the run, `rebalance/NAME`, named after the options: weights.npz (the weight of each training
 example, and the rows of the weighted subset), and two data sets to train on, rebalanced.npz (the weighted subset) and
-chance.npz (a uniform subset of equal size), each with the validation and test data. With --judge-seeds N, classifiers
+chance.npz (a uniform subset of equal size), each with the validation and test data. The numbers are written to
+results/rebalance.json of the run. With --judge-seeds N, classifiers
 are trained on the whole set and on N draws of each subset, and their balanced accuracies compared.
 """
 
@@ -19,11 +20,14 @@ import numpy as np
 from jaxgen import metrics
 from train import config as configs
 from train import runs
+from train.engine import files
 from train.engine.compile import over_examples, prepare_examples
 from train.errors import InputError
 from train.evaluation import code_density, estimates
+from train.evaluation.estimates import Estimate
 from train.evaluation.samples import draw
 from train.experiment import Count, Rate, Seed, Size, Weight
+from train.report import results
 from train.run import train_beside
 from train.runs import Run
 
@@ -94,7 +98,7 @@ def write_subset(path: pathlib.Path, run: Run, rows: np.ndarray) -> None:
     arrays: dict[str, Any] = {
         f"{leaf}_{part}": array for part, examples in parts.items() for leaf, array in examples.items()
     }
-    np.savez_compressed(path, **arrays)
+    files.write_arrays(path, arrays)
 
 
 def recalls(classifier: Run) -> np.ndarray:
@@ -108,9 +112,9 @@ def recalls(classifier: Run) -> np.ndarray:
     return right / share  # an example of a large class counts less
 
 
-def compare_classifiers(folder: pathlib.Path, run: Run, weights: np.ndarray, options: Options) -> list[str]:
-    """Balanced accuracy of classifiers trained on the whole set, on weighted and on uniform subsets: lines to print."""
-    config, lines = configs.load(str(configs.ROOT / _CLASSIFIER)), []
+def compare_classifiers(folder: pathlib.Path, run: Run, weights: np.ndarray, options: Options) -> dict[str, Estimate]:
+    """Balanced accuracy of classifiers that are trained on the whole set, on weighted and on uniform subsets."""
+    config, found = configs.load(str(configs.ROOT / _CLASSIFIER)), {}
     arms = {"whole set": None, "rebalanced": weights, "chance": np.ones(len(weights))}
     for name, arm_weights in arms.items():
         values = []
@@ -122,8 +126,8 @@ def compare_classifiers(folder: pathlib.Path, run: Run, weights: np.ndarray, opt
                 write_subset(file, run, choose(arm_weights, options.size, seed))
                 data = f"npz:{file}"
             values.append(recalls(train_beside(run, config, path, data, "--seed", str(seed))))
-        lines.append(f"{name}: {estimates.line('balanced_accuracy', estimates.estimate('of 1', values))}")
-    return lines
+        found[name] = estimates.estimate("of 1", values)
+    return found
 
 
 def rebalance(options: Options, run: Run) -> list[str]:
@@ -142,16 +146,22 @@ def rebalance(options: Options, run: Run) -> list[str]:
         "rebalanced": choose(weights, options.size, options.seed),
         "chance": choose(np.ones(len(weights)), options.size, options.seed),
     }
-    np.savez_compressed(folder / "weights.npz", weights=weights, rows=chosen["rebalanced"])
+    files.write_arrays(folder / "weights.npz", {"weights": weights, "rows": chosen["rebalanced"]})
     for name, rows in chosen.items():
         write_subset(folder / f"{name}.npz", run, rows)
-    effective = weights.sum() ** 2 / np.square(weights).sum()
-    lines = [str(folder / "weights.npz"), f"effective number of examples {effective:.0f} of {len(weights)}"]
-    y = run.dataset.train.get("y")
-    if y is not None:
-        for name, rows in {"whole set": np.arange(len(weights)), **chosen}.items():
-            lines.append(f"{name}: examples of each class {np.bincount(y[rows]).tolist()}")
-    return lines + (compare_classifiers(folder, run, weights, options) if options.judge_seeds else [])
+    effective, y = float(weights.sum() ** 2 / np.square(weights).sum()), run.dataset.train.get("y")
+    sets = {} if y is None else {"whole set": np.arange(len(weights)), **chosen}
+    classes = {name: np.bincount(y[rows]).tolist() for name, rows in sets.items() if y is not None}
+    accuracies = compare_classifiers(folder, run, weights, options) if options.judge_seeds else {}
+    found = {"effective_examples": effective, "examples": len(weights), "classes": classes}
+    record = results.write(run, "rebalance", options, found | {"balanced_accuracy": accuracies})
+    return [
+        str(folder / "weights.npz"),
+        f"effective number of examples {effective:.0f} of {len(weights)}",
+        *(f"{name}: examples of each class {numbers}" for name, numbers in classes.items()),
+        *(f"{name}: {estimates.line('balanced_accuracy', each)}" for name, each in accuracies.items()),
+        str(record),
+    ]
 
 
 def main(arguments: list[str]) -> None:

@@ -170,7 +170,7 @@ def time_step(row: Row) -> tuple[float, Job, Experiment]:
     num = min(experiment.steps_per_call or 1, experiment.steps)
     rows = preflight.training_rows(experiment, job.dataset.spec.num_train, job.recipe.draws, 0, num)
     data = job.steps.put(job.dataset.train)
-    model = job.steps.put(job.steps.init(run_keys.init, data, rows[0]))
+    model = job.steps.put(job.steps.init(run_keys.init, data, rows.whole[0]))
     for _ in range(2):
         started = time.perf_counter()
         model, metrics = job.steps.call(run_keys.steps, model, data, np.int32(0), rows)

@@ -10,10 +10,11 @@ import jax
 import numpy as np
 
 from train import runs
+from train.engine import files
 from train.errors import InputError
 from train.evaluation import code_density
 from train.experiment import Count, Seed, Size
-from train.report import images
+from train.report.drawing import images
 from train.runs import Run
 
 
@@ -70,5 +71,5 @@ def main(arguments: list[str]) -> None:
     x = draw(run, options)
     picture, numbers = run.path / "samples.png", run.path / "samples.npz"
     drawn = images.save_examples(picture, x)
-    np.savez_compressed(numbers, x=x)
+    files.write_arrays(numbers, {"x": x})
     print(*([picture] if drawn else []), numbers, sep="\n")

@@ -2,7 +2,7 @@
 
 from train.data.checks import absent_classes, check_layout, check_split
 from train.data.dataset import Dataset, are_images, from_arrays, spread, with_validation_rows
-from train.data.order import batch_rows, steps_per_epoch
+from train.data.order import Rows, batch_rows, short_size, steps_per_epoch
 from train.data.sources import find_data_directory, open_data
 from train.data.synthetic import MIXTURES, split_stacked
 
@@ -11,6 +11,7 @@ __all__ = [
     "Dataset",
     "absent_classes",
     "are_images",
+    "Rows",
     "batch_rows",
     "check_layout",
     "check_split",
@@ -19,6 +20,7 @@ __all__ = [
     "from_arrays",
     "open_data",
     "spread",
+    "short_size",
     "steps_per_epoch",
     "with_validation_rows",
 ]

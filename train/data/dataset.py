@@ -1,5 +1,6 @@
 """Data sets in memory: which arrays are valid, and how they are split into train, validation and test."""
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -22,9 +23,7 @@ ARRAY_NAMES = tuple(f"{leaf}_{part}" for part in PARTS for leaf in ("x", "y"))
 Arrays = dict[str, np.ndarray]
 
 
-class Dataset(NamedTuple):
-    """Three parts of `{"x": ..., "y": ...}`: x uint8 or float32, y int32 where train and test both have labels."""
-
+class _Dataset(NamedTuple):
     source: str
     train: Arrays
     valid: Arrays
@@ -32,7 +31,11 @@ class Dataset(NamedTuple):
     valid_is: str  # "x_valid", or the rows of the training data used for validation
     fingerprint: str  # sha256 of the content before the split, whatever the name and the format of the source
 
-    @property
+
+class Dataset(_Dataset):
+    """Three parts of `{"x": ..., "y": ...}`: x uint8 or float32, y int32 where train and test both have labels."""
+
+    @functools.cached_property
     def spec(self) -> DataSpec:
         """What a config may build a model from. Classes are counted over all parts: one may lie in validation alone."""
         parts = (self.train, self.valid, self.test)
@@ -67,12 +70,15 @@ def with_validation_rows(dataset: Dataset, first: int, last: int) -> Dataset:
     num = len(dataset.train["x"]) + len(dataset.valid["x"])
     if dataset.valid_is == "x_valid" or last > num:
         return dataset
-    whole = {leaf: np.concatenate([dataset.train[leaf], dataset.valid[leaf]]) for leaf in dataset.train}
-    held = np.zeros(num, bool)
-    held[first:last] = True
+    num_train = len(dataset.train["x"])
+
+    def rows(leaf: str, start: int, end: int) -> list[np.ndarray]:
+        ends = max(start - num_train, 0), max(end - num_train, 0)
+        return [dataset.train[leaf][start:end], dataset.valid[leaf][slice(*ends)]]
+
     return dataset._replace(
-        train={leaf: array[~held] for leaf, array in whole.items()},
-        valid={leaf: array[held] for leaf, array in whole.items()},
+        train={leaf: np.concatenate([*rows(leaf, 0, first), *rows(leaf, last, num)]) for leaf in dataset.train},
+        valid={leaf: np.concatenate(rows(leaf, first, last)) for leaf in dataset.train},
         valid_is=f"rows {first} to {last - 1} of the training data",
     )
 

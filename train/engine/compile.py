@@ -11,6 +11,7 @@ import numpy as np
 from jaxgen.preprocess import Preparation
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import example_keys
+from train.data import Rows
 
 AXIS = "device"
 
@@ -19,8 +20,8 @@ class Steps(NamedTuple):
     """A recipe compiled for its devices. With several seeds, keys, states and rows have a leading axis of seeds."""
 
     init: Callable[..., State]  # (key, data, rows [(draws,) B]) -> State
-    # (key, state, data, first_step, rows [K, (draws,) B], running=None) -> metrics [K]. Of the seeds only those train
-    # that are `running` [S]; the others keep their state, and their metrics are NaN.
+    # (key, state, data, first_step, rows, running=None) -> metrics, one a step. Of the seeds only those train that are
+    # `running` [S]; the others keep their state, and their metrics are NaN.
     call: Callable[..., tuple[State, dict]]
     put: Callable[[PyTree], PyTree]  # onto every device
 
@@ -57,10 +58,10 @@ def first_state(
 def compile_steps(
     recipe: Recipe, prepare: Preparation, devices: Sequence[jax.Device], *, batch_size: int, seeds: int
 ) -> Steps:
-    """Compile K steps a call: gather rows of the data on the device, prepare them, step; the state is donated.
+    """Compile the steps of a call: gather rows of the data on the device, prepare them, step; the state is donated.
 
-    One device goes through `jit`, which costs less a call; several through `pmap`, the batch divided over them. Raises
-    ValueError where the batch does not divide.
+    A call that ends with a short batch is a program of its own. One device goes through `jit`, which costs less a call;
+    several through `pmap`, the batch divided over them. Raises ValueError where the batch does not divide.
     """
     if batch_size % len(devices):
         raise ValueError(f"--batch-size {batch_size}: expected a multiple of the {len(devices)} devices")
@@ -71,17 +72,21 @@ def compile_steps(
         state: State,
         data: Mapping[str, jax.Array],
         first: jax.Array,
-        rows: jax.Array,
+        rows: Rows,
         running: jax.Array | None = None,
     ) -> tuple:
-        def body(state: State, now: tuple[jax.Array, jax.Array]) -> tuple[State, dict]:
+        def body(state: State, now: tuple[jax.Array, Any]) -> tuple[State, dict]:
             step, rows = now
             key_prepare, key_step = jax.random.split(jax.random.fold_in(key, step))
             batch = take_batch(prepare, key_prepare, data, rows, axis_name)
             return recipe.step(key_step, state, batch, axis_name=axis_name)
 
         def take(state: State) -> tuple[State, dict]:
-            return jax.lax.scan(body, state, (first + jnp.arange(len(rows)), rows))
+            state, metrics = jax.lax.scan(body, state, (first + jnp.arange(len(rows.whole)), rows.whole))
+            if rows.short is None:
+                return state, metrics
+            state, last = body(state, (first + len(rows.whole), rows.short))
+            return state, jax.tree.map(jnp.append, metrics, last)
 
         if running is None:
             return take(state)
@@ -95,7 +100,7 @@ def compile_steps(
         states: State,
         data: Mapping[str, jax.Array],
         first: jax.Array,
-        rows: jax.Array,
+        rows: Rows,
         running: jax.Array | None = None,
     ) -> tuple:
         if devices[0].platform == "cpu":  # one seed fills a CPU; batched matrix products and convolutions are slower
@@ -120,11 +125,12 @@ def compile_steps(
         put = functools.partial(jax.device_put, device=devices[0])
         return Steps(compiled_init, jax.jit(function, donate_argnums=1), put)
 
-    rows_axis = (seeds > 1) + 1 + (recipe.draws > 1)  # [(seeds,) K, (draws,) devices, B / devices]
+    short_axis = (seeds > 1) + (recipe.draws > 1)  # [(seeds,) (draws,) devices, b / devices]
+    rows_axes = Rows(short_axis + 1, short_axis)  # type: ignore[arg-type]  # [(seeds,) K, (draws,) devices, B / devices]
     on_devices = jax.pmap(
         function,
         axis_name=AXIS,
-        in_axes=(None, None, None, None, rows_axis, None),
+        in_axes=(None, None, None, None, rows_axes, None),
         out_axes=(None, None),
         devices=devices,
         donate_argnums=1,
@@ -135,10 +141,11 @@ def compile_steps(
         state: State,
         data: Mapping[str, jax.Array],
         first: int,
-        rows: np.ndarray,
+        rows: Rows,
         running: np.ndarray | None = None,
     ) -> tuple:
-        return on_devices(key, state, data, first, rows.reshape(*rows.shape[:-1], len(devices), -1), running)
+        divided = jax.tree.map(lambda leaf: leaf.reshape(*leaf.shape[:-1], len(devices), -1), rows)
+        return on_devices(key, state, data, first, divided, running)
 
     everywhere = jax.sharding.NamedSharding(jax.sharding.Mesh(np.array(devices), (AXIS,)), jax.sharding.PartitionSpec())
     return Steps(compiled_init, call, functools.partial(jax.device_put, device=everywhere))
@@ -156,16 +163,22 @@ def over_examples(
 
     def on_all(key: jax.Array, model: PyTree, examples: Mapping[str, np.ndarray]) -> Any:
         num = len(examples["x"])
-        size = min(batch_size, num)
-        parts = []
+        size, values = min(batch_size, num), None
         for index, first in enumerate(range(0, num, size)):
             rows = np.minimum(np.arange(first, first + size), num - 1)
             batch = {name: array[rows] for name, array in examples.items()}
-            value = on_batch(jax.random.fold_in(key, index), model, batch)
-            parts.append(jax.tree.map(lambda leaf, keep=num - first: np.asarray(leaf)[:keep], value))
-        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+            found = on_batch(jax.random.fold_in(key, index), model, batch)
+            if values is None:  # filled as batches come: joining them at the end would hold all twice
+                values = jax.tree.map(lambda leaf: np.empty((num, *leaf.shape[1:]), leaf.dtype), found)
+            jax.tree.map(functools.partial(_fill, first), values, found)
+        return values
 
     return on_all
+
+
+def _fill(first: int, values: np.ndarray, found: jax.Array) -> None:
+    part = values[first : first + len(found)]
+    part[:] = np.asarray(found)[: len(part)]
 
 
 def prepare_examples(prepare: Preparation, key: jax.Array, examples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

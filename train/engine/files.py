@@ -43,9 +43,9 @@ def refuse_links(path: str, flags: int) -> int:
 
 
 def write_arrays(path: pathlib.Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """As `write_json`, for arrays in an .npz, as float32."""
+    """As `write_json`, for arrays in an .npz."""
     content = io.BytesIO()
-    np.savez_compressed(content, **{name: array.astype(np.float32) for name, array in arrays.items()})  # type: ignore[arg-type]
+    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
     write_bytes(path, content.getvalue())
 
 
@@ -59,13 +59,18 @@ def flush(path: pathlib.Path) -> None:
 
 
 def read_json(file: pathlib.Path, kind: Any, expected: str) -> Any:
-    """The value of this kind (`train.experiment.fits`) in a small file; InputError, which says what was `expected`."""
+    """`read_value`; InputError, which says what was `expected`, where there is none."""
     try:
-        if not file.is_file():  # a pipe would be waited for
-            raise FileNotFoundError
-        return parse(file.read_text(), kind)
+        return read_value(file, kind)
     except (OSError, ValueError) as error:
         raise InputError(f"{file} cannot be read; expected {expected}") from error
+
+
+def read_value(file: pathlib.Path, kind: Any) -> Any:
+    """The value of this kind (`train.experiment.fits`) in a small file; OSError or ValueError where there is none."""
+    if not file.is_file():  # a pipe would be waited for
+        raise FileNotFoundError
+    return parse(file.read_text(), kind)
 
 
 def parse(text: str, kind: Any) -> Any:

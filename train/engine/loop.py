@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jaxgen.recipe import PyTree, State
+from train.data import Rows
 from train.engine.checkpoint import Checkpoints
 from train.engine.compile import Steps
 from train.engine.record.log import MetricsLog
@@ -27,7 +28,7 @@ class Plan(NamedTuple):
 class Hooks(NamedTuple):
     """What the loop calls."""
 
-    rows: Callable[[int, int], np.ndarray]  # (first step, number of steps) -> indices into the data
+    rows: Callable[[int, int], Rows]  # (first step, number of steps) -> indices into the data
     validate: Callable[[PyTree], Mapping[str, np.ndarray]]  # model -> mean of each metric, [] or [S]
     show: Callable[[int, Mapping[str, np.ndarray]], None]  # a progress bar
     seconds: Callable[[], float]  # since the session started
@@ -50,7 +51,9 @@ def loop(
     while step < plan.last and not stopping:
         num = min(plan.steps_per_call, plan.last - step)
         if num < plan.steps_per_call:
-            checkpoints.save(step, state, key, selection)  # where a longer run will start its next full call
+            checkpoints.save(
+                step, state, key, selection, log.digest
+            )  # where a longer run will start its next full call
         state, metrics = steps.call(key, state, data, step, hooks.rows(step, num), selection.running)
         metrics = jax.tree.map(np.asarray, metrics)
         require_finite(metrics, step, selection.stopped)
@@ -70,7 +73,7 @@ def loop(
             selection.look(step, found, state.model)
         stopping = stopping or bool(selection.stopped.all())
         if step % plan.checkpoint_every == 0 or step == plan.last or stopping:
-            checkpoints.save(step, state, key, selection)
+            checkpoints.save(step, state, key, selection, log.digest)
     return step, state
 
 

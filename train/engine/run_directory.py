@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any, NotRequired, Self, TypedDict
 
-from train.engine.files import read_json, refuse_links, write_json
+from train.engine.files import read_json, read_value, refuse_links, write_json
 from train.errors import InputError, warn
 from train.experiment import Size, fits
 
@@ -33,6 +33,12 @@ def make_directory(option: str, directory: str) -> pathlib.Path:
     except OSError as error:
         raise InputError(f"{option} {path}: expected a directory that can be written: {error.strerror}") from error
     return path
+
+
+def refuse_links_to_directories(named: str, path: pathlib.Path) -> None:
+    """InputError where something would be written to another directory, to which a link in this one leads."""
+    if any(entry.is_symlink() and entry.is_dir() for entry in path.rglob("*")):
+        raise InputError(f"{named}: expected a directory without links to others in it")
 
 
 class Record(TypedDict):
@@ -70,8 +76,7 @@ class RunDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             found = {entry.name for entry in self.path.iterdir()}
-            if any(entry.is_symlink() and entry.is_dir() for entry in self.path.rglob("*")):
-                raise InputError(f"--run-dir {path}: expected a directory without links to others in it")
+            refuse_links_to_directories(f"--run-dir {path}", path)
             if found - _BEFORE_CONFIG and "config.json" not in found:
                 raise InputError(f"--run-dir {path}: expected a new directory or one of a run; it holds other files")
             self._lock = open(self.path / "lock", "w", opener=refuse_links)  # noqa: SIM115, held until close
@@ -115,7 +120,8 @@ def _as_read(values: Mapping[str, Any]) -> dict:
 def read_same_run(path: pathlib.Path, record: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict | None:
     """config.json, None where there is none; InputError where the data or a value differ, but for more steps.
 
-    A field that an older config.json lacks has its value in `defaults`.
+    Data of the same content is the same data, wherever it lies and whatever it is called. A field that an older
+    config.json lacks has its value in `defaults`.
     """
     if not (path / "config.json").exists():
         return None
@@ -125,6 +131,7 @@ def read_same_run(path: pathlib.Path, record: Mapping[str, Any], defaults: Mappi
         f"{name} is {before.get(name)} there and {now.get(name)} here"
         for name in sorted(before.keys() | now.keys())
         if before.get(name) != now.get(name)
+        and not (name == "data" and before["data fingerprint"] == now["data fingerprint"])
         and not (name == "steps" and _continues(before.get("steps"), now.get("steps")))
     ]
     if differing:
@@ -152,30 +159,37 @@ def _identity(record: Mapping[str, Any]) -> dict:
 
 def read_config(path: pathlib.Path) -> dict:
     """config.json of a run's directory; InputError where there is none that can be read."""
-    expected = "a directory that `python -m train` made, with a readable config.json"
     try:
-        return read_json(path / "config.json", Record, expected)
-    except InputError as error:
+        return read_value(path / "config.json", Record)
+    except (OSError, ValueError) as error:
+        expected = "a directory that `python -m train` made, with a readable config.json"
         raise InputError(f"{path} is no run: expected {expected}") from error
 
 
 def read_sessions(path: pathlib.Path) -> list[dict]:
-    """The sessions of provenance.json, the latest last; [] where there is none."""
-    file = path / "provenance.json"
-    if not file.exists():
-        return []
+    """The sessions of provenance.json, the latest last; [] where there are none that can be read."""
     try:
-        return read_json(file, list[Session], "the sessions of a run")
+        return read_json(path / "provenance.json", list[Session], "the sessions of a run")
     except InputError:
-        pass
-    file.replace(path / "provenance.json.damaged")
-    warn(f"{file} cannot be read; it is kept as provenance.json.damaged, and a new one is begun")
-    return []
+        return []
+
+
+def has_damaged_sessions(path: pathlib.Path) -> bool:
+    """Whether there is a provenance.json that cannot be read."""
+    file = path / "provenance.json"
+    try:
+        return file.exists() and read_json(file, list[Session], "the sessions of a run") is None
+    except InputError:
+        return True
 
 
 def append_session(path: pathlib.Path, session: Mapping[str, Any]) -> None:
-    """Add this session to provenance.json."""
-    write_json(path / "provenance.json", [*read_sessions(path), session])
+    """Add this session to provenance.json; one that cannot be read is set aside. For who holds the directory."""
+    file = path / "provenance.json"
+    if has_damaged_sessions(path):
+        file.replace(path / "provenance.json.damaged")
+        warn(f"{file} cannot be read; it is kept as provenance.json.damaged, and a new one is begun")
+    write_json(file, [*read_sessions(path), session])
 
 
 def complete_session(path: pathlib.Path, facts: Mapping[str, Any]) -> None:

@@ -33,7 +33,7 @@ def time_step(entries: list[dict]) -> float | None:
     Evaluations and checkpoints lie between some of the calls, and a resumed run starts a clock of its own: the median
     is of neither as long as most calls follow each other.
     """
-    timed = [entry for entry in entries if "loss" in entry and isinstance(entry.get("seconds"), int | float)]
+    timed = [entry for entry in entries if log.is_of_call(entry) and isinstance(entry.get("seconds"), int | float)]
     calls = [(entry["step"], entry["seconds"]) for entry in timed]
     pairs = zip(calls, calls[1:], strict=False)
     times = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in pairs if b[1] > a[1] and b[0] > a[0]]

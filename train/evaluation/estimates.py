@@ -49,21 +49,39 @@ class Measured(NamedTuple):
     values: np.ndarray
     unit: str
     is_p_value: bool = False  # several seeds then have a median: a mean of p-values is meaningless
+    most: float | None = None  # of a count, or 1 for a share; the least is 0
 
 
-def single(found: jax.typing.ArrayLike, unit: str) -> Measured:
-    """A single value of a whole set."""
-    return Measured(np.asarray(found, np.float64).reshape(1), unit)
+def single(found: jax.typing.ArrayLike, unit: str, *, most: float | None = None) -> Measured:
+    """A single value of a whole set; `most` is that of a count, or 1 for a share."""
+    return Measured(np.asarray(found, np.float64).reshape(1), unit, most=most)
 
 
 def over_seeds(measured: list[Measured]) -> Estimate:
     """The estimate from the results of one evaluator for each seed."""
-    summarize = median if measured[0].is_p_value else estimate
-    return summarize(measured[0].unit, [found.values for found in measured])
+    first, values = measured[0], [found.values for found in measured]
+    return median(first.unit, values) if first.is_p_value else estimate(first.unit, values, most=first.most)
 
 
-def estimate(unit: str, values: list[np.ndarray]) -> Estimate:
-    """Mean of [N] values per seed, with Student's t over several seeds or the bootstrap over one seed's examples."""
+def estimate(unit: str, values: list[np.ndarray], *, most: float | None = None) -> Estimate:
+    """Mean of [N] values per seed, with Student's t over several seeds or the bootstrap over one seed's examples.
+
+    A share lies between 0 and 1, a count between 0 and `most`. Where all values are equal both intervals have no width,
+    and where counts reach `most`, rare ones far below it may not have been seen: there the interval is
+    `intervals.bounded`. That of a share is cut at the ends of its range.
+    """
+    found = _estimate(unit, values)
+    if most is None or found.low is None or found.high is None:
+        return found
+    means = [mean for mean in found.seeds if mean is not None] if len(values) > 1 else values[0].tolist()
+    if found.low < found.high and (most == 1 or (most not in means and found.low >= 0 and found.high <= most)):
+        return found._replace(low=max(found.low, 0.0), high=min(found.high, most))
+    low, high = intervals.bounded(means, most)
+    what = found.interval.removeprefix("Student t, ").removeprefix("bootstrap, ")
+    return found._replace(low=low, high=high, interval=f"Gaffke, values from 0 to {most:g}, {what}")
+
+
+def _estimate(unit: str, values: list[np.ndarray]) -> Estimate:
     means = [float(value.mean(dtype=np.float64)) for value in values]
     if len(means) == 1:
         interval = intervals.bootstrap(values[0])
@@ -120,6 +138,8 @@ class Evaluation(TypedDict):
     log_prob_of: NotRequired[str | None]
     absent: NotRequired[dict[str, str]]
     selected_by: NotRequired[str | None]
+    provenance: NotRequired[dict[str, Any]]
+    evaluated_by: NotRequired[dict[str, Any]]
 
 
 def read_evaluation(path: pathlib.Path) -> dict[str, Any]:

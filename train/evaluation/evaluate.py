@@ -1,8 +1,10 @@
 """Evaluate a run on its test set with every applicable evaluator, and write evaluation.json."""
 
 import datetime
+import sys
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from train.engine import files, run_directory
@@ -59,6 +61,7 @@ def _measure(subject: Subject) -> dict[str, Measured]:
 def write(run: Run, num_samples: int, given_features: str | None, extra: Extra) -> dict[str, Estimate]:
     """Evaluate and write evaluation.json, with the hyper-parameters and provenance of the numbers.
 
+    `provenance` is the training's, `evaluated_by` that of the code and the machine that evaluated.
     Where the run's test set is its `part` "valid", the file is evaluation_valid.json. evaluation.npz holds the values
     of each example, [S, N], so that runs can be compared example by example.
     """
@@ -84,11 +87,13 @@ def write(run: Run, num_samples: int, given_features: str | None, extra: Extra) 
         "absent": {name: reason for name, reason in evaluation.absent.items() if name not in spent},
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "provenance": next(map(provenance.shown, latest), {}),
+        "evaluated_by": provenance.origin(sys.argv[1:], jax.local_devices()),
     }
     name = "evaluation" if extra.part == "test" else f"evaluation_{extra.part}"
     values = {metric: np.stack([seed.values for seed in seeds]) for metric, seeds in evaluation.measured.items()}
     files.write_arrays(
-        run.path / f"{name}.npz", {metric: array for metric, array in values.items() if array.shape[1] > 1}
+        run.path / f"{name}.npz",
+        {metric: array.astype(np.float32) for metric, array in values.items() if array.shape[1] > 1},
     )
     files.write_json(run.path / f"{name}.json", result)
     return found

@@ -1,4 +1,4 @@
-"""Confidence intervals: the bootstrap over examples, Student's t over seeds."""
+"""Confidence intervals: the bootstrap over examples, Student's t over seeds, Gaffke's for bounded values."""
 
 from collections.abc import Callable, Sequence
 
@@ -44,3 +44,16 @@ def student_t(values: Sequence[float], *, level: float = 0.95) -> tuple[float, f
 
     half = stats.t.ppf(0.5 + level / 2, len(values) - 1) * stats.sem(values)
     return float(np.mean(values) - half), float(np.mean(values) + half)
+
+
+def bounded(values: Sequence[float], most: float, *, level: float = 0.95) -> tuple[float, float]:
+    """Interval of the mean of values in [0, most] that assumes nothing else of them (Gaffke 2005).
+
+    Under weights that are uniform on the simplex: the lower quantile of the mean of the values and one more at 0, and
+    the upper one with one more at `most`. For values that are all 0 or `most` it is Clopper & Pearson's (1934), and it
+    stays wide where all values are equal: N seeds rule out no event whose probability is below 1 - 0.025^(1 / N).
+    """
+    found, counts = np.unique(values, return_counts=True)
+    weights = np.random.default_rng(0).dirichlet([*counts, 1], 20_000)
+    mean, tail = weights[:, :-1] @ found, (1 - level) / 2
+    return float(np.quantile(mean, tail)), min(most, float(np.quantile(mean + weights[:, -1] * most, 1 - tail)))

@@ -24,9 +24,14 @@ def draw(run: Run, model: PyTree, key: jax.Array, num: int) -> np.ndarray:
     """Draw samples [num, ...], images in [0, 1], in chunks so that any number fits in memory."""
     assert run.recipe.sample is not None
     sample = jax.jit(run.recipe.sample, static_argnums=2)
-    size = min(_PER_CALL, num)
-    calls = [sample(jax.random.fold_in(key, call), model, size) for call in range(-(-num // size))]
-    return runs.in_unit_interval(run, np.concatenate([np.asarray(part) for part in calls])[:num])
+    size, samples = min(_PER_CALL, num), None
+    for call, first in enumerate(range(0, num, size)):
+        drawn = runs.in_unit_interval(run, sample(jax.random.fold_in(key, call), model, size))
+        if samples is None:
+            samples = np.empty((num, *drawn.shape[1:]), drawn.dtype)
+        samples[first : first + size] = drawn[: num - first]
+    assert samples is not None
+    return samples
 
 
 def as_float(x: np.ndarray) -> np.ndarray:

@@ -2,32 +2,30 @@
 
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from train import runs
 from train.data import spread
-from train.engine import files
 from train.engine.compile import over_examples
 from train.engine.keys import make_keys
 from train.engine.record import log
 from train.engine.validation import prepare_set
-from train.errors import InputError
 from train.evaluation.estimates import UNITS
 from train.evaluation.samples import draw as draw_samples
-from train.report import charts, images, scatter
+from train.report import added
+from train.report.drawing import charts, images, scatter
 from train.runs import Run
 
-Picture = tuple[pathlib.Path, str]  # a file, and its caption
 
+class Picture(NamedTuple):
+    """A PNG or SVG file."""
 
-class _Added(TypedDict):
-    """figures/added.json: the step of the models, and (file, caption) of each picture."""
-
-    step: int | list[int]
-    pictures: dict[str, tuple[str, str]]
+    path: pathlib.Path
+    caption: str
+    pixels: bool = False  # whether it shows enlarged pixels
 
 
 _MOST_SCATTERED = 5000
@@ -38,19 +36,16 @@ def draw(run: Run) -> dict[str, Picture]:
     """Draw every figure that the recipe and the data allow; returns them by name, with those added by commands."""
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
-    key = make_keys(run.experiment.seed).evaluate  # the same examples, with the same noise, as in the evaluation
-    test = prepare_set(key, run.prepare, run.dataset.test).prepared
+    test = prepare_test(run)
     drawn = _curves(run, folder) | _samples(run, folder) | _reconstructions(run, folder, _spread(test, 32))
     few = _spread(test, _MOST_SCATTERED)
     drawn |= _latent_space(run, folder, few) | _plane(run, folder, few)
-    return drawn | {name: (run.path / file, caption) for name, (file, caption) in read_added(run).items()}
+    return drawn | {name: Picture(run.path / file, caption) for name, (file, caption) in added.read(run).items()}
 
 
-def add(run: Run, name: str, file: str, caption: str) -> None:
-    """Add the picture `file` to the report under this name, until the run is trained further."""
-    (run.path / "figures").mkdir(exist_ok=True)
-    added = {"step": run.step, "pictures": read_added(run) | {name: (file, caption)}}
-    files.write_json(run.path / "figures" / "added.json", added)
+def prepare_test(run: Run) -> dict[str, np.ndarray]:
+    """The prepared test examples, with the same noise as in the evaluation of the first seed."""
+    return prepare_set(make_keys(run.experiment.seed).evaluate, run.prepare, run.dataset.test).prepared
 
 
 def codes(run: Run, examples: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -67,25 +62,8 @@ def _posterior_draws(run: Run, test: Mapping[str, np.ndarray]) -> np.ndarray:
     if draw is None:
         return np.zeros((0, 100, 1))
     repeated = {name: np.repeat(array, 100, axis=0) for name, array in test.items()}
-    z = draw(run.keys[0].validate, run.models[0], repeated["x"], y=repeated.get("y"))
+    z = jax.jit(draw)(run.keys[0].validate, run.models[0], repeated["x"], y=repeated.get("y"))
     return np.asarray(z).reshape(len(test["x"]), 100, -1)
-
-
-def read_added(run: Run) -> dict[str, tuple[str, str]]:
-    """Added pictures of the current model: (file, caption) by name."""
-    try:
-        added = files.read_json(run.path / "figures" / "added.json", _Added, "the pictures of commands")
-    except InputError:
-        return {}
-    whole = run.path.resolve()
-
-    def is_own(file: str) -> bool:
-        """Whether it is a picture of this run: the report shall hold no other file of whoever makes it."""
-        path = (whole / file).resolve()
-        return path.is_relative_to(whole) and path.suffix == ".png" and path.is_file()
-
-    pictures = added["pictures"] if added["step"] == run.step else {}
-    return {name: (file, caption) for name, (file, caption) in pictures.items() if is_own(file)}
 
 
 def _curves(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
@@ -97,7 +75,7 @@ def _curves(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
     validated = next((f"valid_{name}" for name in UNITS if any(f"valid_{name}" in entry for entry in entries)), "loss")
     names = ["loss"] if validated == "valid_accuracy" else sorted({"loss", validated})
     caption = "Training loss (mean over each compiled call) and validation metric over steps."
-    return _save_curves(folder / "curves.png", entries, names, caption)
+    return _save_curves(folder / "curves.svg", entries, names, caption)
 
 
 def _game(log: list[dict], folder: pathlib.Path) -> dict[str, Picture]:
@@ -117,7 +95,7 @@ def _game(log: list[dict], folder: pathlib.Path) -> dict[str, Picture]:
     }
     drawn: dict[str, Picture] = {}
     for name, (metrics, caption) in pictures.items():
-        drawn |= _save_curves(folder / f"{name}.png", log, metrics, f"{caption}, over steps.")
+        drawn |= _save_curves(folder / f"{name}.svg", log, metrics, f"{caption}, over steps.")
     return drawn
 
 
@@ -125,8 +103,9 @@ def _save_curves(file: pathlib.Path, entries: list[dict], names: Sequence[str], 
     """Draw the metrics that were logged, if any was."""
     logged = [name for name in names if any(name in entry for entry in entries)]
     if logged:
-        charts.save_curves(file, entries, logged)
-    return {file.stem.capitalize(): (file, caption)} if logged else {}
+        units = dict.fromkeys(UNITS.get(name.removeprefix("valid_"), "") for name in logged)
+        charts.save_curves(file, entries, logged, ", ".join(filter(None, units)) or "value")
+    return {file.stem.capitalize(): Picture(file, caption)} if logged else {}
 
 
 def _samples(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
@@ -134,31 +113,33 @@ def _samples(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
         return {}
     if run.dataset.spec.shape == (2,):
         return _points(run, folder)
-    samples = runs.in_unit_interval(run, np.asarray(run.recipe.sample(run.keys[0].sample, run.models[0], 64)))
+    sample = jax.jit(run.recipe.sample, static_argnums=2)
+    samples = runs.in_unit_interval(run, np.asarray(sample(run.keys[0].sample, run.models[0], 64)))
     if not images.save_examples(folder / "samples.png", samples):
         return {}
-    return {"Samples": (folder / "samples.png", "64 samples from the model, not cherry-picked.")}
+    return {"Samples": Picture(folder / "samples.png", "64 samples from the model, not cherry-picked.", pixels=True)}
 
 
 def _points(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
     samples_per_seed = [
         draw_samples(run, model, keys.sample, 2500) for keys, model in zip(run.keys, run.models, strict=True)
     ]
-    scatter.save_points(folder / "samples.png", run.dataset.test["x"], samples_per_seed)
+    scatter.save_points(folder / "samples.svg", run.dataset.test["x"], samples_per_seed)
     each = "" if len(samples_per_seed) == 1 else " of each seed"
     caption = f"2,500 samples from the model{each}, not cherry-picked, over test data in grey."
-    return {"Samples": (folder / "samples.png", caption)}
+    return {"Samples": Picture(folder / "samples.svg", caption)}
 
 
 def _reconstructions(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> dict[str, Picture]:
     recipe, model, y = run.recipe, run.models[0], test.get("y")
     if recipe.encode is None or recipe.decode is None:
         return {}
-    reconstructed = np.asarray(recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y))
-    if not images.save_pairs(folder / "reconstructions.png", test["x"], reconstructed):
+    decoded = np.asarray(jax.jit(recipe.decode)(model, codes(run, test), y=y))
+    x, reconstructed = (runs.in_unit_interval(run, each) for each in (test["x"], decoded))
+    if not images.save_pairs(folder / "reconstructions.png", x, reconstructed):
         return {}
-    caption = "Test examples as the model sees them, each with its reconstruction from the (mean) code below."
-    return {"Reconstructions": (folder / "reconstructions.png", caption)}
+    caption = "x: test examples as the model sees them; r, below each: its reconstruction from the (mean) code."
+    return {"Reconstructions": Picture(folder / "reconstructions.png", caption)}
 
 
 def _latent_space(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> dict[str, Picture]:
@@ -177,18 +158,20 @@ def _latent_space(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]
     prior = None if recipe.sample is None else project(np.zeros_like(z[:1]))[0]
     clouds = [project(cloud) for cloud in _posterior_draws(run, _spread(test, _CLOUDS))]
     name = "component" if z.shape[1] > 2 else "z"
-    scatter.save_codes(folder / "latent.png", project(z), y, name, prior, clouds)
+    scatter.save_codes(folder / "latent.svg", project(z), y, name, prior, clouds)
     caption = f"Codes of {len(z)} test examples in {what}"
     caption += "" if prior is None else "; dashed: 1, 2 and 3 standard deviations of the prior"
-    caption += "; black: draws from the posteriors of some examples" if clouds else ""
-    drawn = {"Latent space": (folder / "latent.png", f"{caption}.")}
+    caption += "; black: two standard deviations of the posteriors of some examples" if clouds else ""
+    drawn = {"Latent space": Picture(folder / "latent.svg", f"{caption}.")}
     if z.shape[1] != 2 or recipe.decode is None:
         return drawn
     axis = np.linspace(-3, 3, 20, dtype=np.float32)
     grid = np.stack(np.meshgrid(axis, axis[::-1]), axis=-1).reshape(-1, 2)
-    decoded = np.asarray(recipe.decode(run.models[0], grid, y=None if y is None else np.repeat(y[:1], len(grid))))
-    if images.save_examples(folder / "grid.png", decoded, 20):
-        drawn["Decoded grid"] = (folder / "grid.png", "Decodings of a 20 x 20 grid of codes over [-3, 3] x [-3, 3].")
+    labels = None if y is None else np.repeat(y[:1], len(grid))
+    decoded = np.asarray(jax.jit(recipe.decode)(run.models[0], grid, y=labels))
+    if images.save_examples(folder / "grid.png", runs.in_unit_interval(run, decoded), 20):
+        caption = "Decodings of a 20 x 20 grid of codes over [-3, 3] x [-3, 3]."
+        drawn["Decoded grid"] = Picture(folder / "grid.png", caption, pixels=True)
     return drawn
 
 
@@ -197,8 +180,9 @@ def _plane(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> di
     recipe, model, y = run.recipe, run.models[0], test.get("y")
     if recipe.classify is None or y is None or test["x"].shape[1:] != (2,):
         return {}
-    classify, log_prob, key = recipe.classify, recipe.log_prob, run.keys[0].sample
-    num_classes = classify(key, model, test["x"][:1]).shape[1]
+    classify, key = jax.jit(recipe.classify), run.keys[0].sample
+    log_prob = None if recipe.log_prob is None else jax.jit(recipe.log_prob)
+    num_classes = jax.eval_shape(classify, key, model, test["x"]).shape[1]
 
     def densities(x: np.ndarray) -> np.ndarray:
         assert log_prob is not None
@@ -206,14 +190,14 @@ def _plane(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]) -> di
         return np.stack(per_class, axis=1)
 
     scatter.save_plane(
-        folder / "plane.png",
+        folder / "plane.svg",
         test["x"],
         y,
         lambda x: np.asarray(classify(key, model, x)),
         None if log_prob is None else densities,
     )
     ellipses = "" if log_prob is None else "; in colour: one and two standard deviations of each class density"
-    return {"Plane": (folder / "plane.png", f"Test points, and in black the decision boundaries{ellipses}.")}
+    return {"Plane": Picture(folder / "plane.svg", f"Test points, and in black the decision boundaries{ellipses}.")}
 
 
 def _spread(examples: Mapping[str, np.ndarray], num: int) -> dict[str, np.ndarray]:

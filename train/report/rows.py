@@ -108,12 +108,15 @@ def measured(row: Row, results: pathlib.Path) -> Estimate:
     try:
         files = sorted(path.glob("*.json"), key=lambda file: int(file.stem)) if path.is_dir() else [path]
         found = [Estimate(**json.loads(file.read_text())["metrics"][row.metric]) for file in files]
-        if len(found) == 1:
-            return found[0]
-        values = [np.array([estimate.seeds[0]]) for estimate in found]
+        first, *others = found
+        if not others and len(first.seeds) == 1:
+            return first
+        seeds = [estimate.seeds[0] for estimate in found] if others else first.seeds
+        values = [np.array([seed], float) for seed in seeds]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(f"{path}: expected a record with {row.metric} for row {row.id} ({error})") from error
-    return estimates.estimate(found[0].unit, values)
+    most = float(first.unit.split()[1]) if row.unit in ("modes", "of 1") else None  # "of 25"
+    return estimates.estimate(first.unit, values, most=most)
 
 
 def with_measurement(row: Row, found: Estimate, *, cut: bool = False) -> Row:

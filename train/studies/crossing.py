@@ -31,7 +31,7 @@ from train.errors import InputError, warn
 from train.evaluation import estimates
 from train.evaluation.estimates import Estimate
 from train.experiment import Rate, Seed, Size
-from train.report import charts
+from train.report.drawing import charts
 from train.studies import linear_pair
 
 _SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)

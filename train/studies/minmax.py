@@ -17,7 +17,7 @@ from train.engine.record import provenance
 from train.errors import InputError
 from train.evaluation import estimates
 from train.experiment import Size
-from train.report import charts
+from train.report.drawing import charts
 from train.studies import line_game
 
 _UNITS = {"optimal_value": "nats", "value": "nats", "kl": "nats", "distance_from_half": "of 1"}

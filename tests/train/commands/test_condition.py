@@ -1,5 +1,6 @@
 """Samples of a class out of samples of no class: which are chosen, what the weights say, what is refused."""
 
+import json
 import pathlib
 
 import jax
@@ -90,6 +91,9 @@ def test_bayes_rule_where_all_is_known(known, monkeypatch):
     assert f"{first.mean():.4g} of 1, by its first pixel" in line
     (line,) = [line for line in said if "second classifier, pool" in line]
     assert abs(float(line.split()[8]) - 0.3) < 4 * np.sqrt(0.21 / 4000)
+    found = json.loads((known.path / "results" / "condition.json").read_text())["results"]["classes"]["1"]
+    assert found["p_y"]["value"] == pytest.approx(weights.mean())
+    assert found["assigned"]["selected"]["value"] == pytest.approx(first.mean())
 
 
 def test_a_run_and_a_classifier(pixelcnn, classifier, capsys):

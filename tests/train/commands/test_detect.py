@@ -58,10 +58,14 @@ def said(capsys, *arguments) -> list[str]:
 def test_noise_is_told_from_digits_by_a_density_and_not_by_a_classifier(digits, noise, capsys):
     given = (digits, "--against", noise, "--classifier", digits, "--false-positive-rate", "0.1", "--num", "200")
     lines = said(capsys, *given)
-    picture, numbers, _ = map(pathlib.Path, lines[-3:])  # and the report
+    picture, numbers, record, _ = map(pathlib.Path, lines[-4:])  # and the report
     result = json.loads(numbers.read_text())
     scores = result["scores"]
 
+    assert record == digits / "results" / "detect.json"
+    recorded = json.loads(record.read_text())
+    assert recorded["results"]["scores"] == scores
+    assert recorded["results"]["classifier"]["config"] == "configs/naive_bayes_mnist.py"
     assert list(scores) == ["likelihood", "complexity", "classifier"]
     assert [line.split(" (")[0] for line in lines[:3]] == list(scores)
     assert lines[0].startswith("likelihood (-log p(x), nats): auroc ")

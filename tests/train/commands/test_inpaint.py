@@ -1,5 +1,7 @@
 """The lower part of an image given the upper one: what is kept, what is drawn, and what it is worth in nats."""
 
+import json
+
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,13 +39,21 @@ def test_a_run_is_completed_measured_and_shown(pixelcnn, capsys):
     np.testing.assert_allclose(saved["hidden_nll"] + kept_nll, nll, rtol=1e-4)
     assert saved["hidden_nll"].shape == (50,)
 
+    record = json.loads((pixelcnn / "results" / "inpaint.json").read_text())
+    assert record["options"]["rows"] == 3
+    assert record["run"]["step"] == 100
+    assert record["run"]["provenance"]["commit"] == record["evaluated_by"]["commit"]
+    assert record["results"].keys() == {
+        "hidden_nll", "hidden_nll_of_independent_pixels", "wrong", "wrong_of_nearest_training_image"
+    }  # fmt: skip
+    assert record["results"]["wrong"]["value"] == pytest.approx(saved["wrong"].mean())
     for name in ("hidden_nll", "hidden_nll_of_independent_pixels", "wrong", "wrong_of_nearest_training_image"):
         (line,) = [line for line in said if line.startswith(f"{name} ")]
         found = estimates.estimate("", [saved[name]])
         assert abs(float(line.split()[1]) - found.value) < 0.006
         assert "below the 3 kept rows  95 % [" in line
         assert line in (pixelcnn / "report.html").read_text()
-    picture = plt.imread(pixelcnn / "completions.png")[..., 0]
+    picture = plt.imread(pixelcnn / "figures" / "completions.png")[..., 0]
     small = picture[:: len(picture) // 28, :: len(picture) // 28]  # three images of 8 rows, and gaps of one
     np.testing.assert_array_equal(small[1:4, 1:9], saved["x"][0, :3, :, 0])
     np.testing.assert_allclose(small[4:9, 1:9], 0.5, atol=0.01)

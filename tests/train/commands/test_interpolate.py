@@ -2,24 +2,23 @@
 
 import json
 import pathlib
+import shutil
+import types
 
 import numpy as np
 import pytest
 
+from jaxgen import preprocess
 from train import runs
 from train.__main__ import main
+from train.commands import interpolate
 from train.engine.validation import prepare_set
 from train.report.pictures import codes
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, tiny) -> pathlib.Path:
-    path = tmp_path_factory.mktemp("runs") / "run"
-    main(
-        ["configs/vae_digits.py", "--data", tiny, "--run-dir", str(path), "--devices", "1", "--batch-size", "16",
-         "--features", "none", "--hidden", "8", "--latent-dim", "2", "--steps", "10", "--num-samples", "4"]
-    )  # fmt: skip
-    return path
+def run(tmp_path_factory, plane) -> pathlib.Path:
+    return shutil.copytree(plane, tmp_path_factory.mktemp("runs") / "run")
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +70,9 @@ def test_a_walk_with_a_classifier_of_its_own_which_is_kept(run, opened, capsys):
     by_hand = np.exp(judge.recipe.classify(judge.keys[0].sample, judge.models[0], saved["x"]))
     np.testing.assert_allclose(saved["probabilities"], by_hand, rtol=0, atol=1e-5)
     assert judge.record["values"]["classes"] == "one-vs-rest"
+    record = json.loads((run / "results" / "interpolate.json").read_text())["results"]
+    assert record["alphas"] == [-2, -1, 0, 1, 2]
+    np.testing.assert_array_equal(np.float32(record["probabilities"]), saved["probabilities"])
 
     capsys.readouterr()
     assert call(run, *options, "--classifier", str(run / "classifier")) == 0
@@ -89,11 +91,11 @@ def test_an_example_is_where_a_walk_starts(run, opened):
     np.testing.assert_allclose(saved["z"][1], z[3], rtol=1e-5, atol=1e-6)
 
 
-def test_rows_are_a_direction_where_there_are_no_labels(train, tmp_path, tiny):
+def test_rows_are_a_direction_where_there_are_no_labels(train_only, tmp_path, tiny):
     arrays = dict(np.load(tiny.removeprefix("npz:")))
     np.savez(tmp_path / "bare.npz", x_train=arrays["x_train"], x_test=arrays["x_test"])
     run = tmp_path / "run"
-    assert train(run, "--data", f"npz:{tmp_path / 'bare.npz'}", "--steps", "10") == 0
+    assert train_only(run, "--data", f"npz:{tmp_path / 'bare.npz'}", "--steps", "10") == 0
     assert call(run, "--source-rows", "0", "1", "--target-rows", "2", "--alphas", "0", "1", "2") == 0
 
     saved = np.load(run / "figures" / "interpolate_mean_rows_0_1_along_rows_0_1_to_rows_2.npz")
@@ -135,11 +137,11 @@ def test_a_run_is_no_classifier_because_it_is_a_run(run, capsys):
     assert "expected a classifier" in capsys.readouterr().err
 
 
-def test_a_class_without_test_examples_is_left_out_of_the_pairs(train, tmp_path, tiny):
+def test_a_class_without_test_examples_is_left_out_of_the_pairs(train_only, tmp_path, tiny):
     arrays = dict(np.load(tiny.removeprefix("npz:")))
     kept = arrays["y_test"] != 1
     np.savez(tmp_path / "gap.npz", **arrays | {"x_test": arrays["x_test"][kept], "y_test": arrays["y_test"][kept]})
-    assert train(tmp_path / "run", "--data", f"npz:{tmp_path / 'gap.npz'}", "--steps", "10") == 0
+    assert train_only(tmp_path / "run", "--data", f"npz:{tmp_path / 'gap.npz'}", "--steps", "10") == 0
     assert call(tmp_path / "run") == 0
     with np.load(tmp_path / "run" / "figures" / "interpolate_pairs.npz") as saved:
         assert (saved["first"].tolist(), saved["second"].tolist()) == ([0], [2])
@@ -153,11 +155,17 @@ def test_a_family_without_codes_says_so(tmp_path, capsys):
     assert not added.exists() or json.loads(added.read_text()) == {}
 
 
-def test_a_walk_finds_the_data_where_training_found_it(train, tmp_path, tiny, monkeypatch):
+def test_a_walk_finds_the_data_where_training_found_it(train_only, tmp_path, tiny, monkeypatch):
     monkeypatch.delenv("JAXGEN_DATA", raising=False)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "mine.npz").write_bytes(pathlib.Path(tiny.removeprefix("npz:")).read_bytes())
     options = ("--data", "mine", "--data-dir", str(tmp_path / "data"), "--steps", "10")
-    assert train(tmp_path / "run", *options) == 0
+    assert train_only(tmp_path / "run", *options) == 0
     assert call(tmp_path / "run", "--source", "1", "--target", "0", "--alphas", "0", "1", "2") == 0
     assert (tmp_path / "run" / "classifier" / "checkpoints").is_dir()
+
+
+def test_decodings_are_shown_in_the_units_of_images():
+    recipe = types.SimpleNamespace(decode=lambda model, z, *, y=None: z - model)
+    run = types.SimpleNamespace(recipe=recipe, models=[1.0], prepare=preprocess.scale_symmetric)
+    np.testing.assert_allclose(interpolate.decode(run, np.float32([[0.0, 1.0, 2.0]]), None), [[0, 0.5, 1]])

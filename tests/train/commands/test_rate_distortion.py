@@ -34,6 +34,9 @@ def test_a_sweep_is_a_table_and_a_picture(tmp_path, capsys):
 
     lines = capsys.readouterr().out.splitlines()
     assert lines[2:4] == ["| 4.0 | 10.00 | 90.50 | 100.50 |", "| 1.0 | 20.00 | 70.00 | 90.00 |"]
+    record = json.loads((tmp_path / "curve.json").read_text())
+    assert record["results"]["points"][0] == {"beta": "4.0", "rate": 10, "distortion": 90.5}
+    assert record["options"]["runs"] == runs
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -1,5 +1,6 @@
 """A training set weighed by its codes: who is chosen, what is written, and what a classifier makes of it."""
 
+import json
 import pathlib
 import re
 
@@ -83,6 +84,10 @@ def test_classifiers_judge_and_another_choice_has_another_folder(rae, monkeypatc
     said = capsys.readouterr().out
     for arm in ("whole set", "rebalanced", "chance"):
         assert re.search(rf"{arm}: balanced_accuracy 0\.\d+ of 1 +95 % \[.*Student t, 2 seeds", said)
+    record = json.loads((rae / "results" / "rebalance.json").read_text())
+    assert record["options"]["size"] == 20
+    assert sum(record["results"]["classes"]["rebalanced"]) == 20
+    assert [len(found["seeds"]) for found in record["results"]["balanced_accuracy"].values()] == [2, 2, 2]
     main(["rebalance", str(rae), "--size", "30", "--judge-seeds", "1"])
     assert "rebalanced: balanced_accuracy 0." in capsys.readouterr().out
 

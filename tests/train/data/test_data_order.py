@@ -26,9 +26,9 @@ def test_golden_values():
 def test_the_cached_order_cannot_be_changed():
     with pytest.raises(ValueError, match="read-only"):
         epoch_order(0, 0, 10)[0] = 1
-    rows = batch_rows(0, 10, 5, 1, 0, 2)
+    rows = batch_rows(0, 10, 5, 1, 0, 2).whole
     rows[:] = 0
-    assert batch_rows(0, 10, 5, 1, 0, 2).any()
+    assert batch_rows(0, 10, 5, 1, 0, 2).whole.any()
 
 
 def test_seeds_and_epochs_differ():
@@ -45,28 +45,46 @@ def test_every_place_of_an_epoch_is_uniform():
 
 def test_the_tail_of_an_epoch_is_dropped():
     assert steps_per_epoch(23, 5, 1) == 4
-    rows = batch_rows(7, 23, 5, 1, 0, 8)
+    rows = batch_rows(7, 23, 5, 1, 0, 8).whole
     np.testing.assert_array_equal(rows[:4].ravel(), epoch_order(7, 0, 23)[:20])
     np.testing.assert_array_equal(rows[4:].ravel(), epoch_order(7, 1, 23)[:20])
 
 
 @pytest.mark.parametrize("draws", [1, 3])
+def test_an_epoch_that_keeps_its_tail_visits_every_example_once(draws):
+    assert steps_per_epoch(51, 5 * 3 // draws, draws, drop_last=False) == 4
+    for epoch in range(2):
+        rows = batch_rows(7, 51, 5 * 3 // draws, draws, 4 * epoch, 4, drop_last=False)
+        assert (len(rows.whole), rows.short.shape) == (3, (6,) if draws == 1 else (3, 2))
+        visited = np.concatenate([rows.whole.ravel(), rows.short.ravel()])
+        np.testing.assert_array_equal(visited, epoch_order(7, epoch, 51))
+    with pytest.raises(ValueError, match="inhomogeneous"):
+        batch_rows(7, 51, 15, 1, 3, 2, drop_last=False)
+
+
+def test_without_a_tail_nothing_is_short():
+    assert steps_per_epoch(20, 5, 1, drop_last=False) == 4
+    assert batch_rows(0, 20, 5, 1, 2, 2, drop_last=False).short is None
+
+
+@pytest.mark.parametrize("draws", [1, 3])
 def test_a_long_call_is_the_single_calls_in_turn(draws):
-    whole = batch_rows(2, 50, 4, draws, 0, 40)
+    whole = batch_rows(2, 50, 4, draws, 0, 40).whole
     assert whole.dtype == np.int32
     assert whole.shape == ((40, 4) if draws == 1 else (40, 3, 4))
     for first, count in ((0, 1), (11, 1), (5, 17), (39, 1), (40, 0)):
-        np.testing.assert_array_equal(batch_rows(2, 50, 4, draws, first, count), whole[first : first + count])
+        np.testing.assert_array_equal(batch_rows(2, 50, 4, draws, first, count).whole, whole[first : first + count])
 
 
 def test_draws_are_consecutive_batches():
     assert steps_per_epoch(50, 4, 3) == 4
-    drawn = batch_rows(2, 50, 4, 3, 0, 4)
-    np.testing.assert_array_equal(drawn.reshape(12, 4), batch_rows(2, 50, 4, 1, 0, 12))
+    drawn = batch_rows(2, 50, 4, 3, 0, 4).whole
+    np.testing.assert_array_equal(drawn.reshape(12, 4), batch_rows(2, 50, 4, 1, 0, 12).whole)
 
 
 def test_a_far_step_needs_no_steps_before_it():
-    np.testing.assert_array_equal(batch_rows(0, 20, 10, 1, 2 * 10**9 + 1, 1)[0], epoch_order(0, 10**9, 20)[10:])
+    rows = batch_rows(0, 20, 10, 1, 2 * 10**9 + 1, 1).whole
+    np.testing.assert_array_equal(rows[0], epoch_order(0, 10**9, 20)[10:])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from run_files import bits_of
 from jaxgen.recipe import State
 from train.__main__ import main
 from train.engine import files
-from train.engine.checkpoint import Checkpoints, read_model
+from train.engine.checkpoint import Checkpoints, read_model, stored
 from train.engine.checkpoint.stored import BrokenError
 from train.engine.selection import Selection
 from train.errors import RunFailedError
@@ -39,13 +39,13 @@ def lose_training_state(checkpoint: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [break_files, empty, lose_training_state])
-def test_a_broken_newest_checkpoint_is_named_removed_and_trained_again(train, finished, tmp_path, capsys, damage):
+def test_a_broken_newest_checkpoint_is_named_removed_and_trained_again(train_only, finished, tmp_path, capsys, damage):
     whole = finished(30)
     shutil.copytree(finished(20), tmp_path / "run")
     damage(tmp_path / "run" / "checkpoints" / "20")
     capsys.readouterr()
 
-    assert train(tmp_path / "run", "--steps", "30") == 0
+    assert train_only(tmp_path / "run", "--steps", "30") == 0
 
     out, err = capsys.readouterr()
     assert f"warning: checkpoint {tmp_path / 'run' / 'checkpoints' / '20'} is broken and is removed" in err
@@ -116,42 +116,42 @@ def test_no_flipped_bit_of_an_array_is_trained_on(tmp_path):
     assert refused >= 5  # most bits are those of the arrays
 
 
-def test_a_damaged_description_is_no_other_model(train, finished, tmp_path, capsys):
+def test_a_damaged_description_is_no_other_model(train_only, finished, tmp_path, capsys):
     shutil.copytree(finished(20), tmp_path / "run")
     flip_a_bit_of_its_description(tmp_path / "run" / "checkpoints" / "20")
     capsys.readouterr()
 
-    assert train(tmp_path / "run", "--steps", "30") == 0
+    assert train_only(tmp_path / "run", "--steps", "30") == 0
     out, err = capsys.readouterr()
     assert "resumed at step 10 of 30" in out
     assert err.count("is broken and is removed") == 1
 
 
-def test_a_directory_with_a_number_for_a_name_is_no_checkpoint(train, finished, tmp_path, capsys):
+def test_a_directory_with_a_number_for_a_name_is_no_checkpoint(train_only, finished, tmp_path, capsys):
     shutil.copytree(finished(20), tmp_path / "run")
     (tmp_path / "run" / "checkpoints" / "999").mkdir()
     capsys.readouterr()
 
-    assert train(tmp_path / "run", "--steps", "30") == 0
+    assert train_only(tmp_path / "run", "--steps", "30") == 0
     out, err = capsys.readouterr()
     assert "resumed at step 20 of 30" in out
     assert "999 is broken and is removed: it has no meta" in err
 
 
-def test_a_checkpoint_without_digests_still_opens(train, finished, tmp_path):
+def test_a_checkpoint_without_digests_still_opens(train_only, finished, tmp_path):
     shutil.copytree(finished(20), tmp_path / "run")
     for step in (10, 20):
         file = tmp_path / "run" / "checkpoints" / str(step) / "meta" / "metadata"
         file.write_text(
             json.dumps({name: value for name, value in json.loads(file.read_text()).items() if "digest" not in name})
         )
-    assert train(tmp_path / "run", "--steps", "30") == 0
+    assert train_only(tmp_path / "run", "--steps", "30") == 0
 
 
 @pytest.mark.parametrize("character", ["[", "*", "?", "\\"])
-def test_a_path_that_orbax_takes_for_a_pattern_is_refused_before_training(train, tmp_path, capsys, character):
+def test_a_path_that_orbax_takes_for_a_pattern_is_refused_before_training(train_only, tmp_path, capsys, character):
     parent = tmp_path / f"a{character}b"
-    assert train(parent / "run", "--steps", "10") == 2
+    assert train_only(parent / "run", "--steps", "10") == 2
     assert f"expected a path without {character}" in capsys.readouterr().err
     assert not parent.exists()
 
@@ -168,9 +168,21 @@ def test_a_first_checkpoint_that_cannot_be_read_back_ends_the_run(tmp_path, monk
     def lose(*_, **__):
         raise BrokenError("nothing is there")
 
-    monkeypatch.setattr("train.engine.checkpoint.stored.read", lose)
+    monkeypatch.setattr("train.engine.checkpoint.stored._restore", lose)
     with Checkpoints(tmp_path) as checkpoints, pytest.raises(RunFailedError, match="cannot be read back"):
         checkpoints.save(10, large_state(1.0), jax.random.key(0), Selection(None, None, 1))
+
+
+def test_a_first_checkpoint_is_read_back_beside_the_device(tmp_path, monkeypatch):
+    """The device holds the state once, and need not have room for it twice."""
+    seen = []
+    monkeypatch.setattr(stored, "_compare_digests", lambda meta, parts: seen.append(parts))
+    with Checkpoints(tmp_path) as checkpoints:
+        for step in (10, 20):
+            checkpoints.save(step, large_state(step), jax.random.key(0), Selection(None, None, 1))
+    (parts,) = seen
+    assert {type(leaf) for leaf in jax.tree.leaves((parts["model"], parts["train"]["state"]))} == {np.ndarray}
+    chex.assert_trees_all_equal(parts["model"], large_state(10).model)
 
 
 def test_a_checkpoint_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
@@ -191,13 +203,13 @@ def test_a_small_file_is_on_the_disk_before_it_counts(tmp_path, monkeypatch):
     assert flushed == [str(tmp_path / "a.json.tmp"), str(tmp_path)]
 
 
-def test_a_run_whose_checkpoints_are_all_broken_says_so_and_removes_none(train, finished, tmp_path, capsys):
+def test_a_run_whose_checkpoints_are_all_broken_says_so_and_removes_none(train_only, finished, tmp_path, capsys):
     shutil.copytree(finished(20), tmp_path / "run")
     for step in (10, 20):
         break_files(tmp_path / "run" / "checkpoints" / str(step))
     capsys.readouterr()
 
-    assert train(tmp_path / "run", "--steps", "30") == 1
+    assert train_only(tmp_path / "run", "--steps", "30") == 1
 
     said = capsys.readouterr().err
     assert said.startswith(f"failed: no checkpoint in {tmp_path / 'run' / 'checkpoints'} can be read")
@@ -205,7 +217,7 @@ def test_a_run_whose_checkpoints_are_all_broken_says_so_and_removes_none(train, 
     assert {entry.name for entry in (tmp_path / "run" / "checkpoints").iterdir()} == {"10", "20"}
 
 
-def test_a_disk_that_fails_removes_no_checkpoint(train, finished, tmp_path, monkeypatch, capsys):
+def test_a_disk_that_fails_removes_no_checkpoint(train_only, finished, tmp_path, monkeypatch, capsys):
     shutil.copytree(finished(20), tmp_path / "run")
 
     def fail(*_, **__):
@@ -213,10 +225,10 @@ def test_a_disk_that_fails_removes_no_checkpoint(train, finished, tmp_path, monk
 
     with monkeypatch.context() as patch:
         patch.setattr("orbax.checkpoint.CheckpointManager.restore", fail)
-        assert train(tmp_path / "run", "--steps", "30") == 1
+        assert train_only(tmp_path / "run", "--steps", "30") == 1
     assert "Input/output error" in capsys.readouterr().err
     assert {entry.name for entry in (tmp_path / "run" / "checkpoints").iterdir()} == {"10", "20"}
-    assert train(tmp_path / "run", "--steps", "30") == 0
+    assert train_only(tmp_path / "run", "--steps", "30") == 0
 
 
 def test_another_optimizer_is_refused_and_loses_nothing(tmp_path, tiny, capsys):
@@ -224,7 +236,8 @@ def test_another_optimizer_is_refused_and_loses_nothing(tmp_path, tiny, capsys):
     config = tmp_path / "mine.py"
     config.write_text(source)
     call = [str(config), "--data", tiny, "--run-dir", str(tmp_path / "run"), "--devices=1", "--batch-size=16",
-            "--evaluate-every=10", "--checkpoint-every=10", "--num-samples=2", "--features=none"]  # fmt: skip
+            "--hidden=8", "--latent-dim=3", "--evaluate-every=10", "--checkpoint-every=10", "--steps-per-call=5",
+            "--num-samples=4", "--features=none"]  # fmt: skip
     main([*call, "--steps=10"])
     config.write_text(source.replace("(optax.adam)(learning_rate)", "(optax.sgd)(learning_rate)"))
     capsys.readouterr()
@@ -237,14 +250,14 @@ def test_another_optimizer_is_refused_and_loses_nothing(tmp_path, tiny, capsys):
     assert (tmp_path / "run" / "checkpoints" / "10").exists()
 
 
-def test_a_checkpoint_of_another_model_is_refused_and_kept(train, finished, tmp_path, capsys):
+def test_a_checkpoint_of_another_model_is_refused_and_kept(train_only, finished, tmp_path, capsys):
     shutil.copytree(finished(10), tmp_path / "run")
-    assert train(tmp_path / "other", "--steps", "20", "--latent-dim", "4") == 0
+    assert train_only(tmp_path / "other", "--steps", "20", "--latent-dim", "4") == 0
     shutil.rmtree(tmp_path / "run" / "checkpoints")
     shutil.copytree(tmp_path / "other" / "checkpoints", tmp_path / "run" / "checkpoints")
     capsys.readouterr()
 
-    assert train(tmp_path / "run", "--steps", "30") == 2
+    assert train_only(tmp_path / "run", "--steps", "30") == 2
 
     said = capsys.readouterr().err
     assert "is of another model" in said

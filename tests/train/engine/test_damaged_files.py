@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import pytest
+from PIL import Image
 from run_files import call
 
 from train import runs
@@ -15,7 +16,7 @@ from train.engine.record import log
 from train.engine.run_directory import Record, Session
 from train.evaluation.estimates import Evaluation
 from train.experiment import Count, Rate, Size, fits
-from train.report import pictures
+from train.report import added
 
 DEEP = "[" * 100_000 + "]" * 100_000
 TEXTS = {
@@ -32,9 +33,9 @@ def trained(tmp_path_factory) -> pathlib.Path:
     path = tmp_path_factory.mktemp("runs") / "run"
     assert call("naive_bayes_blobs", "--run-dir", str(path), "--steps=100", "--devices=1", "--features=none") == 0
     figures = path / "figures"
-    shutil.copyfile(figures / "curves.png", figures / "mine.png")
-    added = {"step": 100, "pictures": {"Mine": ["figures/mine.png", "Drawn by hand."]}}
-    (figures / "added.json").write_text(json.dumps(added))
+    Image.new("RGB", (1, 1)).save(figures / "mine.png")
+    mine = {"step": 100, "pictures": {"Mine": ["figures/mine.png", "Drawn by hand."]}}
+    (figures / "added.json").write_text(json.dumps(mine))
     return path
 
 
@@ -78,17 +79,17 @@ def test_texts_that_are_no_such_file(run, text, capsys):
             SAMPLE,
             "is no run: expected a directory that `python -m train` made, with a readable config.json",
         ),
-        ("provenance.json", SAMPLE, "" if text == "[]" else "provenance.json cannot be read; it is kept as"),
+        ("provenance.json", SAMPLE, "" if text == "[]" else "provenance.json cannot be read; where the run comes from"),
         ("evaluation.json", tabulate(run), "evaluation.json cannot be read; expected the output of"),
     ]:
         before = (run / name).read_bytes()
         (run / name).write_bytes(text if isinstance(text, bytes) else text.encode())
         assert says in attempt(run, capsys, *command)
         (run / name).write_bytes(before)
-    assert pictures.read_added(opened) != {}
+    assert added.read(opened) != {}
     for name in ("metrics.jsonl", "figures/added.json"):
         (run / name).write_bytes((text if isinstance(text, bytes) else text.encode()) + b"\n")
-    assert pictures.read_added(opened) == {}
+    assert added.read(opened) == {}
     assert log.read(run / "metrics.jsonl") == []
 
 
@@ -149,10 +150,20 @@ def test_values_of_the_wrong_kind_in_the_log(run, capsys):
 
 def test_a_report_holds_no_other_file_than_pictures_of_its_run(run, tmp_path, capsys):
     secret = tmp_path / "secret.png"
-    shutil.copyfile(run / "figures" / "curves.png", secret)
+    Image.new("RGB", (1, 1)).save(secret)
     (run / "figures" / "link.png").symlink_to(secret)
     (run / "figures" / "text.txt").write_text("text")
-    files = [str(secret), "../secret.png", "figures/link.png", "figures/text.txt", "figures/absent.png", "config.json"]
+    shutil.copyfile(secret, run / "source" / "beside.png")
+    files = [
+        str(secret),
+        "../secret.png",
+        "source/beside.png",
+        "figures/../source/beside.png",
+        "figures/link.png",
+        "figures/text.txt",
+        "figures/absent.png",
+        "config.json",
+    ]
     pictures = {f"Number {number}": [file, "Not yours."] for number, file in enumerate(files)}
     mine = {"Mine": ["figures/mine.png", "Drawn by hand."]}
     (run / "figures" / "added.json").write_text(json.dumps({"step": 100, "pictures": pictures | mine}))
@@ -160,6 +171,27 @@ def test_a_report_holds_no_other_file_than_pictures_of_its_run(run, tmp_path, ca
     page = (run / "report.html").read_text()
     assert "Drawn by hand." in page
     assert "Not yours." not in page
+
+
+def test_a_link_to_another_directory_is_not_followed_by_a_reader(run, tmp_path, capsys):
+    shutil.move(run / "figures", tmp_path / "elsewhere")
+    (run / "figures").symlink_to(tmp_path / "elsewhere")
+    before = {file: file.read_bytes() for file in (tmp_path / "elsewhere").iterdir()}
+    assert "expected a directory without links to others in it" in attempt(run, capsys, "evaluate", "--features=none")
+    assert {file: file.read_bytes() for file in (tmp_path / "elsewhere").iterdir()} == before
+
+
+def test_a_changed_line_of_the_log_is_said(run, capsys):
+    """The metrics of a step that no other line contradicts."""
+    path = run / "metrics.jsonl"
+    arguments = ("naive_bayes_blobs", "--devices=1", "--features=none", "--run-dir", str(run))
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([lines[0].replace("1", "2").replace('"step": 2', '"step": 1'), *lines[1:]]))
+    assert call(*arguments, "--steps=200") == 0
+    said = "is not what was written up to step 100: a line was changed, added or removed"
+    assert capsys.readouterr().err == f"warning: {path} {said}\n"
+    assert call(*arguments, "--steps=300") == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -170,6 +202,7 @@ def test_a_report_holds_no_other_file_than_pictures_of_its_run(run, tmp_path, ca
         (None, Size | None, True), (0, Size | None, False), ([3, 4], tuple[Size, ...], True),
         ([3, 0], tuple[Size, ...], False), ([1, 2], tuple[Count, Count], True), ([1], tuple[Count, Count], False),
         ({"config": "c", "values": {}, "data_fingerprint": "", "steps_per_call": 1}, Record, True),
+        ({"config": "c", "values": {}, "data_fingerprint": "", "steps_per_call": 0}, Record, False),
         ({"config": "c", "values": {}, "data_fingerprint": ""}, Record, False),
         ([{"machinery": {}, "later": [1]}], list[Session], True),
         ([{"machinery": {}, "source": 1}], list[Session], False), ([1], tuple, True), ((1,), tuple, False),

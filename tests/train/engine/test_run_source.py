@@ -1,6 +1,7 @@
 """The code of a config as part of a run: kept, compared at a resume, and executed by a reader only if it may be."""
 
 import hashlib
+import importlib.metadata
 import json
 import pathlib
 import shutil
@@ -14,7 +15,7 @@ from train import config as configs
 from train import runs
 from train.commands import condition, detect, evaluate, inpaint, interpolate, rebalance, sample
 from train.config import source
-from train.engine.record import provenance
+from train.engine.record import environment, provenance
 from train.errors import InputError
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -233,6 +234,7 @@ def checkout(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib
     git(root, "add", "library.py")
     git(root, "-c", "user.name=n", "-c", "user.email=e", "commit", "-q", "-m", "first")
     monkeypatch.setattr(provenance, "ROOT", root)
+    monkeypatch.setattr(environment, "ROOT", root)
     return root
 
 
@@ -257,6 +259,37 @@ def test_commit_changes_and_untracked_files_of_the_checkout(checkout):
     git(checkout, "-c", "user.name=n", "-c", "user.email=e", "commit", "-q", "-a", "-m", "second")
     (line,) = provenance.code_differences(clean, provenance.code(config))
     assert line.startswith(f"commit was {clean['commit']} and is now ")
+
+
+def test_a_run_keeps_the_patch_of_uncommitted_changes_up_to_a_size(checkout, tmp_path, capsys):
+    config = configs.load(str(checkout / "configs" / "base.py"))
+    assert environment.files().keys() == {"environment.txt"}
+    (checkout / "library.py").write_text("a = 1\n")
+    kept = environment.files()
+    assert hashlib.sha256(kept["source.patch"]).hexdigest() == provenance.code(config)["changes"]
+
+    git(checkout, "checkout", "-q", "library.py")
+    (tmp_path / "source.patch").write_bytes(kept["source.patch"])
+    git(checkout, "apply", str(tmp_path / "source.patch"))
+    assert (checkout / "library.py").read_text() == "a = 1\n"
+
+    (checkout / "library.py").write_text("a = 1\n" * 200_000)
+    assert environment.files().keys() == {"environment.txt"}
+    assert "are not kept; expected at most 1048576" in capsys.readouterr().err
+
+
+def test_the_environment_is_all_that_is_installed():
+    lines = environment.distributions()
+    assert lines == sorted(set(lines))
+    for name in ("jax", "orbax-checkpoint", "numpy"):
+        assert f"{name}=={importlib.metadata.version(name)}" in lines
+    assert not [line for line in lines if "/" in line or "@" in line]
+
+
+def test_another_cpu_is_a_difference_and_one_that_was_not_recorded_is_none():
+    before, now = ({"machinery": {"cpu": cpu, "jax": "1"}} for cpu in ("one", "other"))
+    assert provenance.differences(before, {**now, "commit": None}) == ["cpu was one and is now other"]
+    assert provenance.differences({"machinery": {"jax": "1"}}, {**now, "commit": None}) == []
 
 
 def test_an_untracked_file_that_is_imported_is_named_once(checkout, monkeypatch):

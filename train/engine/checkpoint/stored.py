@@ -9,7 +9,7 @@ import shutil
 import sys
 import warnings
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -23,6 +23,16 @@ from train.errors import InputError, RunFailedError, first_line
 
 for _name in ("absl", "asyncio"):  # Orbax and its tasks print the tracebacks of what is handled here
     logging.getLogger(_name).setLevel(logging.CRITICAL)
+
+
+def _ignore_orbax(unraisable: Any, usual: Callable[[Any], Any] = sys.unraisablehook) -> None:
+    """Report what was raised where nobody can catch it, except by a writer whose save has failed, and was said to."""
+    if str(unraisable.exc_value) != "Event loop is closed":
+        usual(unraisable)
+
+
+# Orbax gives up at the first writer that fails; the others call back to an event loop that is no more.
+sys.unraisablehook = _ignore_orbax
 
 
 class BrokenError(Exception):
@@ -55,8 +65,10 @@ def is_stored(path: pathlib.Path) -> bool:
     return path.name.isdecimal() and (path / "meta").is_dir()
 
 
-def write(at: ocp.CheckpointManager, step: int, described: Mapping[str, PyTree], seen: Any, **parts: PyTree) -> None:
-    """Write the parts, and as `meta` what describes them; RunFailedError where they cannot be written.
+def write(
+    at: ocp.CheckpointManager, step: int, described: Mapping[str, PyTree], facts: Mapping[str, Any], **parts: PyTree
+) -> None:
+    """Write the parts, and as `meta` what describes them and more facts; RunFailedError where they cannot be written.
 
     They are on the disk when this returns, so that loss of power does not lose them.
     """
@@ -66,7 +78,7 @@ def write(at: ocp.CheckpointManager, step: int, described: Mapping[str, PyTree],
     if needed > free:
         raise RunFailedError(f"checkpoint {step} needs {needed} bytes and {at.directory} has {free} free")
     meta: dict[str, Any] = {name: describe(tree) for name, tree in described.items()}
-    meta |= {"selection": seen, "digests": {name: digests(tree) for name, tree in parts.items()}}
+    meta |= {**facts, "digests": {name: digests(tree) for name, tree in parts.items()}}
     meta["digest"] = _digest_of_json(meta)
     items = {name: ocp.args.StandardSave(tree) for name, tree in parts.items()}
     try:
@@ -111,15 +123,30 @@ def read(
                     f"is of another model or optimizer: {part}{name} is {there.get(name)} there, {here.get(name)} here"
                 )
     parts = _restore(at, step, **{name: ocp.args.StandardRestore(_abstract(tree)) for name, tree in like.items()})
-    written = meta.get("digests") or {}  # none in a checkpoint from before there were any
+    _compare_digests(meta, parts)
     for name, tree in parts.items():
-        found = digests(tree) if name in written else {}
-        for path, digest in found.items():
-            if written[name].get(path) != digest:
-                raise BrokenError(f"{name}{path} is not what was written")
         if (bad := not_finite(tree)) is not None:
             raise BrokenError(f"{name}{bad} is not finite")
     return meta, parts
+
+
+def check(at: ocp.CheckpointManager, step: int, **like: PyTree) -> None:
+    """BrokenError unless a checkpoint can be read and is what was written; its arrays are read into host memory."""
+    on_host = {name: ocp.args.StandardRestore(jax.tree.map(_host_array, tree)) for name, tree in like.items()}
+    _compare_digests(read_meta(at, step), _restore(at, step, **on_host))
+
+
+def _host_array(leaf: Any) -> Any:
+    is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.empty(leaf.shape, leaf.dtype) if isinstance(leaf, jax.Array) and not is_key else leaf
+
+
+def _compare_digests(meta: Mapping[str, Any], parts: Mapping[str, PyTree]) -> None:
+    written = meta.get("digests") or {}  # none in a checkpoint from before there were any
+    for name, tree in parts.items():
+        for path, digest in digests(tree).items() if name in written else ():
+            if written[name].get(path) != digest:
+                raise BrokenError(f"{name}{path} is not what was written")
 
 
 def describe(tree: PyTree) -> dict[str, str]:

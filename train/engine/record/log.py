@@ -6,6 +6,7 @@ import importlib.util
 import itertools
 import json
 import pathlib
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
@@ -39,37 +40,54 @@ def _seeds(line: Mapping[str, Any]) -> frozenset[int | None]:
     )
 
 
-def _of_call(line: Mapping[str, Any]) -> bool:
+def is_of_call(line: Mapping[str, Any]) -> bool:
     """Whether a line is that of a compiled call, and not of an evaluation."""
     return any(not name.startswith("valid_") for name in line.keys() - {"step", "seconds"})
 
 
-def _warn_of_holes(path: pathlib.Path, before: list[dict], kept: list[dict], first_step: int, longest: int) -> None:
-    """Warn where steps lie further apart than the longest call, or where no checkpoint goes with the log."""
+def _text(lines: list[dict]) -> str:
+    return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def _warn_of_damage(
+    path: pathlib.Path, before: list[dict], kept: list[dict], first_step: int, longest: int, digest: int | None
+) -> None:
+    """Warn where steps lie further apart than the longest call, or where log and checkpoint do not go together."""
     if first_step == 0 and before:
         warn(f"{path} reached step {before[-1]['step']}, but no checkpoint did: training starts again")
-    steps = sorted({0, first_step} | {line["step"] for line in kept if _of_call(line)})
+    steps = sorted({0, first_step} | {line["step"] for line in kept if is_of_call(line)})
     holes = [step for step, later in itertools.pairwise(steps) if later - step > longest]
     if holes or (first_step and not any(line["step"] == first_step for line in kept)):
         after = holes[0] if holes else steps[-2]
         warn(f"{path} lacks lines after step {after}: they were removed or damaged")
+    elif digest is not None and digest != zlib.crc32(
+        _text([line for line in before if line["step"] <= first_step]).encode()
+    ):
+        warn(f"{path} is not what was written up to step {first_step}: a line was changed, added or removed")
 
 
 class MetricsLog:
     """Metrics by step, appended; one that resumes is cut back to the restored step first."""
 
     def __init__(
-        self, run_dir: pathlib.Path, first_step: int, longest_call: int, evaluated: Callable[[int], bool]
+        self,
+        run_dir: pathlib.Path,
+        first_step: int,
+        longest_call: int,
+        evaluated: Callable[[int], bool],
+        digest: int | None,
     ) -> None:
-        """Keep what was written up to `first_step`, and append after it; warn where a line is missing.
+        """Keep what was written up to `first_step`, and append after it; warn where that is not all that was written.
 
-        A run that was to end earlier was evaluated where it ended; that line goes unless this one is `evaluated` there.
+        `digest` is that of the log when the checkpoint of that step was saved, if it is known. A run that was to end
+        earlier was evaluated where it ended; that line goes unless this one is `evaluated` there.
         """
         path = run_dir / "metrics.jsonl"
         before = read(path)
-        kept = [line for line in before if line["step"] <= first_step and (_of_call(line) or evaluated(line["step"]))]
-        _warn_of_holes(path, before, kept, first_step, longest_call)
-        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+        kept = [line for line in before if line["step"] <= first_step and (is_of_call(line) or evaluated(line["step"]))]
+        _warn_of_damage(path, before, kept, first_step, longest_call, digest)
+        write_text(path, _text(kept))
+        self.digest = zlib.crc32(_text(kept).encode())  # of all lines, for a checkpoint
         self._file = open(path, "a", opener=refuse_links)  # noqa: SIM115, closed with the log
         self._events = None
         if importlib.util.find_spec("tensorboardX"):
@@ -91,9 +109,10 @@ class MetricsLog:
     def write(self, step: int, metrics: Mapping[str, np.ndarray], **facts: Any) -> None:
         """One line: the step, each metric (of several seeds a list, null where one has none), and further facts."""
         values = {name: np.where(np.isnan(value), np.array(None), value).tolist() for name, value in metrics.items()}
-        line = {"step": step, **values, **facts}
+        line = _text([{"step": step, **values, **facts}])
+        self.digest = zlib.crc32(line.encode(), self.digest)
         try:
-            self._file.write(json.dumps(line) + "\n")
+            self._file.write(line)
             self._file.flush()
         except OSError as error:  # which does not name the file
             raise RunFailedError(f"{self._file.name} could not be written: {error.strerror}") from error

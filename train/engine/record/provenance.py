@@ -6,7 +6,6 @@ import importlib.metadata
 import os
 import platform
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,10 +14,10 @@ import jax
 
 from train.config import Config, source
 from train.config.source import ROOT
-from train.engine.record import settings
+from train.engine.record import environment, settings
 
 # What the bits of a run depend on.
-_PACKAGES = ("jaxgen", "jax", "jaxlib", "flax", "optax", "chex", "orbax-checkpoint", "numpy")
+_PACKAGES = ("jaxgen", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 # What is of use beside the run alone, and too long or too private to be shown.
 _UNSHOWN = ("data_dir", "jax_config", "environment")
@@ -52,12 +51,14 @@ def origin(arguments: Sequence[str], devices: Sequence[jax.Device]) -> dict:
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["python", "-m", "train", *arguments]),
         "commit": _commit(),
+        "changes": _changes(),
         "machinery": {
             "python": platform.python_version(),
             **{name: _version(name) for name in _PACKAGES},
             "platform": devices[0].platform,
             "device_kind": devices[0].device_kind,
             "devices": len(devices),
+            "cpu": environment.cpu_model(),
             "cpu_threads": len(os.sched_getaffinity(0)),
         },
     }
@@ -75,9 +76,9 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """
     lines = code_differences(before, now)
     lines += [
-        f"{name} was {before['machinery'].get(name)} and is now {value}"
+        f"{name} was {before['machinery'][name]} and is now {value}"
         for name, value in now["machinery"].items()
-        if before["machinery"].get(name) != value
+        if name in before["machinery"] and before["machinery"][name] != value
     ]
     if isinstance(before.get("jax_config"), dict) and isinstance(before.get("environment"), dict):
         lines += settings.differences(before, now)
@@ -114,30 +115,21 @@ def _bare(commit: str | None) -> str | None:
     return commit and commit.removesuffix("+")
 
 
-def _git(*arguments: str) -> bytes | None:
-    """What git says of the checkout; None outside git."""
-    command = ["git", *arguments]
-    try:
-        return subprocess.run(command, cwd=ROOT, capture_output=True, check=True, timeout=10).stdout
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
 def _commit() -> str | None:
     """The checkout's commit, with "+" where files differ from it; None outside git."""
-    described = _git("describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*")
+    described = environment.git("describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*")
     return None if described is None else described.decode().strip()
 
 
 def _changes() -> str | None:
-    """The SHA-256 of what differs from the commit in the tracked Python files; None where nothing does."""
-    diff = _git("diff", "HEAD", "--", "*.py")
+    """The SHA-256 of source.patch: how the tracked Python files differ from the commit; None where they do not."""
+    diff = environment.changes()
     return hashlib.sha256(diff).hexdigest() if diff else None
 
 
 def _untracked(config: Config) -> dict[str, str]:
     """The SHA-256 of each file of the checkout that was imported and is in no commit, the config's among them."""
-    listed = _git("ls-files", "--others", "--exclude-standard", "-z", "--", "*.py")
+    listed = environment.git("ls-files", "--others", "--exclude-standard", "-z", "--", "*.py")
     names = (listed or b"").decode(errors="surrogateescape").split("\0")[:-1]
     imported = {getattr(module, "__file__", None) for module in list(sys.modules.values())} | {str(config.path)}
     files = {name: ROOT / name for name in names if str(ROOT / name) in imported}

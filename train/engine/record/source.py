@@ -15,10 +15,10 @@ from train.engine.files import write_bytes
 from train.errors import InputError
 
 
-def keep(run_dir: pathlib.Path, files: Mapping[str, bytes]) -> None:
-    """Write the files into RUN/source; one that differs from what lies there leaves that beside it, by its digest."""
+def keep(folder: pathlib.Path, files: Mapping[str, bytes]) -> None:
+    """Write files into a run; one that differs from what lies there leaves that beside it, by its digest."""
     for name, content in files.items():
-        kept = run_dir / "source" / name
+        kept = folder / name
         kept.parent.mkdir(parents=True, exist_ok=True)
         if kept.is_file() and (before := kept.read_bytes()) != content:
             kept.rename(kept.with_name(f"{kept.name}.{hashlib.sha256(before).hexdigest()[:8]}"))

@@ -22,7 +22,8 @@ def applies(subject: Subject) -> bool:
 def measure(subject: Subject) -> dict[str, Measured]:
     """1 for each test example whose most probable class is its label, else 0."""
     on_test = over_examples(accuracy(subject.run.recipe), batch_size=_BATCH_SIZE)
-    return {"accuracy": Measured(on_test(subject.key(2), subject.model, subject.test.prepared), UNITS["accuracy"])}
+    correct = on_test(subject.key(2), subject.model, subject.test.prepared)
+    return {"accuracy": Measured(correct, UNITS["accuracy"], most=1)}
 
 
 def accuracy(recipe: Recipe) -> Callable[[jax.Array, PyTree, dict], jax.Array]:

@@ -36,7 +36,8 @@ def measure(subject: Subject) -> dict[str, Measured]:
     key_test, key_weights, key_prior, key_data, key_simulated = jax.random.split(subject.key(3), 5)
     rows = spread(len(subject.test.prepared["x"]), extra.annealed)
     test = {name: array[rows] for name, array in subject.test.prepared.items()}
-    z = np.asarray(jax.random.normal(key_prior, recipe.encode(model, test["x"], y=test.get("y")).shape, jnp.float32))
+    codes = jax.eval_shape(recipe.encode, model, test["x"], y=test.get("y"))
+    z = np.asarray(jax.random.normal(key_prior, codes.shape, jnp.float32))
     simulated = test | {"x": np.asarray(recipe.draw_x(key_data, model, z, y=test.get("y"))), "z": z}
 
     bounds = over_examples(enclose(recipe, z.shape[1], extra.annealed_steps), batch_size=_BATCH_SIZE)
@@ -61,16 +62,19 @@ def enclose(recipe: Recipe, latent_dim: int, num_steps: int) -> Callable[[jax.Ar
         chains = {name: jnp.repeat(array, _CHAINS, axis=0) for name, array in batch.items()}
         betas = annealed.sigmoid_schedule(num_steps)
 
-        def of_chains(z: jax.Array) -> jax.Array:
-            return log_likelihood(model, chains["x"], z, y=chains.get("y"))
+        def given(examples: dict) -> Callable[[jax.Array], jax.Array]:
+            return lambda z: log_likelihood(model, examples["x"], z, y=examples.get("y"))
 
         def bound(log_weights: jax.Array) -> jax.Array:
             return losses.importance_weighted_bound(log_weights.reshape(-1, _CHAINS).T)
 
-        step_sizes = annealed.tune_step_sizes(key_tune, of_chains, betas, (len(chains["x"]), latent_dim))
-        found = {"lower": bound(annealed.forward(key_forward, of_chains, betas, step_sizes, latent_dim).log_weights)}
+        # One pilot chain of each example tunes all of its chains: their weights are unbiased whatever the step sizes.
+        tuned = annealed.tune_step_sizes(key_tune, given(batch), betas, (len(batch["x"]), latent_dim))
+        step_sizes = jnp.repeat(tuned, _CHAINS, axis=1)
+        there = annealed.forward(key_forward, given(chains), betas, step_sizes, latent_dim)
+        found = {"lower": bound(there.log_weights)}
         if "z" in batch:
-            back = annealed.reverse(key_reverse, of_chains, betas, step_sizes, chains["z"])
+            back = annealed.reverse(key_reverse, given(chains), betas, step_sizes, chains["z"])
             found["upper"] = -bound(back.log_weights)
         return found
 

@@ -25,7 +25,7 @@ def measure(subject: Subject) -> dict[str, Measured]:
     with np.errstate(divide="ignore"):
         reverse_kl = np.sum(p[seen] * np.log(p[seen] / q[seen]))
     return {
-        "classes": single(seen.sum(), f"of {num_classes}, {references.features.name}"),
+        "classes": single(seen.sum(), f"of {num_classes}, {references.features.name}", most=num_classes),
         "class_reverse_kl": single(reverse_kl, "nats"),
     }
 

@@ -36,7 +36,7 @@ def measure(subject: Subject) -> dict[str, Measured]:
 
     novel = prepare_set(key_prepare, run.prepare, _few(against.test)).prepared["x"]
     auroc = jax.jit(metrics.auroc)(score(key_known, _few(subject.test.prepared)["x"]), score(key_novel, novel))
-    return {"ood_auroc": single(auroc, f"of 1, against {against.source}")}
+    return {"ood_auroc": single(auroc, f"of 1, against {against.source}", most=1)}
 
 
 def _few(examples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -35,13 +35,16 @@ def measure(subject: Subject) -> dict[str, Measured]:
         "kernel_distance": single(jax.jit(metrics.kernel_distance)(real, fake), name),
     }
     prdc = jax.jit(metrics.precision_recall_density_coverage, static_argnames="k")(real, fake, k=_NEIGHBOURS)
-    found |= {quantity: single(value, name) for quantity, value in prdc._asdict().items()}
+    found |= {
+        quantity: single(value, name, most=None if quantity == "density" else 1)
+        for quantity, value in prdc._asdict().items()
+    }
     nearest = jax.jit(metrics.nearest_neighbour_distances)
     to_train, to_test = np.asarray(nearest(fake, train)), np.asarray(nearest(fake, real))
     return found | {
         "nearest_training_example": Measured(to_train, f"of {len(train)}, {name}"),
         "nearest_test_example": Measured(to_test, f"of {len(real)}, {name}"),
-        "memorization": Measured(_nearer(to_train, to_test), f"of 1, 0.5 without it, {name}"),
+        "memorization": Measured(_nearer(to_train, to_test), f"of 1, 0.5 without it, {name}", most=1),
     }
 
 

@@ -62,10 +62,14 @@ def _measure_marginal(recipe: Recipe) -> Callable[[jax.Array, PyTree, dict], dic
 
 def to_discrete(recipe: Recipe, prepare: Preparation, x: np.ndarray) -> np.ndarray | None:
     """Nats [N] that turn -log p(x), x [N, ...], into an NLL of the 8-bit data; None where that is impossible."""
+    blocks = (x[first : first + 1000] for first in range(0, len(x), 1000))  # for the memory that a set of x takes
     if recipe.levels is not None:
-        index = x * (recipe.levels - 1)
-        return np.zeros(len(x)) if np.allclose(index, np.round(index), rtol=0, atol=1e-3) else None
-    return None if prepare.log_det is None else np.asarray(prepare.log_det(jnp.asarray(x)))
+        indices = (block * (recipe.levels - 1) for block in blocks)
+        whole = all(np.allclose(index, np.round(index), rtol=0, atol=1e-3) for index in indices)
+        return np.zeros(len(x)) if whole else None
+    return (
+        None if prepare.log_det is None else np.concatenate([prepare.log_det(jnp.asarray(block)) for block in blocks])
+    )
 
 
 def describe_units(reader: Run) -> str:

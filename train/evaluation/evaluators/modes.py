@@ -20,7 +20,7 @@ def measure(subject: Subject) -> dict[str, Measured]:
     centers, std = MIXTURES[subject.run.dataset.source]
     found = jax.jit(metrics.modes_covered)(subject.samples, jnp.asarray(centers, jnp.float32), std)
     return {
-        "modes": single(found.modes, f"of {len(centers)}"),
-        "high_quality": single(found.high_quality, "of 1"),
+        "modes": single(found.modes, f"of {len(centers)}", most=len(centers)),
+        "high_quality": single(found.high_quality, "of 1", most=1),
         "mode_reverse_kl": single(found.reverse_kl, "nats"),
     }

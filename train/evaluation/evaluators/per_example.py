@@ -12,4 +12,7 @@ def applies(subject: Subject) -> bool:
 
 def measure(subject: Subject) -> dict[str, Measured]:
     """The metrics of each test example, by name."""
-    return {name: Measured(found, UNITS.get(name, "nats")) for name, found in sorted(subject.example_metrics.items())}
+    return {
+        name: Measured(found, UNITS.get(name, "nats"), most=1 if name == "accuracy" else None)
+        for name, found in sorted(subject.example_metrics.items())
+    }

@@ -103,7 +103,7 @@ def _compile(trained: Run) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarra
 def _open(given: str, dataset: Dataset, *, trust: bool) -> Run:
     stacked = dataset.source == "stacked_mnist"
     shape = (*dataset.spec.shape[:-1], 1) if stacked else dataset.spec.shape
-    trained = runs.load_beside("--features", given, None, shape, trust=trust)
+    trained = runs.load_beside("--features", given, None, shape, trust=trust, dataset=dataset)
     if trained.recipe.features is None or trained.recipe.classify is None:
         raise InputError(f"--features {given}: expected the run of a classifier")
     prepare = trained.prepare

@@ -9,8 +9,8 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from train.evaluation.estimates import Estimate, number
+from train.report import page
 from train.report.comparison.runs import LOG_LIKELIHOODS, Comparison, likelihoods
-from train.report.html import page
 
 _SETTINGS = "settings that differ"
 
@@ -137,22 +137,22 @@ def _markdown(table: Table) -> str:
 
 def as_html(found: Comparison) -> str:
     """A self-contained page, whose tables scroll sideways."""
-    return page("Comparison", ", ".join(found.labels), [_html(table) for table in tabulate(found)])
+    return page.render("Comparison", [", ".join(found.labels)], [_html(table) for table in tabulate(found)])
 
 
-def _html(table: Table) -> str:
+def _html(table: Table) -> page.Section:
     def cell(each: Cell) -> str:
         detail = f"<br><small>{html.escape(each.detail)}</small>" if each.detail else ""
         return f'<td class="{each.kind}">{html.escape(each.text)}{detail}'
 
-    names = ["run", *(html.escape(name).replace("_", "_<wbr>") for name in table.header)]
+    names = ["run", *map(page.breakable, table.header)]
     head = "".join(f'<th scope="col">{name}' for name in names)
     rows = [
         f'<tr><th scope="row">{html.escape(label)}{"".join(map(cell, row))}</tr>' for label, row in table.rows.items()
     ]
     notes = "".join(f"<li>{html.escape(note)}" for note in table.notes)
-    title = html.escape(table.title)
-    return (
-        f'<h2>{title}</h2>\n<div class="wide" role="region" aria-label="{title}" tabindex="0">'
-        f"<table><tr>{head}</tr>{''.join(rows)}</table></div>\n<ul>{notes}</ul>"
+    return page.Section(
+        table.title,
+        f'<div class="wide" role="region" aria-label="{html.escape(table.title)}" tabindex="0">'
+        f"<table><tr>{head}</tr>{''.join(rows)}</table></div>\n<ul>{notes}</ul>",
     )

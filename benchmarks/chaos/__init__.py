@@ -1,0 +1,1 @@
+"""Harm done to runs, and what they end with."""

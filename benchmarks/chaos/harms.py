@@ -1,0 +1,201 @@
+"""What can happen to a run: a harm takes a bench, a family, a path and random numbers, and says how it ended."""
+
+import datetime
+import functools
+import os
+import pathlib
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+
+from benchmarks.chaos.bench import RIGHT, Bench, metrics_of, unclear
+
+_NOBODY = 65534
+_DECADE = 10 * 365 * 86400
+
+Harm = Callable[[Bench, str, pathlib.Path, random.Random], str]
+
+
+def by_signal(number: signal.Signals) -> Harm:
+    """A signal at a moment drawn over the whole length of a run, then the same command."""
+
+    def harm(bench: Bench, family: str, path: pathlib.Path, draw: random.Random) -> str:
+        process = bench.start(family, path)
+        process.wait_for_cpu(draw.uniform(0, bench.cpu_seconds(family)))
+        process.send(number)
+        ended = process.end()
+        silent = ended.code in (0, -number) and not ended.err
+        if not silent and (number, ended.code, ended.err.count("\n")) != (signal.SIGINT, 130, 1):
+            return unclear(ended)
+        return must_end(bench.outcome(family, path, bench.run(family, path)))
+
+    return harm
+
+
+def small_files(bench: Bench, family: str, path: pathlib.Path, draw: random.Random) -> str:
+    """No file may grow beyond a random size; then there is room again."""
+    limit = int(1024 * 10 ** draw.uniform(0, 2))
+    ended = bench.run(family, path, prepare=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    if ended.code and not ended.is_one_line:
+        return unclear(ended)
+    return must_end(bench.outcome(family, path, bench.run(family, path)))
+
+
+def full_disk(bench: Bench, family: str, path: pathlib.Path, draw: random.Random) -> str:
+    """A file system of a random size; then there is room again."""
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={int(10 ** draw.uniform(1, 3))}k", "chaos", str(path)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        return f"skipped: {getattr(error, 'stderr', None) or error}"
+    try:
+        ended = bench.run(family, path / "run")
+        if ended.code and not ended.is_one_line:
+            return unclear(ended)
+        subprocess.run(["mount", "-o", "remount,size=100m", str(path)], check=True)
+        return must_end(bench.outcome(family, path / "run", bench.run(family, path / "run")))
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def damage(rule: str) -> Harm:
+    """A random file of an unfinished run is damaged, and the run goes on."""
+
+    def harm(bench: Bench, family: str, path: pathlib.Path, draw: random.Random) -> str:
+        file = spoil(rule, bench.unfinished(family, path), draw)
+        found = bench.outcome(family, path, bench.run(family, path))
+        return found if found in RIGHT else f"{file}: {found}"
+
+    return harm
+
+
+def damage_before_reading(bench: Bench, family: str, path: pathlib.Path, draw: random.Random) -> str:
+    """A random file of a finished run is damaged, and the run is evaluated again."""
+    shutil.copytree(bench.whole(family), path)
+    file = spoil(draw.choice(["cut", "flip", "remove"]), path, draw)
+    ended = bench.evaluate(path)
+    if ended.is_one_line:
+        return "one clear line"
+    if ended.code or (ended.err and not ended.warned):
+        return f"{file}: {unclear(ended)}"
+    if ended.warned:
+        return "warned and right"
+    return "same bits" if metrics_of(path) == metrics_of(bench.whole(family)) else f"{file}: other metrics"
+
+
+def spoil(rule: str, path: pathlib.Path, draw: random.Random) -> pathlib.Path:
+    """Cut or remove a file of a run or flip a bit of it, each kind of file as likely; returns its path in the run."""
+    # Of checkpoints, the newest alone: damage to older ones is never seen.
+    newest = {name: max(map(int, os.listdir(path / name)), default=0) for name in ("checkpoints", "best")
+              if (path / name).is_dir()}  # fmt: skip
+    kinds: dict[str, list[pathlib.Path]] = {}
+    for file in sorted(path.rglob("*")):
+        kind, *parts = file.relative_to(path).parts
+        if file.is_file() and file.stat().st_size and (kind not in newest or parts[0] == str(newest[kind])):
+            kinds.setdefault(kind, []).append(file)
+    file = draw.choice(kinds[draw.choice([*kinds, *newest, *newest])])
+    content = bytearray(file.read_bytes())
+    if rule == "cut":
+        del content[draw.randrange(len(content)) :]
+    elif rule == "flip":
+        content[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+    file.write_bytes(content)
+    if rule == "remove":
+        file.unlink()
+    return file.relative_to(path)
+
+
+def several_at_once(others: int) -> Harm:
+    """More processes of the same run, each a moment later."""
+
+    def harm(bench: Bench, family: str, path: pathlib.Path, draw: random.Random) -> str:
+        processes = [bench.start(family, path)]
+        for _ in range(others):
+            processes[0].wait_for_cpu(draw.uniform(0, bench.cpu_seconds(family)))
+            processes.append(bench.start(family, path))
+        outcomes = [bench.outcome(family, path, process.end()) for process in processes]
+        wrong = [outcome for outcome in outcomes if outcome not in RIGHT]
+        ends = [outcome for outcome in outcomes if outcome != "one clear line"]
+        return (wrong or ends or ["none reached its end"])[0]
+
+    return harm
+
+
+def clock_jump(bench: Bench, family: str, path: pathlib.Path, draw: random.Random) -> str:
+    """The clock is set by up to ten years, before or behind what the files of an unfinished run say of their times."""
+    bench.unfinished(family, path)
+    for file in path.rglob("*"):
+        moment = time.time() + draw.uniform(-_DECADE, _DECADE)
+        os.utime(file, (moment, moment))
+    jump, usual = draw.uniform(-_DECADE, _DECADE), time.time
+
+    class Now(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> datetime.datetime:
+            return super().now(tz) + datetime.timedelta(seconds=jump)
+
+    def prepare() -> None:
+        time.time, datetime.datetime = lambda: usual() + jump, Now
+
+    return must_end(bench.outcome(family, path, bench.run(family, path, prepare=prepare)))
+
+
+def read_only(bench: Bench, family: str, path: pathlib.Path, draw: random.Random) -> str:
+    """An unfinished run in which another user, or this one, may write nothing."""
+    del draw
+    for entry in [bench.unfinished(family, path), *path.rglob("*")]:
+        entry.chmod(0o555)
+    is_root = os.geteuid() == 0  # who may write everywhere
+    ended = bench.run(family, path, prepare=functools.partial(os.seteuid, _NOBODY) if is_root else lambda: None)
+    for entry in [path, *path.rglob("*")]:
+        entry.chmod(0o755)
+    if not ended.is_one_line:
+        return unclear(ended)
+    return must_end(bench.outcome(family, path, bench.run(family, path)))
+
+
+def other_machine(**most: int) -> Harm:
+    """An unfinished run goes on with another number of threads or devices, which may change bits, and says so."""
+
+    def harm(bench: Bench, family: str, path: pathlib.Path, draw: random.Random) -> str:
+        bench.unfinished(family, path)
+        threads, devices = (draw.randint(1, most.get(name, 1)) for name in ("threads", "devices"))
+
+        def prepare() -> None:
+            if "threads" in most:
+                os.environ["NPROC"] = str(threads)
+            else:
+                os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={2 * devices}"
+
+        devices = 2 * devices if "devices" in most else 1
+        found = bench.outcome(family, path, bench.run(family, path, devices=devices, prepare=prepare))
+        return "warned and right" if found == "other bits, said" else found
+
+    return harm
+
+
+def must_end(outcome: str) -> str:
+    """The outcome of a run in which nothing is broken: an error will not do."""
+    return "an error, though nothing is broken" if outcome == "one clear line" else outcome
+
+
+HARMS: dict[str, Harm] = {
+    **{number.name: by_signal(number) for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)},
+    "a limit on the size of files": small_files,
+    "a full disk": full_disk,
+    "a file cut": damage("cut"),
+    "a bit flipped": damage("flip"),
+    "a file removed": damage("remove"),
+    "damage before an evaluation": damage_before_reading,
+    "two processes": several_at_once(1),
+    "three processes": several_at_once(2),
+    "a clock that jumps": clock_jump,
+    "a read-only directory": read_only,
+    "other threads": other_machine(threads=3),
+    "other devices": other_machine(devices=2),
+}

@@ -1,0 +1,119 @@
+"""One network of p(x_i | x_1 ... x_{i-1}) (van den Oord et al. 2016a, eq. 1)."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgen.likelihood import Likelihood, bernoulli
+from jaxgen.models import AutoregressiveNetwork
+from jaxgen.optimize import Losses, check_optimizers, largest_divisor, minimize_in_parts
+from jaxgen.recipe import PyTree, Recipe, State
+from jaxgen.recipes.autoregressive.family import Model, count_labels, family, init_model
+from jaxgen.sampling import raster_scan
+
+_MEASURED_AT_ONCE = 25  # examples whose activations and logits are held in memory
+
+
+def autoregressive(
+    network: AutoregressiveNetwork,
+    optimizer: optax.GradientTransformation,
+    *,
+    likelihood: Likelihood = bernoulli,
+    part_size: int = 8,
+) -> Recipe:
+    """Minimise -log p(x), or -log p(x | y) if the network is conditional; y are classes [B] or vectors [B, F].
+
+    `likelihood`, of each value, must have the parameters of the network. On a CPU gradients are accumulated over
+    microbatches of `part_size` examples, whose activations fit into the cache; the result is the same.
+    """
+    check_optimizers(optimizer=optimizer)
+    order = getattr(network, "order", None)
+
+    def nll(params: PyTree, x: jax.Array, y: jax.Array | None, rngs: dict | None = None) -> jax.Array:
+        return likelihood.nll(network.apply(params, x, y, rngs=rngs), x)
+
+    def init(key: jax.Array, batch: dict) -> State:
+        model = init_model(key, network, batch)
+        return State(model, optimizer.init(model.params))
+
+    def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
+        params, label_counts = state.model
+
+        def loss(params: PyTree, batch: dict) -> Losses:
+            return nll(params, batch["x"], batch.get("y"), rngs={"masks": key}), {}, None
+
+        params, opt_state, metrics, _ = minimize_in_parts(
+            optimizer, loss, params, state.train, batch, part_size, axis_name
+        )
+        return State(Model(params, count_labels(label_counts, batch, axis_name)), opt_state), metrics
+
+    def nll_where(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None) -> jax.Array:
+        """NLL of the values where the mask is true, all values without a mask: nats [B]."""
+        if mask is None:
+            return nll(params, x, y)
+        output = network.apply(params, x, y)
+        per_value = likelihood.nll(output.reshape(x.size, 1, *likelihood.parameters), x.reshape(x.size, 1))
+        return jnp.sum(per_value.reshape(len(x), -1), axis=1, where=mask.reshape(len(x), -1))
+
+    def nll_in_parts(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None = None) -> jax.Array:
+        """The same, in memory independent of B."""
+        size = largest_divisor(len(x), _MEASURED_AT_ONCE)
+        mask = None if mask is None else jnp.broadcast_to(mask, x.shape)
+        parts = jax.tree.map(lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), (x, y, mask))
+        return jax.lax.map(lambda part: nll_where(params, *part), parts).reshape(-1)
+
+    def scan(
+        key: jax.Array,
+        params: PyTree,
+        num: int,
+        y: jax.Array | None,
+        given: jax.Array | None = None,
+        mask: jax.Array | None = None,
+    ) -> jax.Array:
+        column, begin_row = (functools.partial(network.apply, params, method=name) for name in ("column", "begin_row"))
+        return raster_scan(
+            key,
+            column,
+            network.apply(params, num, y, method="start"),
+            shape=(num, *network.shape),
+            draw=likelihood.draw,
+            given=given,
+            mask=mask,
+            begin_row=begin_row if hasattr(network, "begin_row") else None,
+            order=order,
+        )
+
+    def complete(
+        key: jax.Array, model: Model, x: jax.Array, mask: jax.Array, *, y: jax.Array | None = None
+    ) -> jax.Array:
+        """Keep x where mask is true and draw the rest, from its exact conditional if the kept values come first."""
+        return scan(key, model.params, len(x), y, x, mask)
+
+    recipe = family(network, likelihood, init, step, nll_in_parts, scan)
+    joint_log_prob = recipe.log_prob
+    assert joint_log_prob is not None
+
+    def log_prob(
+        key: jax.Array,
+        model: Model,
+        x: jax.Array,
+        *,
+        y: jax.Array | None = None,
+        num_samples: int = 1,
+        mask: jax.Array | None = None,
+    ) -> jax.Array:
+        """log p(x | y), or for a class-conditional model without y log p(x), marginalised over classes.
+
+        With a mask, booleans that broadcast to x, the sum over the values where it is true, each given y and all values
+        before it: the log-probability of these values if they come first, and given the rest if they come last. Raises
+        ValueError for a mask without y if the model is conditional on a class, since earlier values inform about it.
+        """
+        if mask is None:
+            return joint_log_prob(key, model, x, y=y, num_samples=num_samples)
+        if y is None and model.label_counts is not None:
+            raise ValueError("this model is conditional: y must be given with a mask")
+        return -nll_in_parts(model.params, x, y, mask)
+
+    return recipe._replace(complete=complete, log_prob=log_prob)

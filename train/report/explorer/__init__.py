@@ -1,0 +1,1 @@
+"""The explorer of a report: a latent map, lines between classes and components, decoded beforehand."""
