@@ -399,6 +399,7 @@ ONE_LOSS = {
     "one_vs_rest": lambda rule: recipes.one_vs_rest_classifier(models.Classifier(NUM_CLASSES), rule),
     "autoregressive": lambda rule: recipes.autoregressive(models.PixelCNN(SHAPE, 3, 1, 4), rule, part_size=2),
     "made": lambda rule: recipes.made(models.MADE(SHAPE, (8,), 2), rule),
+    "flow": lambda rule: recipes.flow(image_flow(), rule),
 }
 GAMES = {
     "gan": lambda rule: recipes.gan(GENERATOR, models.Discriminator((6,)), rule, rule, latent_dim=3),
