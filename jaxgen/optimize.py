@@ -133,9 +133,9 @@ def largest_divisor(num: int, most: int) -> int:
 
 
 def chunk_size(num: int, most: int) -> int:
-    """The size of chunks of `num` up to `most`: a divisor, unless the largest is below a quarter of `most`, as of a prime.
+    """The size of equal chunks of up to `most`: a divisor of `num`, unless the largest is below `most` / 4.
 
-    Then the last chunk is not full.
+    Then, as for a prime, the last chunk is not full.
     """
     size = largest_divisor(num, most)
     return size if 4 * size >= min(num, most) else math.ceil(num / math.ceil(num / most))
