@@ -95,9 +95,8 @@ def test_a_small_one_is_trained_and_reported(path, small_images, tmp_path, capsy
         return
     small = []
     for name, size in {"hidden": "8", "channels": "8", "discriminator_hidden": "8", "blocks": "1", "head": "8"}.items():
-        default = config.parameters[name].default if name in config.parameters else ()
-        sizes = [size] * (len(default) if isinstance(default, tuple) else 1)
-        small += [f"--{name.replace('_', '-')}", *sizes] if sizes else []
+        if name in config.parameters and config.parameters[name].default != ():  # () is without such layers
+            small += [f"--{name.replace('_', '-')}", size]
     main(
         [str(path), "--data", small_images, "--run-dir", str(tmp_path / "run"), "--steps=2", "--steps-per-call=1",
          "--evaluate-every=2", "--checkpoint-every=2", "--num-samples=2", "--devices=1", "--batch-size=16",
