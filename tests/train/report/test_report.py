@@ -1,6 +1,7 @@
 """The report: one file, everything escaped, and what a browser makes of it."""
 
 import html.parser
+import logging
 import pathlib
 import shutil
 import subprocess
@@ -8,8 +9,8 @@ import subprocess
 import numpy as np
 import pytest
 
+from train.report import charts, images
 from train.report import html as html_report
-from train.report import images
 
 
 class Page(html.parser.HTMLParser):
@@ -87,6 +88,12 @@ def test_a_report_that_was_cut_short_is_none(report, tmp_path):
     for length in (0, 1, len(whole) // 2, len(whole) - len("</html>")):
         (tmp_path / "report.html").write_bytes(whole[:length])
         assert not html_report.is_whole(tmp_path)
+
+
+def test_matplotlib_says_nothing_of_its_own(capfd):
+    charts.pyplot()
+    logging.getLogger("matplotlib.font_manager").warning("Matplotlib is building the font cache")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_tiles_stand_where_they_belong():
