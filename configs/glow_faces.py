@@ -10,6 +10,4 @@ test set, whom the model has not seen.
 from configs.glow_mnist import experiment as on_mnist
 from train.experiment import variant
 
-experiment = variant(
-    on_mnist, data="olivetti_faces", num_scales=4, temperature=0.7, batch_size=32, steps=3000, evaluate_every=500
-)
+experiment = variant(on_mnist, data="olivetti_faces", temperature=0.7, batch_size=32, steps=3000, evaluate_every=500)

@@ -4,7 +4,8 @@
 
 Dinh et al. 2017, with the splines of Durkan et al. 2019; the data is that of Lin et al. 2018, section 4.1. Each layer
 moves one coordinate given the other. The entropy of the data, the least NLL there is, is log 8 + 1 + log(2 pi 1e-4) =
--4.293 nats. `--conditional` gives the mode to every layer.
+-4.293 nats. Reached: NLL -4.26 nats [-4.30, -4.22] (one seed, docs/results/flows/realnvp_ring.json).
+`--conditional` gives the mode to every layer.
 """
 
 from typing import Literal

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from flax import linen as nn
 
 from jaxgen import losses
-from jaxgen.models import PlayerNetwork
 from jaxgen.optimize import descend, mean_gradient
 from jaxgen.recipe import PyTree, mean_over
 from jaxgen.sampling import example_keys
@@ -57,23 +57,23 @@ class Player(NamedTuple):
     statistics: PyTree
 
 
-def init_player(network: PlayerNetwork, key: jax.Array, *inputs: jax.Array) -> Player:
+def init_player(network: nn.Module, key: jax.Array, *inputs: jax.Array) -> Player:
     """Initialise the variables of a network."""
     statistics = dict(network.init(key, *inputs, train=False))
     return Player(statistics.pop("params"), statistics)
 
 
 def apply_train(
-    network: PlayerNetwork, player: Player, *inputs: jax.Array, axis_name: str | None
+    network: nn.Module, player: Player, *inputs: jax.Array, axis_name: str | None
 ) -> tuple[jax.Array, Player]:
     """Apply a network in training mode, with batch norm over all devices: (output, player with new statistics)."""
     variables = {"params": player.params, **player.statistics}
-    synchronized = network.clone(axis_name=axis_name) if hasattr(network, "axis_name") else network  # type: ignore[attr-defined]
+    synchronized = network.clone(axis_name=axis_name) if hasattr(network, "axis_name") else network
     output, statistics = synchronized.apply(variables, *inputs, train=True, mutable=list(player.statistics))
     return output, Player(player.params, statistics)
 
 
-def apply_eval(network: PlayerNetwork, player: Player, *inputs: jax.Array) -> jax.Array:
+def apply_eval(network: nn.Module, player: Player, *inputs: jax.Array) -> jax.Array:
     """Apply a network in evaluation mode, with running statistics."""
     return network.apply({"params": player.params, **player.statistics}, *inputs, train=False)
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import losses
-from jaxgen.optimize import largest_divisor
+from jaxgen.optimize import chunk_size
 
 
 class Likelihood(NamedTuple):
@@ -90,9 +90,7 @@ def log_marginal(key: jax.Array, log_weights: Callable[[jax.Array, int], jax.Arr
     if num_samples < 1:
         raise ValueError(f"num_samples must be positive, got {num_samples}")
     # With equal chunks, the bound over the bounds of the chunks is the bound over all samples.
-    chunk = largest_divisor(num_samples, 64)
-    if chunk < min(num_samples, 16):
-        chunk = math.ceil(num_samples / math.ceil(num_samples / 64))
+    chunk = chunk_size(num_samples, 64)
     num_chunks = math.ceil(num_samples / chunk)
 
     def bound(index: jax.Array) -> jax.Array:

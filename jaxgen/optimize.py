@@ -5,6 +5,7 @@ gradient, both averaged over all devices (`reduce_on_plateau`, `polyak_sgd`), an
 `value_fn`, the same loss of other parameters, for the same batch and noise (the line search of `lbfgs`).
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -126,7 +127,18 @@ def reset_when(now: jax.Array, optimizer: optax.GradientTransformation, params: 
 
 def largest_divisor(num: int, most: int) -> int:
     """The largest number up to `most` that divides `num`: the size of equal parts."""
+    if num < 1:
+        raise ValueError(f"a batch must not be empty, got {num} examples")
     return max(size for size in range(1, min(num, most) + 1) if num % size == 0)
+
+
+def chunk_size(num: int, most: int) -> int:
+    """The size of equal chunks of up to `most`: a divisor of `num`, unless the largest is below `most` / 4.
+
+    Then, as for a prime, the last chunk is not full.
+    """
+    size = largest_divisor(num, most)
+    return size if 4 * size >= min(num, most) else math.ceil(num / math.ceil(num / most))
 
 
 def learning_rate(opt_state: PyTree) -> dict[str, jax.Array]:

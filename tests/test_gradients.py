@@ -96,6 +96,14 @@ CASES: dict[str, tuple[Callable, Mapping[str, tuple]]] = {
     "losses.bits_per_dim": (functools.partial(losses.bits_per_dim, num_dims=3), points(SCORES, **ONE_SCORE)),
     "losses.categorical_nll": (losses.categorical_nll, points(ANY_LOGITS, CLASSES, **CATEGORICAL)),
     "losses.change_of_variables_nll": (losses.change_of_variables_nll, points(X, SCORES, zeros=(0 * X, 0 * SCORES))),
+    "losses.discretized_logistic_mixture_nll": (
+        losses.discretized_logistic_mixture_nll,
+        points(
+            RNG.normal(size=(2, 1, 2, 20)),
+            RNG.uniform(-0.9, 0.9, (2, 1, 2, 3)),
+            zeros=(np.zeros((2, 1, 2, 20)), np.zeros((2, 1, 2, 3))),
+        ),
+    ),
     "losses.free_bits": (
         functools.partial(losses.free_bits, minimum=0.25),
         points(np.abs(X), minimum=(0.25 + 0 * X,), zeros=(0 * X,)),

@@ -21,7 +21,7 @@ ALLOWED = {
     "train.engine.checkpoint.stored": "jax numpy orbax train jaxgen.recipe",
     "train.engine.checkpoint.series": "jax numpy train jaxgen.recipe",
     "jaxgen": "",
-    "jaxgen.adversarial": "jax optax jaxgen.losses jaxgen.models jaxgen.optimize jaxgen.recipe jaxgen.sampling",
+    "jaxgen.adversarial": "jax flax optax jaxgen.losses jaxgen.optimize jaxgen.recipe jaxgen.sampling",
     "jaxgen.annealed": "jax jaxgen.losses",
     "jaxgen._checks": "jax",
     "jaxgen.labels": "jax jaxgen._checks",

@@ -10,7 +10,15 @@ import optax
 import pytest
 
 from jaxgen import models, recipes
-from jaxgen.optimize import largest_divisor, minimize, minimize_in_parts, normalize_each, optimizer, reset_when
+from jaxgen.optimize import (
+    chunk_size,
+    largest_divisor,
+    minimize,
+    minimize_in_parts,
+    normalize_each,
+    optimizer,
+    reset_when,
+)
 
 X = jnp.arange(16.0).reshape(8, 2)
 
@@ -79,6 +87,20 @@ def test_a_batch_in_parts_takes_the_step_of_the_whole(part_size):
     )
 
     chex.assert_trees_all_close(whole, parts, rtol=1e-5)  # kept too, a row for each example
+
+
+def test_chunks_are_equal_where_a_divisor_is_large_enough():
+    sizes = {
+        (500, 64): 50,
+        (65, 64): 33,
+        (499, 64): 63,
+        (7, 64): 7,
+        (80, 64): 40,
+        (500, 25): 25,
+        (26, 25): 13,
+        (53, 25): 18,
+    }
+    assert {case: chunk_size(*case) for case in sizes} == sizes
 
 
 def test_the_size_of_a_part_divides_the_batch():

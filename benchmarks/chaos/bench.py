@@ -22,7 +22,7 @@ FAMILIES = {
                                    "--seeds=2"],
     "gan": ["gan_ring"],
     "wae": ["wae_mmd_digits", "--hidden=16"],
-    "made": ["made_uci", "--data=digits", "--hidden=16"],
+    "made": ["made_uci", "--data=digits", "--hidden=16", "--binarize"],
     "naive Bayes": ["naive_bayes_blobs"],
     "classifier": ["logistic_regression_mnist", "--data=digits"],
 }  # fmt: skip

@@ -32,6 +32,7 @@ from jaxgen.losses.likelihoods import (
     gaussian_nll,
     squared_error,
 )
+from jaxgen.losses.logistic_mixture import discretized_logistic_mixture_nll
 from jaxgen.losses.mmd import (
     inverse_multiquadric,
     latent_kernel,
@@ -53,6 +54,7 @@ __all__ = [
     "bits_per_dim",
     "categorical_nll",
     "change_of_variables_nll",
+    "discretized_logistic_mixture_nll",
     "free_bits",
     "gaussian_kl",
     "gaussian_kl_between",

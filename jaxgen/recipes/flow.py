@@ -9,7 +9,7 @@ import optax
 from jaxgen import labels, losses
 from jaxgen.metrics import bayes_posterior
 from jaxgen.models import Flow, condition_of
-from jaxgen.optimize import Losses, minimize
+from jaxgen.optimize import Losses, check_optimizers, minimize
 from jaxgen.recipe import PyTree, Recipe, State, mean_over
 from jaxgen.sampling import standard_normal
 
@@ -38,6 +38,7 @@ def flow(
     batch of `init`, the global one. Samples are f^-1(z) with z ~ N(0, temperature^2 I), less varied below 1 (Kingma &
     Dhariwal 2018, section 6); `log_prob` is that of temperature 1. Raises ValueError unless temperature > 0.
     """
+    check_optimizers(optimizer=optimizer)
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}")
 

@@ -44,6 +44,9 @@ LOSSES = {
     "bits_per_dim": Case(functools.partial(losses.bits_per_dim, num_dims=7), (normal(B),), extreme=(0,)),
     "categorical_nll": Case(losses.categorical_nll, (normal(B, 4, K), integers(K, B, 4)), extreme=(0,)),
     "change_of_variables_nll": Case(losses.change_of_variables_nll, (normal(B, Z), normal(B)), extreme=(0, 1)),
+    "discretized_logistic_mixture_nll": Case(
+        losses.discretized_logistic_mixture_nll, (normal(B, 2, 2, 10 * K), jnp.tanh(normal(B, 2, 2, 3))), extreme=(0,)
+    ),
     "free_bits": Case(functools.partial(losses.free_bits, minimum=0.1), (jnp.abs(normal(B, Z)),), extreme=(0,)),
     "gaussian_kl": Case(losses.gaussian_kl, (normal(B, Z), normal(B, Z)), extreme=(0,)),
     "gaussian_kl_between": Case(losses.gaussian_kl_between, tuple(normal(4, B, Z)), extreme=(0, 2)),

@@ -63,9 +63,8 @@ def sees(name: str, rngs: dict | None = None) -> np.ndarray:
     same = np.tile(np.asarray(x[0]).ravel(), (dims, 1))
     y = None if y is None else jnp.repeat(y[:1], dims)
     apply = jax.jit(lambda flat: network.apply(params, flat.reshape(dims, *network.shape), y, rngs=rngs))
-    logits, replaced = (
-        np.asarray(apply(flat)).reshape(dims, dims, -1) for flat in (same, same + np.eye(dims, dtype=np.float32))
-    )
+    others = same + np.eye(dims, dtype=np.float32)
+    logits, replaced = (np.asarray(apply(flat)).reshape(dims, dims, -1) for flat in (same, others))
     order = order_of(network)
     return (logits != replaced).any(axis=2).T[order][:, order]
 

@@ -54,6 +54,16 @@ def test_nats_of_any_two_parts_are_those_of_the_whole():
     np.testing.assert_allclose(sum(parts), recipe.log_prob(jax.random.key(1), model, x), rtol=1e-5)
 
 
+def test_a_prime_number_of_examples_is_measured_in_few_parts():
+    recipe, model, x = tiny_model(3)
+    log_prob = jax.jit(recipe.log_prob)
+    for mask in (None, UPPER):
+        every = log_prob(jax.random.key(1), model, x, mask=mask)
+        np.testing.assert_allclose(log_prob(jax.random.key(1), model, x[:29], mask=mask), every[:29], rtol=1e-5)
+    with pytest.raises(ValueError, match="a batch must not be empty"):
+        recipe.log_prob(jax.random.key(1), model, x[:0])
+
+
 def test_values_tell_of_the_class_where_none_is_given():
     recipe, model, x = tiny_model(2, condition_dim=3)
     with pytest.raises(ValueError, match="y must be given with a mask"):

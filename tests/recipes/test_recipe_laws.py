@@ -399,6 +399,7 @@ ONE_LOSS = {
     "one_vs_rest": lambda rule: recipes.one_vs_rest_classifier(models.Classifier(NUM_CLASSES), rule),
     "autoregressive": lambda rule: recipes.autoregressive(models.PixelCNN(SHAPE, 3, 1, 4), rule, part_size=2),
     "made": lambda rule: recipes.made(models.MADE(SHAPE, (8,), 2), rule),
+    "flow": lambda rule: recipes.flow(image_flow(), rule),
 }
 GAMES = {
     "gan": lambda rule: recipes.gan(GENERATOR, models.Discriminator((6,)), rule, rule, latent_dim=3),
@@ -421,7 +422,7 @@ def test_value_and_gradient_reach_the_optimizers_of_a_game_and_a_line_search_is_
     for rule in (asking("value_fn"), optax.lbfgs()):
         recipe = GAMES[name](rule)
         state = jax.eval_shape(recipe.init, jax.random.key(0), batch)
-        with pytest.raises(ValueError, match=r"^an optimizer in a game cannot search along a line[^\n]*$"):
+        with pytest.raises(ValueError, match=r"^an optimizer in a game cannot search along a line"):
             jax.eval_shape(recipe.step, jax.random.key(1), state, batch)
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from train import run as running
 from train.__main__ import main
 from train.data.originals import ORIGINALS
+from train.evaluation import costs
 
 CONFIG = "configs/vae_digits.py"
 TINY = ("--devices", "1", "--batch-size", "16", "--hidden", "8", "--latent-dim", "3", "--num-samples", "4",
@@ -125,6 +126,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory, train: Callable[..., int]
         return path
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_samples() -> Iterator[None]:
+    """The speed of as many samples as are in the report, so that one program draws both."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(costs, "_SAMPLES", 64)
+        yield
 
 
 @pytest.fixture(autouse=True)

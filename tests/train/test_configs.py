@@ -94,10 +94,11 @@ def test_a_small_one_is_trained_and_reported(path, small_images, tmp_path, capsy
     if hasattr(config.function, "__wrapped__") or path.stem in SAME_AS_ANOTHER:  # as does a variant of a config
         return
     small = []
-    for name, size in {"hidden": "8", "channels": "8", "discriminator_hidden": "8", "blocks": "1", "head": "8"}.items():
-        default = config.parameters[name].default if name in config.parameters else ()
-        sizes = [size] * (len(default) if isinstance(default, tuple) else 1)
-        small += [f"--{name.replace('_', '-')}", *sizes] if sizes else []
+    sizes = {"hidden": "8", "channels": "8", "discriminator_hidden": "8", "blocks": "1", "head": "8",
+             "num_layers": "2", "num_bins": "2"}  # fmt: skip
+    for name, size in sizes.items():
+        if name in config.parameters and config.parameters[name].default != ():  # () is without such layers
+            small += [f"--{name.replace('_', '-')}", size]
     main(
         [str(path), "--data", small_images, "--run-dir", str(tmp_path / "run"), "--steps=2", "--steps-per-call=1",
          "--evaluate-every=2", "--checkpoint-every=2", "--num-samples=2", "--devices=1", "--batch-size=16",

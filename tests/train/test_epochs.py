@@ -11,9 +11,9 @@ from run_files import bits_of, call, log_of
 from jaxgen.models import MADE
 from train import config as configs
 from train import preflight, runs
-from train.__main__ import main
+from train import run as running
 from train.data.order import epoch_order
-from train.engine import keys
+from train.engine import keys, run_directory
 from train.errors import InputError
 
 RACE = str(pathlib.Path(__file__).resolve().parent / "race.py")
@@ -24,23 +24,27 @@ NUM_TRAIN, EPOCH = 1294, 80  # of the digits: 80 batches of 16, and 14 examples 
 
 def job(path: pathlib.Path, *options: str) -> preflight.Job:
     config = configs.load(RACE)
-    return preflight.validate(config, configs.bind(config, ["--devices=1", "--steps-per-call", "1", *options]), path)
+    return preflight.validate(config, configs.bind(config, ["--devices=1", *options]), path)
+
+
+def train(path: pathlib.Path, *options: str) -> None:
+    found = job(path, *options)
+    with run_directory.RunDirectory(path) as directory:
+        directory.claim(found.record, found.defaults)
+        assert running.train(found, path, None, 0.0)
 
 
 def test_epochs_are_so_many_steps(tmp_path):
-    found = job(tmp_path / "run", *IN_EPOCHS).experiment
+    found = job(tmp_path / "run", "--steps-per-call=1", *IN_EPOCHS).experiment
     assert (found.steps, found.evaluate_every, found.checkpoint_every) == (160, 80, 160)
-    halved = job(tmp_path / "run", *IN_EPOCHS, "--batch-size=32").experiment
+    halved = job(tmp_path / "run", "--steps-per-call=1", *IN_EPOCHS, "--batch-size=32").experiment
     assert (halved.steps, halved.evaluate_every, halved.checkpoint_every) == (80, 40, 80)
 
 
 def test_a_run_in_epochs_is_the_run_in_as_many_steps(tmp_path):
-    shared = ("--devices=1", "--steps-per-call=80")
-    main([RACE, "--run-dir", str(tmp_path / "epochs"), *shared, *IN_EPOCHS])
-    main(
-        [RACE, "--run-dir", str(tmp_path / "steps"), *shared, "--steps=160", "--evaluate-every=80",
-         "--checkpoint-every=160"]
-    )  # fmt: skip
+    train(tmp_path / "epochs", "--steps-per-call=80", *IN_EPOCHS)
+    in_steps = ("--steps=160", "--evaluate-every=80", "--checkpoint-every=160")
+    train(tmp_path / "steps", "--steps-per-call=80", *in_steps)
 
     assert bits_of(tmp_path / "epochs", 160) == bits_of(tmp_path / "steps", 160)
     assert log_of(tmp_path / "epochs") == log_of(tmp_path / "steps")

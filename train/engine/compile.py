@@ -183,5 +183,10 @@ def _fill(first: int, values: np.ndarray, found: jax.Array) -> None:
 
 def prepare_examples(prepare: Preparation, key: jax.Array, examples: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """A whole set prepared once, so that all that is measured on it sees the same draw."""
-    prepare_all = over_examples(lambda key, _, batch: prepare_batch(prepare, key, batch, None), batch_size=1000)
-    return prepare_all(key, None, examples)
+    return _prepare_all(prepare)(key, None, examples)
+
+
+@functools.lru_cache(maxsize=4)
+def _prepare_all(prepare: Preparation) -> Callable:
+    """Compiled once for all sets of a size: those of each seed, of evaluation and of the report."""
+    return over_examples(lambda key, _, batch: prepare_batch(prepare, key, batch, None), batch_size=1000)

@@ -8,7 +8,7 @@ import optax
 
 from jaxgen.likelihood import Likelihood, bernoulli
 from jaxgen.models import AutoregressiveNetwork
-from jaxgen.optimize import Losses, check_optimizers, largest_divisor, minimize_in_parts
+from jaxgen.optimize import Losses, check_optimizers, chunk_size, minimize_in_parts
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.recipes.autoregressive.family import Model, count_labels, family, init_model
 from jaxgen.sampling import raster_scan
@@ -59,10 +59,13 @@ def autoregressive(
 
     def nll_in_parts(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None = None) -> jax.Array:
         """The same, in memory independent of B."""
-        size = largest_divisor(len(x), _MEASURED_AT_ONCE)
+        size = chunk_size(len(x), _MEASURED_AT_ONCE)
         mask = None if mask is None else jnp.broadcast_to(mask, x.shape)
-        parts = jax.tree.map(lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), (x, y, mask))
-        return jax.lax.map(lambda part: nll_where(params, *part), parts).reshape(-1)
+        leaves, missing = (x, y, mask), -len(x) % size
+        if missing:  # the last example again, so that the last part is full
+            leaves = jax.tree.map(lambda leaf: jnp.concatenate([leaf, jnp.stack([leaf[-1]] * missing)]), leaves)
+        parts = jax.tree.map(lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), leaves)
+        return jax.lax.map(lambda part: nll_where(params, *part), parts).reshape(-1)[: len(x)]
 
     def scan(
         key: jax.Array,

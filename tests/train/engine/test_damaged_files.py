@@ -186,7 +186,7 @@ def test_a_changed_line_of_the_log_is_said(run, capsys):
     path = run / "metrics.jsonl"
     arguments = ("naive_bayes_blobs", "--devices=1", "--features=none", "--run-dir", str(run))
     lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join([lines[0].replace("1", "2").replace('"step": 2', '"step": 1'), *lines[1:]]))
+    path.write_text("".join([lines[0].replace('"loss": 3', '"loss": 4'), *lines[1:]]))
     assert call(*arguments, "--steps=200") == 0
     said = "is not what was written up to step 100: a line was changed, added or removed"
     assert capsys.readouterr().err == f"warning: {path} {said}\n"

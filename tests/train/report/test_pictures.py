@@ -19,7 +19,6 @@ def names(run_dir) -> list[str]:
     [
         ("1", ["Curves", "Samples", "Reconstructions", "Latent space"]),
         ("2", ["Curves", "Samples", "Reconstructions", "Latent space", "Decoded grid"]),
-        ("3", ["Curves", "Samples", "Reconstructions", "Latent space"]),
     ],
 )
 def test_a_vae_of_images(train, tmp_path, latent_dim, expected):
@@ -28,6 +27,10 @@ def test_a_vae_of_images(train, tmp_path, latent_dim, expected):
     assert names(tmp_path / "run") == expected
     source = (tmp_path / "run" / "report.html").read_text()
     assert all(f"<h2>{name}</h2>" in source for name in expected)
+
+
+def test_codes_of_more_than_two_dimensions_have_no_grid(finished):
+    assert names(finished(10)) == ["Curves", "Samples", "Reconstructions", "Latent space"]
 
 
 @pytest.mark.parametrize(

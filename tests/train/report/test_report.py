@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import logging
 import pathlib
 import re
 import shutil
@@ -16,7 +17,7 @@ from train.engine.selection import LESS_IS_BETTER
 from train.evaluation import code_density
 from train.report import html as html_report
 from train.report import pictures, published
-from train.report.drawing import images
+from train.report.drawing import charts, images
 from train.report.explorer.decodings import ALPHAS, DEVIATIONS, decode
 from train.report.meanings import MEANINGS
 
@@ -179,6 +180,12 @@ def test_a_report_that_was_cut_short_is_none(report, tmp_path):
     for length in (0, 1, len(whole) // 2, len(whole) - len("</html>")):
         (tmp_path / "report.html").write_bytes(whole[:length])
         assert not html_report.is_whole(tmp_path)
+
+
+def test_matplotlib_says_nothing_of_its_own(capfd):
+    charts.pyplot()
+    logging.getLogger("matplotlib.font_manager").warning("Matplotlib is building the font cache")
+    assert capfd.readouterr() == ("", "")
 
 
 def test_tiles_stand_where_they_belong():

@@ -27,8 +27,7 @@ _CONFIG = "configs/classifier_mnist.py"
 def load_or_train(data: str, run: Run) -> Run:
     """Load the classifier of a data set from the user's cache directory, or train it."""
     config = configs.load(str(configs.ROOT / _CONFIG))
-    dataset = runs.open_data(data, run.data_dir)
-    kept = find_kept(config, dataset.fingerprint)
+    kept = find_kept(config, runs.open_data(data, run.data_dir).fingerprint)  # and the data is let go again
     make_cache()
     if not kept.is_dir():
         console.print(f"training {config.name} on {data}, once: its features compare samples with data")

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import logging
 import pathlib
 from collections.abc import Mapping, Sequence
 from types import ModuleType
@@ -21,6 +22,7 @@ Array = np.ndarray
 @functools.cache
 def pyplot() -> ModuleType:
     """Matplotlib's pyplot, which is loaded when the first picture is drawn."""
+    logging.getLogger("matplotlib").setLevel(logging.CRITICAL)  # it tells of its caches and fonts, on the screen
     import matplotlib as mpl
 
     mpl.use("Agg")
