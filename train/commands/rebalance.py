@@ -5,8 +5,8 @@
 Writes into a subfolder of the run, `rebalance/NAME`, named after the options: weights.npz (the weight of each training
 example, and the rows of the weighted subset), and two data sets to train on, rebalanced.npz (the weighted subset) and
 chance.npz (a uniform subset of equal size), each with the validation and test data. The numbers are written to
-results/rebalance.json of the run. With --judge-seeds N, classifiers
-are trained on the whole set and on N draws of each subset, and their balanced accuracies compared.
+results/rebalance.json of the run. With --judge-seeds N, classifiers are trained on the whole set and on N draws of each
+subset, and their balanced accuracies compared.
 """
 
 import dataclasses

@@ -20,8 +20,6 @@ FILES = sorted(RESULTS.rglob("*.json"))
 DIRTY = {
     "autoregressive/conditional_pixelcnn_mnist.json",
     "autoregressive/gated_pixelcnn_mnist_static.json",
-    "autoregressive/made_mnist_static.json",
-    "autoregressive/pixelcnn_digits.json",
     "autoregressive/pixelcnn_mnist_static.json",
     "classifier_mnist.json",
 }
