@@ -4,9 +4,9 @@ Nothing here starts a thread or JAX's backend before it forks: each child starts
 """
 
 import atexit
+import json
 import os
 import pathlib
-import pickle
 import runpy
 import signal
 import sys
@@ -108,12 +108,12 @@ def start(arguments: Sequence[str], err: pathlib.Path, prepare: Callable[[], obj
 
 
 def call(function: Callable[[], Any], folder: pathlib.Path) -> Any:
-    """The value of a function that needs JAX, called in a child."""
+    """The value, as JSON has it, of a function that needs JAX and is called in a child."""
     result = folder / f"result{os.getpid()}"
-    ended = _fork(lambda: result.write_bytes(pickle.dumps(function())) and 0, result.with_suffix(".err")).end()
+    ended = _fork(lambda: result.write_text(json.dumps(function())) and 0, result.with_suffix(".err")).end()
     if ended.code:
         raise RuntimeError(ended.err)
-    return pickle.loads(result.read_bytes())
+    return json.loads(result.read_text())
 
 
 def _fork(function: Callable[[], int], err: pathlib.Path) -> Process:
