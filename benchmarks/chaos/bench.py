@@ -114,7 +114,7 @@ class Bench:
 
 def unclear(ended: Ended) -> str:
     """What a process said that should have said something else."""
-    return f"exit {ended.code}: {ended.err[-300:]!r}"
+    return f"exit {ended.code}: {ended.err[:300]!r} ... {ended.err[-300:]!r}"
 
 
 def metrics_of(path: pathlib.Path) -> dict:

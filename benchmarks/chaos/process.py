@@ -127,10 +127,10 @@ def _fork(function: Callable[[], int], err: pathlib.Path) -> Process:
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-        code = function()
-    except BaseException:
-        traceback.print_exc()
-    try:
+        try:
+            code = function()
+        except BaseException:
+            traceback.print_exc()
         threading._shutdown()  # as the interpreter does: wait for threads, then call what waits for its end
         atexit._run_exitfuncs()
         sys.stdout.flush()
