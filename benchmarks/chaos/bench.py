@@ -34,7 +34,7 @@ class Bench:
 
     def __init__(self, folder: pathlib.Path) -> None:
         """Programs are compiled once for all trials, and kept beyond them where JAX_COMPILATION_CACHE_DIR says so."""
-        self.folder, self._started, self._known_bits = folder, 0, dict[str, list[bytes]]()
+        self.folder, self._started, self._known_bits = folder, 0, dict[str, list[str]]()
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
 
     def whole(self, family: str) -> pathlib.Path:
@@ -93,15 +93,15 @@ class Bench:
             return "other metrics"
         return "warned and right" if ended.warned else "same bits"
 
-    def _bits(self, path: pathlib.Path) -> list[bytes]:
-        def read() -> list[bytes]:
+    def _bits(self, path: pathlib.Path) -> list[str]:
+        def read() -> list[str]:
             from run_files import bits_of
 
-            return bits_of(path, STEPS)
+            return [content.hex() for content in bits_of(path, STEPS)]
 
         return call(read, self.folder)
 
-    def _bits_of_whole(self, family: str) -> list[bytes]:
+    def _bits_of_whole(self, family: str) -> list[str]:
         if family not in self._known_bits:
             self._known_bits[family] = self._bits(self.whole(family))
         return self._known_bits[family]
@@ -114,7 +114,7 @@ class Bench:
 
 def unclear(ended: Ended) -> str:
     """What a process said that should have said something else."""
-    return f"exit {ended.code}: {ended.err[-300:]!r}"
+    return f"exit {ended.code}: {ended.err[:300]!r} ... {ended.err[-300:]!r}"
 
 
 def metrics_of(path: pathlib.Path) -> dict:

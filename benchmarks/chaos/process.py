@@ -4,9 +4,9 @@ Nothing here starts a thread or JAX's backend before it forks: each child starts
 """
 
 import atexit
+import json
 import os
 import pathlib
-import pickle
 import runpy
 import signal
 import sys
@@ -108,12 +108,12 @@ def start(arguments: Sequence[str], err: pathlib.Path, prepare: Callable[[], obj
 
 
 def call(function: Callable[[], Any], folder: pathlib.Path) -> Any:
-    """The value of a function that needs JAX, called in a child."""
+    """The value, as JSON has it, of a function that needs JAX and is called in a child."""
     result = folder / f"result{os.getpid()}"
-    ended = _fork(lambda: result.write_bytes(pickle.dumps(function())) and 0, result.with_suffix(".err")).end()
+    ended = _fork(lambda: result.write_text(json.dumps(function())) and 0, result.with_suffix(".err")).end()
     if ended.code:
         raise RuntimeError(ended.err)
-    return pickle.loads(result.read_bytes())
+    return json.loads(result.read_text())
 
 
 def _fork(function: Callable[[], int], err: pathlib.Path) -> Process:
@@ -127,10 +127,10 @@ def _fork(function: Callable[[], int], err: pathlib.Path) -> Process:
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(os.open(err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-        code = function()
-    except BaseException:
-        traceback.print_exc()
-    try:
+        try:
+            code = function()
+        except BaseException:
+            traceback.print_exc()
         threading._shutdown()  # as the interpreter does: wait for threads, then call what waits for its end
         atexit._run_exitfuncs()
         sys.stdout.flush()

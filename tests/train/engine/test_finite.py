@@ -34,10 +34,10 @@ def spoiled(tmp_path, monkeypatch):
     def train(first_bad: int) -> pathlib.Path:
         save = checkpoint.Checkpoints.save
 
-        def spoil(self, step, state, key, selection):
+        def spoil(self, step, state, *others):
             self._was_read = True  # or it would be read back, and refused
             bad = {**state.model, "at": state.model["at"] * jnp.nan} if step >= first_bad else state.model
-            save(self, step, State(bad, state.train), key, selection)
+            save(self, step, State(bad, state.train), *others)
 
         with monkeypatch.context() as patch:
             patch.setattr(checkpoint.Checkpoints, "save", spoil)

@@ -21,6 +21,7 @@ from jaxgen.recipe import State
 from train.engine import files, run_directory, terminal
 from train.engine.checkpoint import Checkpoints, read_model, stored
 from train.engine.loop import loop
+from train.engine.record import events
 from train.engine.selection import Selection
 from train.errors import InputError, LenientStream, RunFailedError
 
@@ -139,6 +140,27 @@ def test_a_disk_that_fills_in_the_midst_of_a_checkpoint_is_one_error_and_no_more
                     checkpoints.save(10, state, jax.random.key(0), Selection(None, None, 1))
                 time.sleep(0.2)
     assert capfd.readouterr() == ("", "")
+
+
+def test_events_that_cannot_be_written_are_named_and_nothing_waits_for_them(tmp_path, capfd):
+    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+    written = events.Events(tmp_path / "tensorboard", 11)
+    with no_file_beyond(1000), pytest.raises(RunFailedError, match="tensorboard could not be written: File too large"):
+        for step in range(20, 2000):
+            written.add(step, {"loss": 0.5 * step})
+            written.flush()
+    written.close()
+    assert capfd.readouterr() == ("", "")
+
+    (file,) = (tmp_path / "tensorboard").iterdir()
+    content, read = file.read_bytes(), []
+    while len(content) > 12 and len(content) >= 16 + (size := int.from_bytes(content[:8], "little")):
+        read.append(event_pb2.Event.FromString(content[12 : 12 + size]))
+        content = content[16 + size :]
+    assert (read[1].step, read[1].session_log.status) == (11, event_pb2.SessionLog.START)
+    found = [(event.step, value.tag, value.simple_value) for event in read[2:] for value in event.summary.value]
+    assert found == [(step, "loss", 0.5 * step) for step in range(20, 20 + len(found))]
+    assert len(found) >= 10
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from train.engine.files import parse, refuse_links, write_text
+from train.engine.record.events import Events
 from train.errors import RunFailedError, warn
 from train.experiment import Count, fits
 
@@ -89,11 +90,8 @@ class MetricsLog:
         write_text(path, _text(kept))
         self.digest = zlib.crc32(_text(kept).encode())  # of all lines, for a checkpoint
         self._file = open(path, "a", opener=refuse_links)  # noqa: SIM115, closed with the log
-        self._events = None
-        if importlib.util.find_spec("tensorboardX"):
-            from tensorboardX import SummaryWriter
-
-            self._events = SummaryWriter(str(run_dir / "tensorboard"), purge_step=first_step + 1)
+        has_tensorboard = importlib.util.find_spec("tensorboardX") is not None
+        self._events = Events(run_dir / "tensorboard", first_step + 1) if has_tensorboard else None
 
     def __enter__(self) -> Self:
         """Log for a `with` block."""
@@ -117,5 +115,6 @@ class MetricsLog:
         except OSError as error:  # which does not name the file
             raise RunFailedError(f"{self._file.name} could not be written: {error.strerror}") from error
         if self._events:
-            for name, value in metrics.items():
-                self._events.add_scalar(name, float(np.nanmean(value)), step)
+            self._events.add(step, {name: float(np.nanmean(value)) for name, value in metrics.items()})
+            if any(name.startswith("valid_") for name in metrics):
+                self._events.flush()
