@@ -66,6 +66,7 @@ def test_the_installed_library_says_where_the_application_is():
 def test_a_missing_package_is_one_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["train", "compare"])
     monkeypatch.delitem(sys.modules, "train.commands.compare", raising=False)
+    monkeypatch.delitem(sys.modules, "train.__main__")
     monkeypatch.setitem(sys.modules, "tyro", None)
     with pytest.raises(SystemExit) as stop:
         runpy.run_module("train", run_name="__main__")
