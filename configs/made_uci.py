@@ -37,10 +37,9 @@ def experiment(
     binarize: bool = False,
 ) -> Experiment:
     """`direct` connects inputs to outputs as well. `num_masks` are taken in turn; `fresh_masks` draws one each step.
-    `epsilon` is the optimizer's; None: that of its paper.
 
     An ensemble is evaluated under `ensemble_size` masks, or those of training: the mean of p(x) under each. `binarize`
-    draws each pixel of grey images anew at each visit.
+    draws each pixel of grey images anew at each visit. `epsilon` is the optimizer's; None: that of its paper.
     """
 
     def recipe(spec: DataSpec) -> Recipe:
