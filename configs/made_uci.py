@@ -36,10 +36,11 @@ def experiment(
     mask_seed: Seed = 0,
     binarize: bool = False,
 ) -> Experiment:
-    """`direct` connects inputs to outputs as well. `num_masks` are taken in turn; `fresh_masks` draws one each step.
+    """`direct` connects inputs to outputs as well; `epsilon` is the optimizer's, None: that of its paper.
 
-    An ensemble is evaluated under `ensemble_size` masks, or those of training: the mean of p(x) under each. `binarize`
-    draws each pixel of grey images anew at each visit. `epsilon` is the optimizer's; None: that of its paper.
+    `num_masks` are taken in turn; `fresh_masks` draws one each step. An ensemble is evaluated under `ensemble_size`
+    masks, or those of training: the mean of p(x) under each. `binarize` draws each pixel of grey images anew at each
+    visit.
     """
 
     def recipe(spec: DataSpec) -> Recipe:
