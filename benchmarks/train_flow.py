@@ -14,7 +14,7 @@ import numpy as np
 import optax
 import torch
 
-from benchmarks import alternate, compiled
+from benchmarks import alternate, compiled, record
 from jaxgen import models, preprocess, recipes
 
 BATCH, STEPS, STEPS_PER_CALL = 256, 200, 50
@@ -116,6 +116,7 @@ def main() -> None:
     print(f"ours against PyTorch {taken['PyTorch eager'] / taken['ours']:.2f}x (least 1.5)")
     for contender, value in taken.items():
         print(f"  {contender:<14} {STEPS / value:7.0f} steps/s  {taken['ours'] / value:5.2f} of ours")
+    record.write("train_flow", {"steps": STEPS, "seconds": taken})
 
 
 if __name__ == "__main__":

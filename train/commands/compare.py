@@ -26,7 +26,7 @@ _FORMATS = {".md": as_markdown, ".csv": as_csv, ".json": as_json, ".html": as_ht
 class Options:
     """Which runs, by which metrics, and where the table is written."""
 
-    runs: tyro.conf.Positional[tuple[str, ...]]
+    runs: tyro.conf.Positional[tuple[str, ...]] = ()
     """Directories of evaluated runs, or folders of them."""
     out: tuple[str, ...] = ()
     """Files of the table, ending in .md, .csv, .json or .html; none: it is printed."""
