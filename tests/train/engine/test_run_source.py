@@ -230,8 +230,10 @@ def checkout(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib
     (root / "configs").mkdir(parents=True)
     (root / "configs" / "base.py").write_text(BASE)
     (root / "library.py").write_text("")
+    (root / "docs" / "results").mkdir(parents=True)
+    (root / "docs" / "results" / "rows.toml").write_text("")
     git(root, "init", "-q")
-    git(root, "add", "library.py")
+    git(root, "add", "library.py", "docs")
     git(root, "-c", "user.name=n", "-c", "user.email=e", "commit", "-q", "-m", "first")
     monkeypatch.setattr(provenance, "ROOT", root)
     monkeypatch.setattr(environment, "ROOT", root)
@@ -248,6 +250,8 @@ def test_commit_changes_and_untracked_files_of_the_checkout(checkout):
     assert clean["untracked"].keys() == {"configs/base.py"}
     assert clean["changes"] is None
     assert provenance.code_differences(clean, provenance.code(config)) == []
+    (checkout / "docs" / "results" / "rows.toml").write_text("[[row]]\n")  # as one row's result precedes the next row
+    assert provenance.code(config) == clean
 
     (checkout / "library.py").write_text("a = 1\n")
     changed = provenance.code(config)

@@ -116,9 +116,11 @@ def _bare(commit: str | None) -> str | None:
 
 
 def _commit() -> str | None:
-    """The checkout's commit, with "+" where files differ from it; None outside git."""
-    described = environment.git("describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*")
-    return None if described is None else described.decode().strip()
+    """The checkout's commit, with "+" where files other than results differ from it; None outside git."""
+    commit = environment.git("rev-parse", "HEAD")
+    # A study writes the results of one run before it begins the next.
+    differing = environment.git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/results")
+    return None if commit is None else commit.decode().strip() + "+" * bool(differing)
 
 
 def _changes() -> str | None:
