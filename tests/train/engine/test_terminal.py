@@ -145,10 +145,14 @@ def test_a_disk_that_fills_in_the_midst_of_a_checkpoint_is_one_error_and_no_more
 def test_events_that_cannot_be_written_are_named_and_nothing_waits_for_them(tmp_path, capfd):
     event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
     written = events.Events(tmp_path / "tensorboard", 11)
-    with no_file_beyond(1000), pytest.raises(RunFailedError, match="tensorboard could not be written: File too large"):
+
+    def fill() -> None:
         for step in range(20, 2000):
             written.add(step, {"loss": 0.5 * step})
             written.flush()
+
+    with no_file_beyond(1000), pytest.raises(RunFailedError, match="tensorboard could not be written: File too large"):
+        fill()
     written.close()
     assert capfd.readouterr() == ("", "")
 
