@@ -146,13 +146,13 @@ def test_events_that_cannot_be_written_are_named_and_nothing_waits_for_them(tmp_
     event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
     written = events.Events(tmp_path / "tensorboard", 11)
 
-    def write_many() -> None:
+    def fill() -> None:
         for step in range(20, 2000):
             written.add(step, {"loss": 0.5 * step})
             written.flush()
 
     with no_file_beyond(1000), pytest.raises(RunFailedError, match="tensorboard could not be written: File too large"):
-        write_many()
+        fill()
     written.close()
     assert capfd.readouterr() == ("", "")
 
