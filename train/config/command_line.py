@@ -55,7 +55,7 @@ def _read(options: Any, pending: collections.deque[str]) -> dict[str, Any]:
     if words:
         raise InputError(f"{_short(words[0])}: expected an option, which begins with --; --help lists them")
     for field in fields:
-        if field.default is dataclasses.MISSING and field.name not in values:
+        if {field.default, field.default_factory} == {dataclasses.MISSING} and field.name not in values:
             shown = field.name.upper() if field.name in positional else f"--{field.name.replace('_', '-')}"
             raise InputError(f"expected {shown}, {_expected(hints[field.name])}")
     return values
