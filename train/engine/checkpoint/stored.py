@@ -1,6 +1,7 @@
 """One stored checkpoint: its parts written, read and verified through Orbax."""
 
 import contextlib
+import functools
 import gc
 import json
 import logging
@@ -25,14 +26,13 @@ for _name in ("absl", "asyncio"):  # Orbax and its tasks print the tracebacks of
     logging.getLogger(_name).setLevel(logging.CRITICAL)
 
 
-def _ignore_orbax(unraisable: Any, usual: Callable[[Any], Any] = sys.unraisablehook) -> None:
-    """Report what was raised where nobody can catch it, except by a writer whose save has failed, and was said to."""
+def _ignore_orbax(unraisable: Any, *, usual: Callable[[Any], Any]) -> None:
+    """Report what was raised where nobody can catch it, except by a writer whose save has failed, and was said to.
+
+    Orbax gives up at the first writer that fails; the others call back to an event loop that is no more.
+    """
     if str(unraisable.exc_value) != "Event loop is closed":
         usual(unraisable)
-
-
-# Orbax gives up at the first writer that fails; the others call back to an event loop that is no more.
-sys.unraisablehook = _ignore_orbax
 
 
 class BrokenError(Exception):
@@ -45,6 +45,8 @@ class OtherModelError(InputError):
 
 def manager(path: pathlib.Path, keep: int | None = None, *, read_only: bool = False) -> ocp.CheckpointManager:
     """Orbax's manager of the checkpoints in a directory; one that only reads may stand beside a run that trains."""
+    if getattr(sys.unraisablehook, "func", None) is not _ignore_orbax:
+        sys.unraisablehook = functools.partial(_ignore_orbax, usual=sys.unraisablehook)
     options = ocp.CheckpointManagerOptions(
         max_to_keep=keep,
         create=not read_only,
