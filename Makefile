@@ -20,7 +20,7 @@ mutants: $(VENV)/installed
 	$(BIN)/python tests/mutants.py $(NAMES)
 
 chaos: $(VENV)/installed
-	$(BIN)/python -m benchmarks.chaos --trials 20 --seed 1
+	$(BIN)/python -m benchmarks.chaos --trials 20 --seed 1 --minutes 3
 
 docs: $(VENV)/installed
 	$(BIN)/python -m pip install -q -e .[docs]

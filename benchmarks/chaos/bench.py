@@ -12,6 +12,7 @@ from benchmarks.chaos.process import Ended, Process, call, start
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "train"))
 STEPS = 60
+DEVICES = 4  # the most that a run is given
 COMMON = [
     f"--steps={STEPS}", "--checkpoint-every=20", "--evaluate-every=20", "--steps-per-call=10", "--num-samples=2",
     "--features=none", "--batch-size=32",
@@ -95,6 +96,9 @@ class Bench:
 
     def _bits(self, path: pathlib.Path) -> list[str]:
         def read() -> list[str]:
+            os.environ["XLA_FLAGS"] = (
+                f"--xla_force_host_platform_device_count={DEVICES}"  # as many as may have saved it
+            )
             from run_files import bits_of
 
             return [content.hex() for content in bits_of(path, STEPS)]

@@ -12,7 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from benchmarks.chaos.bench import RIGHT, Bench, metrics_of, unclear
+from benchmarks.chaos.bench import DEVICES, RIGHT, Bench, metrics_of, unclear
 from benchmarks.chaos.damage import spoil
 
 _DECADE = 10 * 365 * 86400
@@ -150,24 +150,25 @@ def heed_modes() -> None:
     raise OSError(ctypes.get_errno(), "capabilities cannot be given up")
 
 
-def other_machine(**most: int) -> Harm:
-    """An unfinished run goes on with another number of threads or devices, which may change bits, and says so."""
+def other_threads(bench: Bench, family: str, path: pathlib.Path, draw: random.Random) -> str:
+    """An unfinished run goes on with another number of threads."""
+    threads = draw.randint(1, 3)
+    bench.unfinished(family, path)
+    ended = bench.run(family, path, prepare=lambda: os.environ.update(NPROC=str(threads)))
+    return may_change_bits(bench.outcome(family, path, ended))
 
-    def harm(bench: Bench, family: str, path: pathlib.Path, draw: random.Random) -> str:
-        bench.unfinished(family, path)
-        threads, devices = (draw.randint(1, most.get(name, 1)) for name in ("threads", "devices"))
 
-        def prepare() -> None:
-            if "threads" in most:
-                os.environ["NPROC"] = str(threads)
-            else:
-                os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={2 * devices}"
+def other_devices(bench: Bench, family: str, path: pathlib.Path, draw: random.Random) -> str:
+    """An unfinished run goes on on several devices."""
+    devices, flags = draw.choice([2, DEVICES]), f"--xla_force_host_platform_device_count={DEVICES}"
+    bench.unfinished(family, path)
+    ended = bench.run(family, path, devices=devices, prepare=lambda: os.environ.update(XLA_FLAGS=flags))
+    return may_change_bits(bench.outcome(family, path, ended))
 
-        devices = 2 * devices if "devices" in most else 1
-        found = bench.outcome(family, path, bench.run(family, path, devices=devices, prepare=prepare))
-        return "warned and right" if found == "other bits, said" else found
 
-    return harm
+def may_change_bits(outcome: str) -> str:
+    """The outcome of a run on another machine, which may end with other bits and has to say so."""
+    return "warned and right" if outcome == "other bits, said" else outcome
 
 
 def must_end(outcome: str) -> str:
@@ -187,6 +188,6 @@ HARMS: dict[str, Harm] = {
     "three processes": several_at_once(2),
     "a clock that jumps": clock_jump,
     "a read-only directory": read_only,
-    "other threads": other_machine(threads=3),
-    "other devices": other_machine(devices=2),
+    "other threads": other_threads,
+    "other devices": other_devices,
 }

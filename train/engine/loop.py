@@ -51,9 +51,8 @@ def loop(
     while step < plan.last and not stopping:
         num = min(plan.steps_per_call, plan.last - step)
         if num < plan.steps_per_call:
-            checkpoints.save(
-                step, state, key, selection, log.digest
-            )  # where a longer run will start its next full call
+            # Where a longer run will start its next full call.
+            checkpoints.save(step, state, key, selection, log.digest)
         state, metrics = steps.call(key, state, data, step, hooks.rows(step, num), selection.running)
         metrics = jax.tree.map(np.asarray, metrics)
         require_finite(metrics, step, selection.stopped)
