@@ -95,7 +95,7 @@ def test_a_small_one_is_trained_and_reported(path, small_images, tmp_path, capsy
         return
     small = []
     sizes_of = {"hidden": "8", "channels": "8", "discriminator_hidden": "8", "blocks": "1", "head": "8",
-                "num_layers": "2", "num_bins": "2"}  # fmt: skip
+                "num_layers": "1", "num_bins": "2"}  # fmt: skip
     for name, size in sizes_of.items():
         default = config.parameters[name].default if name in config.parameters else ()
         sizes = [size] * (len(default) if isinstance(default, tuple) else 1)
