@@ -154,9 +154,9 @@ def _reconstructions(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarr
     recipe, model, y = run.recipe, run.models[0], test.get("y")
     if recipe.encode is None or recipe.decode is None:
         return {}
-    reconstructed = recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y)
-    pair = [runs.in_unit_interval(run, x) for x in (test["x"], reconstructed)]
-    if not images.save_pairs(folder / "reconstructions.png", *pair):
+    decoded = recipe.decode(model, recipe.encode(model, test["x"], y=y), y=y)
+    x, reconstructed = (runs.in_unit_interval(run, x) for x in (test["x"], decoded))
+    if not images.save_pairs(folder / "reconstructions.png", x, reconstructed):
         return {}
     caption = "Test examples as the model sees them, each with its reconstruction from the (mean) code below."
     return {"Reconstructions": (folder / "reconstructions.png", caption)}
