@@ -142,7 +142,7 @@ def in_steps(experiment: Experiment, dataset: Dataset, recipe: Recipe) -> Experi
     )
 
 
-def in_unit_interval(run: Run, x: np.ndarray) -> np.ndarray:
+def in_unit_interval(run: Run, x: np.ndarray | jax.Array) -> np.ndarray:
     """Examples in the units of the run's model, as they are shown: images in [0, 1]."""
     return np.asarray(run.prepare.to_unit(jnp.asarray(x)))
 

@@ -95,7 +95,7 @@ def test_a_small_one_is_trained_and_reported(path, small_images, tmp_path, capsy
         return
     small = []
     sizes = {"hidden": "8", "channels": "8", "discriminator_hidden": "8", "blocks": "1", "head": "8",
-             "num_layers": "2", "num_bins": "2"}  # fmt: skip
+             "num_layers": "1", "num_bins": "2"}  # fmt: skip
     for name, size in sizes.items():
         if name in config.parameters and config.parameters[name].default != ():  # () is without such layers
             small += [f"--{name.replace('_', '-')}", size]
