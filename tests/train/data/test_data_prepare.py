@@ -95,7 +95,7 @@ CALLS = {
     "another data set": (["fashion_mnist", "--source", "{dir}/mnist"], ["of fashion_mnist, with md5 "]),
     "no amat": (["binarized_mnist", "--source", "{dir}/mnist"], ["has no binarized_mnist_train.amat"]),
     "no directory": (["mnist", "--source", "{dir}/no"], ["--source {dir}/no: is no directory"]),
-    "unknown": (["cifar10", "--source", "{dir}"], ["'cifar10'", "'binarized_mnist'"]),
+    "unknown": (["cifar10", "--source", "{dir}"], ["NAME cifar10: expected one of", "binarized_mnist"]),
     "no source": (["mnist"], ["--source"]),
     "unwritable": (["mnist", "--source", "{dir}/mnist", "--data-dir", "{dir}/file"], ["--data-dir {dir}/file"]),
     "occupied": (["mnist", "--source", "{dir}/mnist", "--data-dir", "{dir}/other"], ["other/mnist/3.0.1: is there"]),
