@@ -16,7 +16,7 @@ class Likelihood(NamedTuple):
 
     #: Trailing shape of the output: () for one number per value of x, (2,) for a mean and a log-variance.
     parameters: tuple[int, ...]
-    #: (output, x, *, where=None) -> nats [B], or a cost that is not a likelihood, such as `squared_error`.
+    #: ``(output, x, *, where=None)`` -> nats [B], or a cost that is not a likelihood, such as `squared_error`.
     nll: Callable[..., jax.Array]
     #: output -> x [B, ...], in data units.
     mean: Callable[[jax.Array], jax.Array]
