@@ -41,13 +41,16 @@ class Job(NamedTuple):
     defaults: dict  # of values that an older config.json may lack
 
 
-def validate(config: Config, bound: Bound, path: pathlib.Path) -> Job:
-    """Check everything that a user could have got wrong: InputError, and nothing is written."""
+def validate(config: Config, bound: Bound, path: pathlib.Path, *, dataset: Dataset | None = None) -> Job:
+    """Check everything that a user could have got wrong: InputError, and nothing is written.
+
+    A `dataset` that is open already, split as the experiment asks, is not opened again.
+    """
     experiment, options = bound.experiment, bound.options
     check_path(path)
     devices = available.choose(options.platform, options.devices)
     available.use_compilation_cache(options.compilation_cache)
-    dataset = runs.open_experiment_data(experiment, options.data_dir)
+    dataset = dataset or runs.open_experiment_data(experiment, options.data_dir)
     _check_data(dataset, options)
     recipe, prepare, state = runs.make_recipe(config, experiment, dataset)
     check_selection(experiment, runs.validation_metrics(recipe, prepare, dataset, state))

@@ -48,11 +48,12 @@ def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *optio
     KeyboardInterrupt where it was asked to stop before its end.
     """
     batch_size = configs.build(config, {}).batch_size
-    num_train = runs.open_data(data, run.data_dir).spec.num_train
+    dataset = runs.open_beside(run, data)
+    num_train = dataset.spec.num_train
     given = ["--data", data, "--batch-size", str(min(batch_size, num_train)), "--devices", "1", *options]
     given += ["--compilation-cache", jax.config.jax_compilation_cache_dir or "off"]  # type: ignore[attr-defined]
     bound = configs.bind(config, given + (["--data-dir", run.data_dir] if run.data_dir else []))
-    job = preflight.validate(config, bound, path)
+    job = preflight.validate(config, bound, path, dataset=None if bound.experiment.valid_rows else dataset)
     if has_ended(path, job.experiment.steps):
         found = runs.load(str(path), run.data_dir, data=data, config=config, dataset=job.dataset)
         if found.trained == newest_step(path):  # unless its last checkpoint is broken

@@ -84,6 +84,12 @@ def open_experiment_data(experiment: Experiment, data_dir: str | None) -> Datase
     return dataset
 
 
+def open_beside(run: Run, data: str) -> Dataset:
+    """A data set as it is without an experiment; that of the run, where it is the same, need not be held twice."""
+    is_whole = run.experiment.valid_rows is None and run.dataset.test is not run.dataset.valid
+    return run.dataset if is_whole and data == run.dataset.source else open_data(data, run.data_dir)
+
+
 class Prepared(NamedTuple):
     """What a config makes of its data."""
 

@@ -27,7 +27,7 @@ _CONFIG = "configs/classifier_mnist.py"
 def load_or_train(data: str, run: Run) -> Run:
     """Load the classifier of a data set from the user's cache directory, or train it."""
     config = configs.load(str(configs.ROOT / _CONFIG))
-    kept = find_kept(config, runs.open_data(data, run.data_dir).fingerprint)  # and the data is let go again
+    kept = find_kept(config, runs.open_beside(run, data).fingerprint)  # and the data is let go again
     make_cache()
     if not kept.is_dir():
         console.print(f"training {config.name} on {data}, once: its features compare samples with data")
@@ -41,7 +41,7 @@ def load_or_train(data: str, run: Run) -> Run:
         except (InputError, OSError):  # another process has published it meanwhile
             if not kept.is_dir():
                 raise
-    return runs.load(str(kept), run.data_dir, data=data, config=config)
+    return runs.load(str(kept), run.data_dir, data=data, config=config, dataset=runs.open_beside(run, data))
 
 
 def make_cache() -> None:
