@@ -40,7 +40,7 @@ def test_an_old_python_is_one_line(tmp_path):
     """Of an interpreter that answers every question by what an old one says of its version."""
     (tmp_path / "python").write_text("#!/bin/sh\necho old\n")
     (tmp_path / "python").chmod(0o755)
-    make = ["make", "demo", f"PYTHON={tmp_path}/python", f"VENV={tmp_path}/venv"]
+    make = ["make", "--no-print-directory", "demo", f"PYTHON={tmp_path}/python", f"VENV={tmp_path}/venv"]
     ended = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert ended.returncode != 0
