@@ -29,6 +29,7 @@ from train.engine.record import provenance
 from train.experiment import Seed, Size
 from train.report.drawing import surfaces
 
+Values = np.ndarray | float
 MEAN, STD = 1.0, 2.0  # of the article's example, in which y is 0.5
 POINT = 0.5
 VERTICES = np.array([[0.0, 0.0], [1.0, 0.1], [0.3, 0.9]])
@@ -60,9 +61,9 @@ class Options:
     """Directory of the results and the plot."""
 
 
-def normal_log_density(y: np.ndarray, mean: np.ndarray, std: np.ndarray) -> np.ndarray:
+def normal_log_density(y: Values, mean: Values, std: Values) -> np.ndarray:
     """log N(y; mean, std^2) in nats, of arrays that broadcast."""
-    return -0.5 * ((y - mean) / std) ** 2 - np.log(std) - 0.5 * np.log(2 * np.pi)
+    return -0.5 * np.square((y - mean) / std) - np.log(std) - 0.5 * np.log(2 * np.pi)
 
 
 def triangle_area(vertices: np.ndarray) -> np.ndarray:
