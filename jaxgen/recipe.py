@@ -25,8 +25,9 @@ class Recipe(NamedTuple):
     vectors [B, Z] for most families, images for image-to-image translation.
     """
 
-    #: ``(key, batch) -> State``. Initial state. Only shapes and dtypes of the batch matter, except for layers that are
-    #: initialised with its values (`models.ActNorm`, `FlowBatchNorm`); it is the global batch.
+    #: ``(key, batch) -> State``. Initial state. Only shapes and dtypes of the batch matter, except for what is
+    #: initialised with its values (`models.ActNorm`, `FlowBatchNorm`, `recipes.bernoulli_mixture`); it is the global
+    #: batch.
     init: Callable[..., State]
     #: ``(key, state, batch, *, axis_name=None) -> (State, metrics)``. Train on one batch. Metrics are
     #: float32 scalars: `loss` and, if the optimizer injects it, `learning_rate`. Under an `axis_name` the batch is this

@@ -3,7 +3,7 @@
 import functools
 import pathlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -12,7 +12,7 @@ from jaxgen.recipe import PyTree
 from train import config as configs
 from train import preflight, runs
 from train.config import Config
-from train.data import find_data_directory
+from train.data import Dataset, find_data_directory
 from train.engine import keys, run_directory, terminal
 from train.engine.checkpoint import Checkpoints, has_ended, newest_step
 from train.engine.collapse import CollapseWatch
@@ -49,20 +49,33 @@ def train_beside(run: Run, config: Config, path: pathlib.Path, data: str, *optio
     """
     batch_size = configs.build(config, {}).batch_size
     dataset = runs.open_beside(run, data)
-    num_train = dataset.spec.num_train
-    given = ["--data", data, "--batch-size", str(min(batch_size, num_train)), "--devices", "1", *options]
-    given += ["--compilation-cache", jax.config.jax_compilation_cache_dir or "off"]  # type: ignore[attr-defined]
-    bound = configs.bind(config, given + (["--data-dir", run.data_dir] if run.data_dir else []))
-    job = preflight.validate(config, bound, path, dataset=None if bound.experiment.valid_rows else dataset)
+    given = ["--data", data, "--batch-size", str(min(batch_size, dataset.spec.num_train)), *options]
+    return train_or_open(config, path, run.data_dir, given, dataset=dataset)
+
+
+def train_or_open(
+    config: Config, path: pathlib.Path, data_dir: str | None, given: Sequence[str], *, dataset: Dataset | None = None
+) -> Run:
+    """Train a config with the options `given` at `path`, or open it where it was trained; on one device.
+
+    A `dataset` that is open already serves where the config has no rows of its own to validate. KeyboardInterrupt
+    where it was asked to stop before its end.
+    """
+    cache = jax.config.jax_compilation_cache_dir or "off"  # type: ignore[attr-defined]
+    always = ["--devices", "1", "--compilation-cache", cache]
+    bound = configs.bind(config, [*given, *always, *(["--data-dir", data_dir] if data_dir else [])])
+    experiment = bound.experiment
+    job = preflight.validate(config, bound, path, dataset=None if experiment.valid_rows else dataset)
+    load = functools.partial(runs.load, str(path), data_dir, data=experiment.data, config=config, dataset=job.dataset)
     if has_ended(path, job.experiment.steps):
-        found = runs.load(str(path), run.data_dir, data=data, config=config, dataset=job.dataset)
+        found = load()
         if found.trained == newest_step(path):  # unless its last checkpoint is broken
             return found
     with run_directory.RunDirectory(path) as directory:
         directory.claim(job.record, job.defaults)
-        if not train(job, path, run.data_dir, time.perf_counter()):
+        if not train(job, path, data_dir, time.perf_counter()):
             raise KeyboardInterrupt
-    return runs.load(str(path), run.data_dir, data=data, config=config, dataset=job.dataset)
+    return load()
 
 
 def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> tuple[int, bool]:

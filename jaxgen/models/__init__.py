@@ -7,6 +7,12 @@ from jaxgen.models.autoencoder import (
     Gaussian,
     GaussianEncoder,
 )
+from jaxgen.models.bernoulli_mixture import (
+    MixtureCounts,
+    component_likelihood,
+    expected_counts,
+    mixture_logits,
+)
 from jaxgen.models.classifier import (
     Classifier,
 )
@@ -139,6 +145,7 @@ __all__ = [
     "MaskedConv",
     "Masks",
     "Maxout",
+    "MixtureCounts",
     "Network",
     "PixelCNN",
     "PlayerNetwork",
@@ -148,13 +155,16 @@ __all__ = [
     "VAENetwork",
     "affine",
     "class_moments",
+    "component_likelihood",
     "condition_of",
     "conv",
     "conv_general_dilated",
     "conv_transpose",
     "covariance_factor",
+    "expected_counts",
     "from_nnx",
     "gaussian_moments",
+    "mixture_logits",
     "pack",
     "raster_offsets",
     "rational_quadratic",

@@ -8,6 +8,9 @@ from jaxgen.recipes.autoregressive import (
     autoregressive,
     made,
 )
+from jaxgen.recipes.bernoulli_mixture import (
+    bernoulli_mixture,
+)
 from jaxgen.recipes.classifier import (
     multinomial_classifier,
     one_vs_rest_classifier,
@@ -47,6 +50,7 @@ from jaxgen.recipes.wae import (
 __all__ = [
     "autoencoder",
     "autoregressive",
+    "bernoulli_mixture",
     "bernoulli_naive_bayes",
     "flow",
     "gan",

@@ -1,12 +1,15 @@
-"""Run a study: `minmax`, GAN training on a line; `crossing`, naive Bayes against logistic regression.
+"""Run a study of one question.
 
-python -m train study minmax|crossing [OPTIONS]
+    python -m train study minmax|crossing|likelihood|world_map [OPTIONS]
+
+`minmax`: GAN training on a line; `crossing`: naive Bayes against logistic regression; `likelihood`: densities and
+likelihood surfaces; `world_map`: generators of points on land.
 """
 
 from train.errors import InputError
-from train.studies import crossing, minmax
+from train.studies import crossing, likelihood, minmax, world_map
 
-_STUDIES = {"minmax": minmax, "crossing": crossing}
+_STUDIES = {"minmax": minmax, "crossing": crossing, "likelihood": likelihood, "world_map": world_map}
 
 
 def main(arguments: list[str]) -> None:

@@ -13,7 +13,7 @@ from train.config import ROOT
 from train.evaluation import estimates
 
 RESULTS = ROOT / "docs" / "results"
-PAGES = [ROOT / "README.md", *sorted(RESULTS.glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted(RESULTS.glob("*.md")), *sorted((ROOT / "docs" / "seeds").glob("*.md"))]
 FILES = sorted(RESULTS.rglob("*.json"))
 
 # Records of a tree with uncommitted changes, from before they were refused; this list may only shrink.
