@@ -1,12 +1,12 @@
-"""Run a study: `minmax`, GAN training on a line; `crossing`, naive Bayes against logistic regression.
+"""Run a study: `minmax`, GAN training on a line; `crossing`, naive Bayes or logistic regression; `hmm_or_crf`.
 
-python -m train study minmax|crossing [OPTIONS]
+python -m train study minmax|crossing|hmm_or_crf [OPTIONS]
 """
 
 from train.errors import InputError
-from train.studies import crossing, minmax
+from train.studies import crossing, hmm_or_crf, minmax
 
-_STUDIES = {"minmax": minmax, "crossing": crossing}
+_STUDIES = {"minmax": minmax, "crossing": crossing, "hmm_or_crf": hmm_or_crf}
 
 
 def main(arguments: list[str]) -> None:
