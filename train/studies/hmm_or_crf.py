@@ -111,13 +111,13 @@ def measure(
             "logistic_regression": models.crf_chain(regression, test.x, test.lengths),
             "crf": models.crf_chain(crf, test.x, test.lengths),
         }
-        found = {name: sequence_pairs.accuracies(chain, test.y) for name, chain in chains.items()}
-        letters = jnp.sum(test.lengths)
+        # One after the other, so that one program reads them all.
+        stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *chains.values())
+        words, letters, nats = jax.lax.map(lambda chain: sequence_pairs.decode(chain, test.y), stacked)
         return {
-            **{name: viterbi for name, (viterbi, _) in found.items()},
-            **{f"{name}_by_marginals": marginals for name, (_, marginals) in found.items() if name in ("hmm", "crf")},
-            **{f"{name}_nats": jnp.sum(models.chain_log_partition(chains[name])) / letters
-               for name in ("hmm", "hmm_unlabelled")},
+            **dict(zip(chains, words, strict=True)),
+            **{f"{name}_by_marginals": each for name, each in zip(chains, letters, strict=True) if "_" not in name},
+            **{f"{name}_nats": each for name, each in zip(chains, nats, strict=True) if "hmm" in name},
             "steps": jnp.stack([regression_report[0], crf_report[0]]),
             "gradient_norm": jnp.stack([regression_report[1], crf_report[1]]),
         }  # fmt: skip

@@ -85,13 +85,13 @@ def fit_regression(train: Sequences, num_classes: int, *, l2: float) -> tuple[mo
     return of_letters(params), steps, norm
 
 
-def accuracies(chain: models.Chain, y: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Share of right letters in the most probable words, and where each letter is the most probable one."""
+def decode(chain: models.Chain, y: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Share of right letters in the most probable words, that of the most probable letters, log-partition a letter."""
     inside = jnp.arange(y.shape[1])[None] < chain.lengths[:, None]
-    marginals = jnp.argmax(models.chain_marginals(chain).labels, axis=2)
-    right = ((labels == y) & inside for labels in (models.viterbi(chain)[0], marginals))
-    first, second = (jnp.sum(each) / jnp.sum(chain.lengths) for each in right)
-    return first, second
+    log_partition, marginals, _ = models.chain_marginals(chain)
+    right = ((labels == y) & inside for labels in (models.viterbi(chain)[0], jnp.argmax(marginals, axis=2)))
+    in_words, alone, total = (jnp.sum(each) / jnp.sum(chain.lengths) for each in (*right, log_partition))
+    return in_words, alone, total
 
 
 def _a_letter(values: jax.Array, train: Sequences) -> jax.Array:
