@@ -7,10 +7,9 @@ import pathlib
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Most of a test's time is compilation: code of which LLVM optimizes nothing compiles in half of it, and without the
 # emitters of fused kernels, which newer versions cannot do without, in half of that.
-OLD_JAX = importlib.metadata.version("jaxlib").startswith("0.10.")
 os.environ["XLA_FLAGS"] = (
     f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
-    f"{' --xla_cpu_use_fusion_emitters=false' if OLD_JAX else ''}"
+    f"{' --xla_cpu_use_fusion_emitters=false' if importlib.metadata.version('jaxlib').startswith('0.10.') else ''}"
 )
 os.environ["NPROC"] = "8"  # with fewer threads than devices, collectives of jax 0.10 can wait for each other for ever
 os.environ["JAX_DEBUG_KEY_REUSE"] = "1"

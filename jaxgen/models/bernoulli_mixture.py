@@ -34,7 +34,7 @@ def component_likelihood(logits: jax.Array, x: jax.Array, where: jax.Array | Non
     return (product(x, flat) - product(there, jax.nn.softplus(flat))).reshape(-1, *logits.shape[:2])
 
 
-def expected_counts(responsibilities: jax.Array, x: jax.Array, *, axis_name: str | None = None) -> MixtureCounts:
+def mixture_counts(responsibilities: jax.Array, x: jax.Array, *, axis_name: str | None = None) -> MixtureCounts:
     """Expected counts of a batch over all devices of `axis_name`: [B, C, K], [B, D] -> MixtureCounts."""
     flat = responsibilities.reshape(len(x), -1)
     ones = jnp.matmul(flat.T, x, precision=jax.lax.Precision.HIGHEST)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import labels, metrics
-from jaxgen.models import MixtureCounts, component_likelihood, expected_counts, mixture_logits
+from jaxgen.models import MixtureCounts, component_likelihood, mixture_counts, mixture_logits
 from jaxgen.recipe import Recipe, State, mean_over
 from jaxgen.sampling import example_keys
 
@@ -91,7 +91,7 @@ def bernoulli_mixture(
         log_joint = joint(state.model, x)
         # Bishop 2006, eq. 9.56
         responsibilities = jnp.where(own[:, :, None], jax.nn.softmax(log_joint, axis=2), 0)
-        found = expected_counts(responsibilities, x, axis_name=axis_name)
+        found = mixture_counts(responsibilities, x, axis_name=axis_name)
         sums = Sums(jax.tree.map(jnp.add, state.train.counts, found), state.train.batches + 1)
         # The M-step, eq. 9.59 and 9.60: shares of the expected counts.
         ends = sums.batches == batches

@@ -1,15 +1,21 @@
 """Run a study of one question.
 
-    python -m train study minmax|crossing|likelihood|world_map [OPTIONS]
+    python -m train study minmax|crossing|likelihood|world_map|hmm_or_crf [OPTIONS]
 
 `minmax`: GAN training on a line; `crossing`: naive Bayes against logistic regression; `likelihood`: densities and
-likelihood surfaces; `world_map`: generators of points on land.
+likelihood surfaces; `world_map`: generators of points on land; `hmm_or_crf`: the crossing of sequences.
 """
 
 from train.errors import InputError
-from train.studies import crossing, likelihood, minmax, world_map
+from train.studies import crossing, hmm_or_crf, likelihood, minmax, world_map
 
-_STUDIES = {"minmax": minmax, "crossing": crossing, "likelihood": likelihood, "world_map": world_map}
+_STUDIES = {
+    "minmax": minmax,
+    "crossing": crossing,
+    "likelihood": likelihood,
+    "world_map": world_map,
+    "hmm_or_crf": hmm_or_crf,
+}
 
 
 def main(arguments: list[str]) -> None:

@@ -133,7 +133,7 @@ def from_arrays(source: str, arrays: Mapping[str, np.ndarray]) -> Dataset:
         valid = {name: array[-num_valid:] for name, array in train.items()}
         train = {name: array[:-num_valid] for name, array in train.items()}
         valid_is = "the last tenth of the training data"
-    return Dataset(source, train, valid, test, valid_is, _fingerprint(content))
+    return Dataset(source, train, valid, test, valid_is, fingerprint(content))
 
 
 def _std(x: np.ndarray) -> np.ndarray:
@@ -149,7 +149,8 @@ def _part(content: Arrays, part: str) -> Arrays:
     return {leaf: content[f"{leaf}_{part}"] for leaf in ("x", "y") if f"{leaf}_{part}" in content}
 
 
-def _fingerprint(content: Arrays) -> str:
+def fingerprint(content: Arrays) -> str:
+    """The sha256 of named arrays: their names, dtypes, shapes and values."""
     digest = hashlib.sha256()
     for name in sorted(content):
         array = content[name]

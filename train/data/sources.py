@@ -34,10 +34,10 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
     if source in EMBEDDED:
         return from_arrays(source, EMBEDDED[source]())
     if source in _DERIVED_FROM_MNIST:
-        return from_arrays(source, _DERIVED_FROM_MNIST[source](_read_with_labels(_find("mnist", data_dir))))
+        return from_arrays(source, _DERIVED_FROM_MNIST[source](_read_with_labels(find_file("mnist", data_dir))))
     scheme, colon, rest = source.partition(":")
     if not colon:
-        path = _find(CONVENTIONS[source].file if source in CONVENTIONS else source, data_dir)
+        path = find_file(CONVENTIONS[source].file if source in CONVENTIONS else source, data_dir)
         return from_arrays(str(path), _read_named(path, source))._replace(source=source)
     if scheme == "npz":
         return from_arrays(source, read_npz(Path(os.path.expanduser(rest)), ARRAY_NAMES))
@@ -76,7 +76,7 @@ _DERIVED_FROM_MNIST: dict[str, Callable[[Arrays], Arrays]] = {
 EMBEDDED = {"digits": _digits, **synthetic.SOURCES}
 
 
-def _find(name: str, data_dir: str | None) -> Path:
+def find_file(name: str, data_dir: str | None) -> Path:
     """Find NAME.npz in the data directory."""
     if name.endswith(".npz"):
         raise InputError(f"data {name!r}: is no bare name; expected npz:{name} for that file")

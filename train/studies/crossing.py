@@ -16,7 +16,7 @@ Then its assumption holds, the Bayes error is known, and both classifiers approa
 import dataclasses
 import datetime
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import jax
@@ -95,16 +95,23 @@ def orders(y: np.ndarray, repeats: int, seed: int, subsets: str) -> np.ndarray:
     return np.stack(drawn if subsets == "random" else [balance(order) for order in drawn])
 
 
-def crossings(sizes: Sequence[int], generative: Sequence[float], regression: Sequence[float]) -> list[dict]:
-    """Crossings of the two error curves, interpolated on logarithmic axes as plotted, and who is ahead after each."""
+def crossings(sizes: Sequence[int], errors: Mapping[str, Sequence[float]]) -> list[dict]:
+    """Crossings of two named error curves, interpolated on logarithmic axes as plotted, and who is ahead after each."""
+    (first, second), (first_errors, second_errors) = errors.keys(), errors.values()
     # An error of 0 has no logarithm; it is replaced by one far below the resolution of a test set.
-    lead = np.log(np.maximum(generative, 1e-9)) - np.log(np.maximum(regression, 1e-9))
+    lead = np.log(np.maximum(first_errors, 1e-9)) - np.log(np.maximum(second_errors, 1e-9))
     at, found = np.log(sizes), []
     for i in range(len(sizes) - 1):
         if (lead[i] > 0) != (lead[i + 1] > 0):
             m = float(np.exp(at[i] + lead[i] / (lead[i] - lead[i + 1]) * (at[i + 1] - at[i])))
-            found.append({"m": m, "ahead_from_there": "logistic regression" if lead[i + 1] > 0 else "naive Bayes"})
+            found.append({"m": m, "ahead_from_there": second if lead[i + 1] > 0 else first})
     return found
+
+
+def tell(found: list[dict]) -> str:
+    """Say where curves cross."""
+    where = [f"m = {crossing['m']:.0f}, ahead from there {crossing['ahead_from_there']}" for crossing in found]
+    return f"cross at {'; '.join(where)}" if where else "do not cross"
 
 
 def _mean(values: np.ndarray) -> Estimate:
@@ -180,7 +187,7 @@ def main(arguments: list[str]) -> None:
         "naive Bayes": [row.naive_bayes for row in table],
         "logistic regression": [row.logistic_regression for row in table],
     }
-    found = crossings(sizes, *([one.value or 0.0 for one in curve] for curve in curves.values()))
+    found = crossings(sizes, {name: [one.value or 0.0 for one in curve] for name, curve in curves.items()})
     result = {
         "values": {name: value for name, value in vars(options).items() if name not in ("data_dir", "out")},
         "data_fingerprint": dataset.fingerprint,
@@ -193,7 +200,6 @@ def main(arguments: list[str]) -> None:
         "provenance": origin | {"seconds": round(time.perf_counter() - started, 1)},
     }
     files.write_json(out / "crossing.json", result)
-    where = [f"m = {crossing['m']:.0f}, ahead from there {crossing['ahead_from_there']}" for crossing in found]
-    print("the curves", f"cross at {'; '.join(where)}" if where else "do not cross")
+    print("the curves", tell(found))
     charts.save_crossing(out / "crossing.png", sizes, curves, least)
     print(out / "crossing.png")

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen import losses, models, recipes
-from jaxgen.recipe import PyTree, Recipe, State
+from jaxgen.recipe import PyTree, Recipe
+from train.studies import lbfgs
 
 TOLERANCE = 1e-4  # gradient norm, nats: the loss is l2-strongly convex, so within TOLERANCE^2 / (2 l2) of its minimum
 _MOST_STEPS = 5000
@@ -23,18 +24,16 @@ class Pair(NamedTuple):
     naive_bayes: Recipe
     regression: Recipe
     network: models.Classifier
-    optimizer: optax.GradientTransformationExtraArgs
     l2: float
 
 
 def make_pair(shape: tuple[int, ...], num_classes: int, *, smoothing: float, l2: float) -> Pair:
     """Build the pair: `smoothing` pseudo-counts of each feature value in each class; penalty l2 / 2 |weights|^2."""
-    network, optimizer = models.Classifier(num_classes), optax.lbfgs()
+    network = models.Classifier(num_classes)
     return Pair(
         recipes.bernoulli_naive_bayes(shape, num_classes, smoothing=smoothing),
-        recipes.multinomial_classifier(network, optimizer),
+        recipes.multinomial_classifier(network, optax.lbfgs()),
         network,
-        optimizer,
         l2,
     )
 
@@ -57,25 +56,8 @@ def fit_regression(pair: Pair, key: jax.Array, batch: dict) -> tuple[PyTree, jax
         nll = losses.categorical_nll(pair.network.apply(params, batch["x"]), batch["y"])
         return jnp.mean(nll) + 0.5 * pair.l2 * jnp.sum(jnp.square(weights))
 
-    # The line search has already computed value and gradient at the start of the next step.
-    value_and_grad = optax.value_and_grad_from_state(loss)
-
-    def step(state: State) -> State:
-        value, gradient = value_and_grad(state.model, state=state.train)
-        updates, opt_state = pair.optimizer.update(
-            gradient, state.train, state.model, value=value, grad=gradient, value_fn=loss
-        )
-        return State(optax.apply_updates(state.model, updates), opt_state)
-
-    def report(state: State) -> tuple[jax.Array, jax.Array]:
-        return optax.tree.get(state.train, "count"), optax.tree.norm(optax.tree.get(state.train, "grad"))
-
-    def continues(state: State) -> jax.Array:
-        count, norm = report(state)
-        return (count == 0) | ((count < _MOST_STEPS) & (norm > TOLERANCE))
-
-    state = jax.lax.while_loop(continues, step, pair.regression.init(key, batch))
-    return state.model, *report(state)
+    start = pair.regression.init(key, batch).model
+    return lbfgs.minimize(loss, start, tolerance=TOLERANCE, most_steps=_MOST_STEPS)
 
 
 def measure(pair: Pair, key: jax.Array, train: dict, test: dict, rows: jax.Array) -> dict[str, jax.Array]:

@@ -108,13 +108,16 @@ def test_subsets_are_permutations_of_their_own(subsets):
 
 def test_crossings_by_hand():
     # On logarithmic axes: half-way between 10 and 1,000 is 100, where both lines are at 0.2.
-    (only,) = crossing.crossings([10, 1000], [0.2, 0.2], [0.4, 0.1])
+    def crossings(sizes, first, second):
+        return crossing.crossings(sizes, {"naive Bayes": first, "logistic regression": second})
+
+    (only,) = crossings([10, 1000], [0.2, 0.2], [0.4, 0.1])
     assert only == {"m": pytest.approx(100), "ahead_from_there": "logistic regression"}
     # The ratio of the errors goes from 1 / 2 to 8 and back: it is 1 after a quarter, and before the last quarter.
-    there, back = crossing.crossings([1, 16, 256], [0.1, 0.8, 0.1], [0.2, 0.1, 0.2])
+    there, back = crossings([1, 16, 256], [0.1, 0.8, 0.1], [0.2, 0.1, 0.2])
     assert there["m"] == pytest.approx(2)
     assert back == {"m": pytest.approx(128), "ahead_from_there": "naive Bayes"}
-    assert crossing.crossings([1, 10, 100], [0.3, 0.2, 0.1], [0.2, 0.1, 0.0]) == []
+    assert crossings([1, 10, 100], [0.3, 0.2, 0.1], [0.2, 0.1, 0.0]) == []
 
 
 def test_half_of_the_range_is_one():

@@ -118,7 +118,12 @@ def save_minmax(path: pathlib.Path, x: Array, optimum: dict, steps: Array, way: 
 
 
 def save_crossing(
-    path: pathlib.Path, sizes: Sequence[int], curves: Mapping[str, Sequence[Estimate]], floor: float | None
+    path: pathlib.Path,
+    sizes: Sequence[int],
+    curves: Mapping[str, Sequence[Estimate]],
+    floor: float | None,
+    *,
+    of: str = "examples",
 ) -> None:
     """Test errors over the number of training examples, by classifier, and the Bayes error if it is known."""
     figure, axes = pyplot().subplots(figsize=(7, 4.5), layout="constrained")
@@ -129,7 +134,7 @@ def save_crossing(
         axes.fill_between(sizes, low, high, color=f"C{number}", alpha=0.25, lw=0)
     if floor is not None:
         axes.axhline(floor, color="gray", lw=1, ls="--", label=f"Bayes error, {floor:.4f}")
-    axes.set(xlabel="training examples m", ylabel="test error, mean and 95 % interval", xscale="log", yscale="log")
+    axes.set(xlabel=f"training {of} m", ylabel="test error, mean and 95 % interval", xscale="log", yscale="log")
     # Plain numbers: 0.2 is easier to read than 2 x 10^-1.
     from matplotlib import ticker
 
