@@ -75,7 +75,7 @@ class AutoregressiveNetwork(Network, Protocol):
     """
 
     shape: tuple[int, ...]
-    condition_dim: int | None
+    condition_dim: int | tuple[int, int, int] | None  # classes or size of y, or the shape of an image
 
     def start(self, num: int, y: jax.Array | None = None) -> Any:
         """The cache of `num` examples before their first value."""

@@ -10,6 +10,7 @@ from jaxgen import preprocess
 from jaxgen.recipe import PyTree
 from train import runs
 from train.data import spread
+from train.engine.compile import prepare_examples
 from train.evaluation.features import Features
 from train.runs import Run
 
@@ -20,13 +21,26 @@ _MANY_FEATURES = 512
 _PER_CALL = 500
 
 
+def conditions(run: Run, num: int) -> np.ndarray | None:
+    """Conditions y [num, ...] for as many samples, made of test examples spread over the set and repeated if few.
+
+    None where the experiment makes no y out of x: samples are then unconditional, or of classes of the training prior.
+    """
+    if run.prepare.condition is None:
+        return None
+    x = run.dataset.test["x"]
+    rows = spread(len(x), num)[np.arange(num) % min(num, len(x))]
+    return prepare_examples(run.prepare, run.keys[0].evaluate, {"x": x[rows]})["y"]
+
+
 def draw(run: Run, model: PyTree, key: jax.Array, num: int) -> np.ndarray:
     """Draw samples [num, ...], images in [0, 1], in chunks so that any number fits in memory."""
     assert run.recipe.sample is not None
     sample = jax.jit(run.recipe.sample, static_argnums=2)
-    size, samples = min(_PER_CALL, num), None
+    size, samples, y = min(_PER_CALL, num), None, conditions(run, num)
     for call, first in enumerate(range(0, num, size)):
-        drawn = runs.in_unit_interval(run, sample(jax.random.fold_in(key, call), model, size))
+        given = None if y is None else y[np.arange(first, first + size) % num]
+        drawn = runs.in_unit_interval(run, sample(jax.random.fold_in(key, call), model, size, y=given))
         if samples is None:
             samples = np.empty((num, *drawn.shape[1:]), drawn.dtype)
         samples[first : first + size] = drawn[: num - first]

@@ -24,10 +24,11 @@ def autoregressive(
     likelihood: Likelihood = bernoulli,
     part_size: int = 8,
 ) -> Recipe:
-    """Minimise -log p(x), or -log p(x | y) if the network is conditional; y are classes [B] or vectors [B, F].
+    """Minimise -log p(x), or -log p(x | y) if the network is conditional.
 
-    `likelihood`, of each value or pixel, must have the parameters of the network. On a CPU gradients are accumulated
-    over microbatches of `part_size` examples, whose activations fit into the cache; the result is the same.
+    y are classes [B], vectors [B, F] or images [B, h, w, c]. `likelihood`, of each value or pixel, must have
+    the parameters of the network. On a CPU gradients are accumulated over microbatches of `part_size` examples, whose
+    activations fit into the cache; the result is the same.
     """
     check_optimizers(optimizer=optimizer)
     order = getattr(network, "order", None)
