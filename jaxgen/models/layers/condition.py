@@ -60,17 +60,16 @@ class Condition(nn.Module):
 
         For an image [B, h, w, c] terms of each pixel, [B, H, W, width].
         """
-        is_image = isinstance(self.condition_dim, tuple)
-        condition = self._map(y) if is_image else condition_of(y, self.condition_dim)
+        dim = self.condition_dim
+        condition = self._map(y, dim) if isinstance(dim, tuple) else condition_of(y, dim)
         if condition is None:
             return tuple(jnp.zeros((1, width), jnp.float32) for width in self.widths)
         return tuple(nn.Dense(width, use_bias=False)(condition) for width in self.widths)
 
-    def _map(self, y: jax.Array | None) -> jax.Array:
+    def _map(self, y: jax.Array | None, shape: tuple[int, int, int]) -> jax.Array:
         """Three convolutions at the resolution of y, and a transposed one that enlarges: -> [B, H, W, features]."""
-        height, width, _ = shape = self.condition_dim
-        scale = self.size[0] // height
-        if (scale * height, scale * width) != tuple(self.size):
+        scale = self.size[0] // shape[0]
+        if (scale * shape[0], scale * shape[1]) != tuple(self.size):
             raise ValueError(f"condition_dim {shape} must divide images of size {tuple(self.size)}, alike both ways")
         if y is None or jnp.shape(y)[1:] != tuple(shape) or not jnp.issubdtype(y.dtype, jnp.floating):
             got = "None" if y is None else f"{y.dtype} of shape {jnp.shape(y)}"

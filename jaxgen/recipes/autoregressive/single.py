@@ -126,4 +126,4 @@ def autoregressive(
         check_mask(mask)
         return -nll_in_parts(model.params, x, y, mask)
 
-    return recipe._replace(complete=complete, log_prob=log_prob)
+    return recipe._replace(complete=complete, log_prob=log_prob, order=order)
