@@ -98,6 +98,9 @@ from jaxgen.models.networks import (
 from jaxgen.models.pixelcnn import (
     PixelCNN,
 )
+from jaxgen.models.pixelcnn_plus_plus import (
+    PixelCNNPlusPlus,
+)
 from jaxgen.models.vae import (
     VAE,
 )
@@ -141,6 +144,7 @@ __all__ = [
     "Maxout",
     "Network",
     "PixelCNN",
+    "PixelCNNPlusPlus",
     "PlayerNetwork",
     "Reverse",
     "SplineCoupling",

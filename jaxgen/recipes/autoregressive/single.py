@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from jaxgen.models import AutoregressiveNetwork
 from jaxgen.optimize import Losses, check_optimizers, chunk_size, minimize_in_parts
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.recipes.autoregressive.family import Model, count_labels, family, init_model
-from jaxgen.sampling import raster_scan
+from jaxgen.sampling import example_keys, raster_scan
 
 _MEASURED_AT_ONCE = 25  # examples whose activations and logits are held in memory
 
@@ -32,6 +33,7 @@ def autoregressive(
     """
     check_optimizers(optimizer=optimizer)
     order = getattr(network, "order", None)
+    has_dropout = getattr(network, "dropout", 0.0) > 0
     first_event_axis = len(network.shape) - likelihood.event_dims
     positions, event_shape = network.shape[:first_event_axis], network.shape[first_event_axis:]
 
@@ -41,10 +43,10 @@ def autoregressive(
             raise ValueError(f"mask must be the same for all channels of a pixel, got shape {jnp.shape(mask)}")
 
     def nll(
-        params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None = None, *, rngs: dict | None = None
+        params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None = None, **noise: Any
     ) -> jax.Array:
         """NLL of the values where the mask is true, all values without a mask: nats [B]."""
-        return likelihood.nll(network.apply(params, x, y, rngs=rngs), x, where=mask)
+        return likelihood.nll(network.apply(params, x, y, **noise), x, where=mask)
 
     def init(key: jax.Array, batch: dict) -> State:
         model = init_model(key, network, batch)
@@ -54,8 +56,11 @@ def autoregressive(
         params, label_counts = state.model
 
         def loss(params: PyTree, batch: dict) -> Losses:
-            return nll(params, batch["x"], batch.get("y"), rngs={"masks": key}), {}, None
+            dropout = {"keys": batch["keys"]} if has_dropout else {}
+            return nll(params, batch["x"], batch.get("y"), rngs={"masks": key}, **dropout), {}, None
 
+        if has_dropout:
+            batch = {**batch, "keys": example_keys(key, len(batch["x"]), axis_name)}
         params, opt_state, metrics, _ = minimize_in_parts(
             optimizer, loss, params, state.train, batch, part_size, axis_name
         )
