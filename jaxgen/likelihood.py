@@ -12,7 +12,11 @@ from jaxgen.optimize import chunk_size
 
 
 class Likelihood(NamedTuple):
-    """p(x | output): x [B, ...], output `[B, ..., *parameters]`; the decoder's shape is `(*x_shape, *parameters)`."""
+    """p(x | output): x [B, ...], output `[B, ..., *parameters]`; the decoder's shape is `(*x_shape, *parameters)`.
+
+    Where the values of x that belong together, such as the channels of a pixel, have joint parameters, the axes of
+    these values are left out of the output.
+    """
 
     #: Trailing shape of the output: () for one number per value of x, (2,) for a mean and a log-variance.
     parameters: tuple[int, ...]
@@ -24,6 +28,8 @@ class Likelihood(NamedTuple):
     draw: Callable[[jax.Array, jax.Array], jax.Array]
     #: Number of equally spaced values in [0, 1] on which p is a probability mass; None for a density.
     levels: int | None = None
+    #: Number of trailing axes of x with joint parameters: 0 for a likelihood of values, 1 for one of pixels [C].
+    event_dims: int = 0
 
 
 #: Bernoulli of each value, given its logit: output [B, ...] (Kingma & Welling 2014, appendix C.1).
@@ -77,6 +83,35 @@ def categorical(levels: int) -> Likelihood:
         mean=lambda logits: jax.nn.softmax(logits) @ jnp.linspace(0, 1, levels, dtype=jnp.float32),
         draw=lambda key, logits: jax.random.categorical(key, logits).astype(jnp.float32) / values,
         levels=levels,
+    )
+
+
+def logistic_mixture(channels: int, components: int = 10, levels: int = 256) -> Likelihood:
+    """Discretized mixture of logistics of each pixel over values k / (levels - 1): x [B, ..., C], output [B, ..., P].
+
+    Salimans et al. 2017, section 2.1; `losses.discretized_logistic_mixture_nll` has the parameters, 3 numbers a
+    component for grey and 10 for colour. The mean is that of the mixture, clipped to [0, 1]. ValueError unless
+    `channels` is 1 or 3 and `levels` at least 2.
+    """
+    if channels not in (1, 3) or levels < 2:
+        raise ValueError(f"channels must be 1 or 3 and levels at least 2, got {channels} and {levels}")
+
+    def draw(key: jax.Array, output: jax.Array) -> jax.Array:
+        key_component, key_value = jax.random.split(key)
+        gumbel = jax.random.gumbel(key_component, (*output.shape[:-1], components))
+        logistic = jax.random.logistic(key_value, (*output.shape[:-1], channels))
+        x = losses.discretized_logistic_mixture_draw(output, gumbel, logistic, num_levels=levels)
+        return jnp.round((x + 1) / 2 * (levels - 1)) / (levels - 1)
+
+    return Likelihood(
+        parameters=((3 if channels == 1 else 10) * components,),
+        nll=lambda output, x, *, where=None: losses.discretized_logistic_mixture_nll(
+            output, 2 * x - 1, num_levels=levels, where=where
+        ),
+        mean=lambda output: jnp.clip((losses.logistic_mixture_mean(output, channels=channels) + 1) / 2, 0, 1),
+        draw=draw,
+        levels=levels,
+        event_dims=1,
     )
 
 

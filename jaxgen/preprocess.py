@@ -1,4 +1,6 @@
-"""Preparations of stored examples for a model: (key, x) -> x for one example, mapped over a batch.
+"""Preparations of stored examples for a model, (key, x) -> x, and conditions made of them, (key, x) -> y.
+
+Both are of one example and mapped over a batch.
 
 x is uint8 in 0..255, or a float in [0, 1] (vectors may have any range).
 """
@@ -155,6 +157,33 @@ def quantize(levels: int) -> Preparation:
         return bins.astype(jnp.float32) / (levels - 1)
 
     return prepare
+
+
+def shrink(factor: int) -> Callable[[jax.Array, jax.Array], jax.Array]:
+    """The condition of super-resolution, means over blocks of `factor` x `factor` pixels: (key, x) -> y.
+
+    x is [H, W, C], y float32 [H / factor, W / factor, C] in [0, 1]. The key is not used. ValueError unless `factor`
+    divides both sizes.
+    """
+
+    def condition(key: jax.Array, x: jax.Array) -> jax.Array:
+        height, width, channels = x.shape
+        if height % factor or width % factor:
+            raise ValueError(f"factor must divide height and width, got {factor} for images of shape {x.shape}")
+        blocks = scale(key, x).reshape(height // factor, factor, width // factor, factor, channels)
+        return blocks.mean(axis=(1, 3))
+
+    return condition
+
+
+def grey(key: jax.Array, x: jax.Array) -> jax.Array:
+    """The condition of colourization, luma of ITU-R BT.601: [H, W, 3] -> float32 [H, W, 1] in [0, 1].
+
+    The key is not used. ValueError unless x has three channels.
+    """
+    if x.shape[-1] != 3:
+        raise ValueError(f"x must be [H, W, 3], got shape {x.shape}")
+    return scale(key, x) @ jnp.array([[0.299], [0.587], [0.114]], jnp.float32)
 
 
 def mutate(prepare: Preparation, rate: float, levels: int) -> Preparation:

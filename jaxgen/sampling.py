@@ -50,6 +50,7 @@ def raster_scan(
     mask: jax.Array | None = None,
     begin_row: Callable[[PyTree, jax.Array, jax.Array], PyTree] | None = None,
     order: jax.Array | None = None,
+    event_shape: tuple[int, ...] = (),
 ) -> jax.Array:
     """Sample an autoregressive model value by value, in one compiled scan: -> x of `shape`, [B, H, ...].
 
@@ -67,6 +68,8 @@ def raster_scan(
         mask: Booleans that broadcast to `shape`.
         begin_row: Like `column` without logits, called before each of the H rows to compute what the row shares.
         order: Positions [D] in the order in which they are drawn; None for the order of `shape`.
+        event_shape: Shape of what is drawn at a position: () for a value, (C,) for a whole pixel. Values are then
+            `[B, *event_shape]`, and `given` and x `[*shape, *event_shape]`.
 
     Raises:
         ValueError: If only one of `given` and `mask` is given.
@@ -79,9 +82,9 @@ def raster_scan(
     positions = steps if order is None else order
 
     def in_order(values: jax.Array) -> jax.Array:
-        values = jnp.broadcast_to(values, shape).reshape(num, -1)
+        values = jnp.broadcast_to(values, (*shape, *event_shape)).reshape(num, -1, *event_shape)
         values = values if order is None else values[:, order]
-        return values.reshape(num, height, size).transpose(1, 2, 0)
+        return jnp.moveaxis(values.reshape(num, height, size, *event_shape), 0, 2)
 
     known = () if given is None or mask is None else (in_order(given), in_order(mask))
 
@@ -101,6 +104,7 @@ def raster_scan(
         return jax.lax.scan(value, (cache, previous), now)
 
     rows = (steps.reshape(height, size), positions.reshape(height, size), *known)
-    x = jax.lax.scan(row, (cache, jnp.zeros(num, jnp.float32)), rows)[1].transpose(2, 0, 1).reshape(num, -1)
+    first = jnp.zeros((num, *event_shape), jnp.float32)
+    x = jnp.moveaxis(jax.lax.scan(row, (cache, first), rows)[1], 2, 0).reshape(num, -1, *event_shape)
     x = x if order is None else jnp.zeros_like(x).at[:, order].set(x)
-    return x.reshape(shape)
+    return x.reshape(*shape, *event_shape)

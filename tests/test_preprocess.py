@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 from jaxgen import preprocess
 
@@ -231,3 +232,18 @@ def test_standardize():
     np.testing.assert_allclose(found, (x / 255 - mean) / [0.2, 1, 0.4], rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(prepare.to_unit(found), x / 255, rtol=0, atol=1e-6)
     assert prepare.log_det is None
+
+
+def test_conditions_made_of_an_image():
+    x = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8)
+    key = jax.random.key(0)
+    expected = [[x[2 * row : 2 * row + 2, 2 * column : 2 * column + 2].mean((0, 1)) / 255 for column in range(3)]
+                for row in range(2)]  # fmt: skip
+    np.testing.assert_allclose(preprocess.shrink(2)(key, x), expected, atol=1e-6)
+    grey = np.asarray(Image.fromarray(x).convert("L"))  # rounded to whole numbers, by weights of 16 bits
+    np.testing.assert_allclose(preprocess.grey(key, x)[..., 0] * 255, grey, atol=0.51)
+    np.testing.assert_allclose(preprocess.grey(key, jnp.ones((1, 1, 3))), 1, atol=1e-6)
+    for condition, said in [(preprocess.shrink(4), "factor must divide height and width, got 4"),
+                            (preprocess.grey, r"x must be \[H, W, 3\]")]:  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            condition(key, x[..., :1])

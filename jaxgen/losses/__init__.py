@@ -32,7 +32,11 @@ from jaxgen.losses.likelihoods import (
     gaussian_nll,
     squared_error,
 )
-from jaxgen.losses.logistic_mixture import discretized_logistic_mixture_nll
+from jaxgen.losses.logistic_mixture import (
+    discretized_logistic_mixture_draw,
+    discretized_logistic_mixture_nll,
+    logistic_mixture_mean,
+)
 from jaxgen.losses.mmd import (
     inverse_multiquadric,
     latent_kernel,
@@ -54,6 +58,7 @@ __all__ = [
     "bits_per_dim",
     "categorical_nll",
     "change_of_variables_nll",
+    "discretized_logistic_mixture_draw",
     "discretized_logistic_mixture_nll",
     "free_bits",
     "gaussian_kl",
@@ -68,6 +73,7 @@ __all__ = [
     "latent_kernel",
     "least_squares_discriminator_loss",
     "least_squares_generator_loss",
+    "logistic_mixture_mean",
     "minimax_discriminator_loss",
     "minimax_generator_loss",
     "mmd_biased",

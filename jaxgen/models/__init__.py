@@ -127,6 +127,9 @@ from jaxgen.models.networks import (
 from jaxgen.models.pixelcnn import (
     PixelCNN,
 )
+from jaxgen.models.pixelcnn_plus_plus import (
+    PixelCNNPlusPlus,
+)
 from jaxgen.models.vae import (
     VAE,
 )
@@ -176,6 +179,7 @@ __all__ = [
     "MixtureCounts",
     "Network",
     "PixelCNN",
+    "PixelCNNPlusPlus",
     "PlayerNetwork",
     "Reverse",
     "SplineCoupling",

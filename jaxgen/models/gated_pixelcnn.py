@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from jaxgen.models.layers.condition import Condition
+from jaxgen.models.layers.condition import Condition, at_pixels, over_pixels
 from jaxgen.models.layers.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets, rows_above, to_the_left
 from jaxgen.models.layers.row_cache import empty_rows, pixel_at, select_colour, window, write, write_value
 
@@ -42,7 +42,7 @@ class GatedPixelCNN(nn.Module):
     blocks: int = 8
     head: int = 64
     parameters: tuple[int, ...] = ()
-    condition_dim: int | None = None
+    condition_dim: int | tuple[int, int, int] | None = None
 
     def setup(self) -> None:
         """Name the layers."""
@@ -61,12 +61,12 @@ class GatedPixelCNN(nn.Module):
         self.out = [MaskedConv(width, width, colours=colours) for _ in range(self.blocks)]
         self.last = MaskedConv(width, self.head, colours=colours)
         self.logits = MaskedConv(self.head, colours * math.prod(self.parameters), colours=colours)
-        self.vertical_condition = Condition(self.condition_dim, (2 * width,) * self.blocks)
-        self.horizontal_condition = Condition(self.condition_dim, (2 * width,) * self.blocks)
+        condition = self.condition_dim, (2 * width,) * self.blocks, self.shape[:2]
+        self.vertical_condition, self.horizontal_condition = Condition(*condition), Condition(*condition)
 
     def __call__(self, x: jax.Array, y: jax.Array | None = None) -> jax.Array:
-        """Logits of every value given those before it: [B, H, W, C], y [B] or [B, F] -> `[B, H, W, C, *parameters]`."""
-        conditions = [(above[:, None, None], left[:, None, None]) for above, left in self._conditions(y)]
+        """Logits of every value given those before it, and y: [B, H, W, C] -> `[B, H, W, C, *parameters]`."""
+        conditions = [(over_pixels(above), over_pixels(left)) for above, left in self._conditions(y)]
         vertical = horizontal = x
         for layer in range(self.blocks):
             vertical, link = self._vertical(layer, self.vertical[layer](vertical), conditions[layer])
@@ -90,7 +90,7 @@ class GatedPixelCNN(nn.Module):
         width = self.shape[1]
         row = pixel_at(position, self.shape)[0]
         image = write_value(cache.image, previous_pixel, position - 1, self.shape)
-        conditions = [(above[:, None], left[:, None]) for above, left in cache.conditions]
+        conditions = jax.tree.map(lambda term: at_pixels(term, row, width=width), cache.conditions)
         rows, links = list(cache.vertical), []
         seen = window(image, self.above[0], row, width=width)
         for layer in range(self.blocks):

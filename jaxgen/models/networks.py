@@ -71,11 +71,13 @@ class ClassifierNetwork(Network, Protocol):
 class AutoregressiveNetwork(Network, Protocol):
     """For `autoregressive`; called with x and y: -> `[B, ..., *parameters]` of each value given those before it.
 
-    It may have a method `begin_row`, and a field `order` of positions, as in `sampling.raster_scan`.
+    It may have a method `begin_row`, and a field `order` of positions, as in `sampling.raster_scan`. Where it has a
+    field `dropout` above 0 it is trained with `keys` [B], one for each example. Under a likelihood of pixels positions
+    are those of pixels, the output is `[B, H, W, *parameters]`, and the previous value is a pixel [B, C].
     """
 
     shape: tuple[int, ...]
-    condition_dim: int | None
+    condition_dim: int | tuple[int, int, int] | None  # classes or size of y, or the shape of an image
 
     def start(self, num: int, y: jax.Array | None = None) -> Any:
         """The cache of `num` examples before their first value."""

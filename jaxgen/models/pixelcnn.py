@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax
 from flax import linen as nn
 
-from jaxgen.models.layers.condition import Condition
+from jaxgen.models.layers.condition import Condition, at_pixels, over_pixels
 from jaxgen.models.layers.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets
 from jaxgen.models.layers.row_cache import empty_rows, pixel_at, select_colour, window, write, write_value
 
@@ -24,8 +24,8 @@ class PixelCNN(nn.Module):
     """PixelCNN: a 7 x 7 layer with mask A, residual blocks with mask B, a head of two layers (table 1 and figure 5).
 
     `channels` is h in the paper: the residual stream has 2 h channels. The logits of a value have the shape
-    `parameters`: () for a Bernoulli, (256,) for grey levels. `condition_dim` is the number of classes, or the size of a
-    condition vector.
+    `parameters`: () for a Bernoulli, (256,) for grey levels. `condition_dim` is the number of classes, the size of a
+    condition vector, or the shape of an image of x's size or smaller by a whole factor.
 
     `__call__` computes all logits at once, `column` those of one value from the cached activations before it: see
     `sampling.raster_scan`. The cache of B images holds B (blocks 2 h (W + 2) + 4 C (W + 6)) numbers, for any H.
@@ -36,7 +36,7 @@ class PixelCNN(nn.Module):
     blocks: int = 8
     head: int = 64
     parameters: tuple[int, ...] = ()
-    condition_dim: int | None = None
+    condition_dim: int | tuple[int, int, int] | None = None
 
     def setup(self) -> None:
         """Name the layers."""
@@ -51,11 +51,12 @@ class PixelCNN(nn.Module):
         self.widen = [MaskedConv(self.channels, stream, colours=colours) for _ in range(self.blocks)]
         self.last = MaskedConv(stream, self.head, colours=colours)
         self.logits = MaskedConv(self.head, colours * math.prod(self.parameters), colours=colours)
-        self.condition = Condition(self.condition_dim, (stream, *(self.channels,) * self.blocks))
+        widths = stream, *(self.channels,) * self.blocks
+        self.condition = Condition(self.condition_dim, widths, self.shape[:2])
 
     def __call__(self, x: jax.Array, y: jax.Array | None = None) -> jax.Array:
-        """Logits of every value given those before it: [B, H, W, C], y [B] or [B, F] -> `[B, H, W, C, *parameters]`."""
-        conditions = [added[:, None, None] for added in self.condition(y)]
+        """Logits of every value given those before it, and y: [B, H, W, C] -> `[B, H, W, C, *parameters]`."""
+        conditions = [over_pixels(term) for term in self.condition(y)]
         logits = self._network(self.first(x), lambda block, inner: self.masked[block](inner), conditions)
         return logits.reshape(*x.shape, *self.parameters)
 
@@ -79,7 +80,7 @@ class PixelCNN(nn.Module):
             blocks[block] = write(blocks[block], inner, self.seen, row, column)
             return self.masked[block].apply_to_windows(window(blocks[block], self.seen, row, column))
 
-        conditions = [added[:, None] for added in cache.conditions]
+        conditions = [at_pixels(term, row, column) for term in cache.conditions]
         first = self.first.apply_to_windows(window(image, self.seen_first, row, column))
         logits = self._network(first, see, conditions).reshape(-1, self.shape[2], *self.parameters)
         return _Cache(image, tuple(blocks), cache.conditions), select_colour(logits, colour)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize, special
 
-from jaxgen import losses
+from jaxgen import likelihood, losses
 
 RNG = np.random.default_rng(5)
 K = 3
@@ -99,3 +99,54 @@ def test_an_unlikely_level_keeps_a_finite_value_and_gradient():
 def test_shapes_that_do_not_fit(params, x, levels, says):
     with pytest.raises(ValueError, match=says):
         losses.discretized_logistic_mixture_nll(jnp.zeros(params), jnp.zeros(x), num_levels=levels)
+
+
+def test_missing_pixels_add_nothing_to_value_or_gradient():
+    params, x = (jnp.float32(array) for array in case(3))
+    where = np.ones(x.shape, bool)
+    where[0, 1, 2, 1] = where[1, 0] = False  # one channel of a pixel, and a row
+    loss = lambda params, x, where: losses.discretized_logistic_mixture_nll(params, x, where=where)  # noqa: E731
+    seen = jnp.where(where, x, jnp.nan)
+    value, gradient = jax.jit(jax.value_and_grad(lambda params: loss(params, seen, where).sum()))(params)
+    pixels = where.all(axis=-1)
+    alone = jax.jit(lambda params, x: loss(params, x, None))(params[pixels][:, None, None], x[pixels][:, None, None])
+    np.testing.assert_allclose(value, alone.sum(), rtol=1e-5)
+    np.testing.assert_array_equal(np.abs(gradient).sum(axis=-1) > 0, pixels)
+
+
+@pytest.mark.parametrize(("channels", "levels"), [(1, 8), (3, 3)])
+def test_draws_have_the_masses_of_the_likelihood(channels, levels):
+    family = likelihood.logistic_mixture(channels, K, levels)
+    num, params = 40_000, jnp.float32(RNG.normal(size=family.parameters)).at[:K].multiply(0.5)
+    grid = np.stack(np.meshgrid(*[np.arange(levels)] * channels, indexing="ij"), axis=-1).reshape(-1, 1, 1, channels)
+    each = jnp.broadcast_to(params, (len(grid), 1, 1, *params.shape))
+    masses = np.exp(-np.float64(jax.jit(family.nll)(each, jnp.float32(grid / (levels - 1)))))
+    np.testing.assert_allclose(masses.sum(), 1, rtol=1e-5)
+    draws = np.asarray(jax.jit(family.draw)(jax.random.key(0), jnp.broadcast_to(params, (num, *params.shape))))
+    index = np.round(draws * (levels - 1)).astype(int)
+    np.testing.assert_allclose(draws, index / (levels - 1), atol=2e-7)
+    found = np.bincount(index @ levels ** np.arange(channels)[::-1], minlength=len(grid)) / num
+    # 5 standard deviations of each of at most 27 counts, and the half a draw by which a count is a whole number.
+    assert (np.abs(found - masses) < 5 * np.sqrt(masses * (1 - masses) / num) + 0.5 / num).all()
+    assert (masses > 0.01).sum() > 5
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_mean_is_that_of_fine_levels(channels):
+    family = likelihood.logistic_mixture(channels, K, 1024)
+    params = jnp.float32(0.3 * RNG.normal(size=family.parameters))
+    scales = params[K:].reshape(channels, -1)[:, K : 2 * K]
+    narrow = params[K:].reshape(channels, -1).at[:, K : 2 * K].set(scales - 3.5)  # few draws beyond an end
+    params = jnp.concatenate([params[:K], narrow.reshape(-1)])
+    num = 40_000
+    draws = np.float64(jax.jit(family.draw)(jax.random.key(1), jnp.broadcast_to(params, (num, *params.shape))))
+    margin = 5 * draws.std(axis=0) / np.sqrt(num) + 1e-4
+    np.testing.assert_array_less(np.abs(draws.mean(axis=0) - family.mean(params[None])[0]), margin)
+
+
+def test_a_likelihood_of_pixels_has_bounds():
+    for channels, levels in ((2, 256), (3, 1)):
+        with pytest.raises(ValueError, match="channels must be 1 or 3 and levels at least 2"):
+            likelihood.logistic_mixture(channels, levels=levels)
+    with pytest.raises(ValueError, match="gumbel must be"):
+        losses.discretized_logistic_mixture_draw(jnp.zeros((2, 9)), jnp.zeros((2, 2)), jnp.zeros((2, 1)))

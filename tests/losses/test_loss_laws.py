@@ -44,6 +44,11 @@ LOSSES = {
     "bits_per_dim": Case(functools.partial(losses.bits_per_dim, num_dims=7), (normal(B),), extreme=(0,)),
     "categorical_nll": Case(losses.categorical_nll, (normal(B, 4, K), integers(K, B, 4)), extreme=(0,)),
     "change_of_variables_nll": Case(losses.change_of_variables_nll, (normal(B, Z), normal(B)), extreme=(0, 1)),
+    "discretized_logistic_mixture_draw": Case(
+        losses.discretized_logistic_mixture_draw,
+        (normal(B, 2, 2, 10 * K), normal(B, 2, 2, K), normal(B, 2, 2, 3)),
+        extreme=(0, 1, 2),
+    ),
     "discretized_logistic_mixture_nll": Case(
         losses.discretized_logistic_mixture_nll, (normal(B, 2, 2, 10 * K), jnp.tanh(normal(B, 2, 2, 3))), extreme=(0,)
     ),
@@ -60,6 +65,9 @@ LOSSES = {
         losses.least_squares_discriminator_loss, tuple(normal(2, B)), extreme=(0, 1)
     ),
     "least_squares_generator_loss": Case(losses.least_squares_generator_loss, (normal(B),), extreme=(0,)),
+    "logistic_mixture_mean": Case(
+        functools.partial(losses.logistic_mixture_mean, channels=3), (normal(B, 2, 2, 10 * K),), extreme=(0,)
+    ),
     "minimax_discriminator_loss": Case(
         functools.partial(losses.minimax_discriminator_loss, smoothing=0.1), tuple(normal(2, B)), extreme=(0, 1)
     ),
@@ -79,6 +87,7 @@ LOSSES = {
 NOT_LOSSES = {"NegativeElbo", "inverse_multiquadric", "latent_kernel", "rbf"}  # what a loss returns, or is given
 OF_A_SET = {"mmd_biased", "mmd_unbiased"}  # one value, to which every pair of rows adds; the sets may differ in size
 NOT_PER_EXAMPLE = {  # the shape, where it is not [B]
+    **dict.fromkeys(("discretized_logistic_mixture_draw", "logistic_mixture_mean"), (B, 2, 2, 3)),
     "gaussian_kl_per_dim": (B, Z),
     "reparameterize": (B, Z),
     **dict.fromkeys(OF_A_SET, ()),

@@ -22,13 +22,16 @@ SAME_AS_ANOTHER = {
     "vae_mnist", "vae_mnist_static", "vae_fashion", "pythae_vae_mnist_static", "vampprior_vae_mnist_static",
     "n_vae_mnist", "seed_vae_mnist", "gaussian_made_mnist", "made_500_mnist_static", "naive_bayes_mnist", "wae_faces",
     "dcgan_fashion", "wae_mmd_digits", "maf_mnist", "glow_mnist", "vae_points",
+    "pixelcnnpp_fashion",  # but for its network, which takes long to compile and has tests of its own
 }  # fmt: skip
+
+OF_COLOUR = {"colorize_cifar"}  # which take images of three channels alone
 
 pytestmark = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 
 
-def write_images(folder: pathlib.Path, size: int) -> str:
-    x = np.random.default_rng(0).integers(0, 256, (90, size, size), dtype=np.uint8)
+def write_images(folder: pathlib.Path, *shape: int) -> str:
+    x = np.random.default_rng(0).integers(0, 256, (90, *shape), dtype=np.uint8)
     y = np.arange(90) % 3
     np.savez(folder / "images.npz", x_train=x, y_train=y, x_valid=x[:9], y_valid=y[:9], x_test=x[:7], y_test=y[:7])
     return f"npz:{folder / 'images.npz'}"
@@ -36,12 +39,17 @@ def write_images(folder: pathlib.Path, size: int) -> str:
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> str:
-    return write_images(tmp_path_factory.mktemp("data"), 28)
+    return write_images(tmp_path_factory.mktemp("data"), 28, 28)
+
+
+@pytest.fixture(scope="module")
+def colour_images(tmp_path_factory) -> str:
+    return write_images(tmp_path_factory.mktemp("data"), 8, 8, 3)
 
 
 @pytest.fixture(scope="module")
 def small_images(tmp_path_factory) -> str:
-    return write_images(tmp_path_factory.mktemp("data"), 8)
+    return write_images(tmp_path_factory.mktemp("data"), 8, 8)
 
 
 def test_it_takes_the_options_that_every_config_has(path):
@@ -77,12 +85,16 @@ def test_its_docstring_has_its_command(path):
     assert f"python -m train configs/{path.name}" in configs.load(str(path)).description
 
 
-def test_its_defaults_fit_together(path, images):
+def test_its_defaults_fit_together(path, images, colour_images):
     config = configs.load(str(path))
-    experiment = configs.bind(config, ["--data", images, "--batch-size", "16"]).experiment
-    recipe, _, state = runs.make_recipe(config, experiment, runs.open_experiment_data(experiment, None))
-    shape = (16, 28, 28, 1) if recipe.draws == 1 else (recipe.draws, 16, 28, 28, 1)
+    data = colour_images if path.stem in OF_COLOUR else images
+    experiment = configs.bind(config, ["--data", data, "--batch-size", "16"]).experiment
+    dataset = runs.open_experiment_data(experiment, None)
+    recipe, prepare, state = runs.make_recipe(config, experiment, dataset)
+    shape = (*([] if recipe.draws == 1 else [recipe.draws]), 16, *dataset.spec.shape)
     batch = {"x": jnp.zeros(shape), "y": jnp.zeros(shape[:-3], int)}
+    if prepare.condition is not None:
+        batch["y"] = jax.eval_shape(jax.vmap(prepare.condition), jax.random.split(jax.random.key(0), 16), batch["x"])
     after, metrics = jax.eval_shape(recipe.step, jax.random.key(0), state, batch)
 
     chex.assert_trees_all_equal_shapes_and_dtypes(state, after)

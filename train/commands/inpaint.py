@@ -1,9 +1,12 @@
-"""Inpaint the lower part of test images with an autoregressive model.
+"""Inpaint a part of test images with an autoregressive model.
 
-    python -m train inpaint RUN [--rows 14] [--completions 4] [--num 12] [--measured 1000]
+    python -m train inpaint RUN [--mask lower] [--completions 4] [--num 12] [--measured 1000]
 
-The upper rows are kept, so that a model that draws values in raster order draws the rest from its exact conditional;
-kept pixels further down would not be taken into account.
+--mask says what is hidden: the lower, upper or left half, half of the pixels at random, or those where the booleans
+[H, W] of a file .npy are true. A model draws values in its order, most of them row by row, each given those before it.
+Where all that is kept comes first, as above a lower part, it draws from p(hidden | kept) exactly. Elsewhere what is
+kept behind a hidden pixel is not taken into account when that is drawn, which makes completions and nats approximate,
+and the output says for how many pixels.
 
 Writes figures/completions.png, completions.npz and results/inpaint.json into the run. Prints, with intervals,
 -log p(hidden | kept) in nats and, for binary pixels, the share of hidden pixels that one completion of each image gets
@@ -23,12 +26,12 @@ import numpy as np
 from jaxgen import losses
 from jaxgen.recipe import PyTree
 from train import runs
-from train.data import spread
+from train.data import masks, spread
 from train.engine import files
 from train.engine.compile import over_examples, prepare_examples
 from train.engine.validation import prepare_set
 from train.errors import InputError
-from train.evaluation import estimates
+from train.evaluation import estimates, samples
 from train.evaluation.estimates import Estimate
 from train.experiment import Seed, Size
 from train.report import added, html, results
@@ -36,7 +39,6 @@ from train.report.drawing import images
 from train.runs import Run
 
 _BATCH_SIZE = 500
-_COMPARED_AT_ONCE = 100  # test images, each with all training images
 _GREY = 0.5
 
 
@@ -44,8 +46,10 @@ _GREY = 0.5
 class Options(runs.Reading):
     """Which run, and how much of each image to keep."""
 
+    mask: str = "lower"
+    """Part to hide: lower, upper, left, random, or FILE.npy with booleans [H, W]."""
     rows: Size | None = None
-    """Upper rows to keep; None: half of the image."""
+    """Upper rows to keep, with --mask lower; None: half of the image."""
     completions: Size = 4
     """Completions of each image in the picture."""
     num: Size = 12
@@ -56,17 +60,24 @@ class Options(runs.Reading):
     """Seed of the completions."""
 
 
-def check(options: Options, run: Run) -> int:
-    """The number of rows to keep; InputError for a run or options that cannot be used, before anything is written."""
+def check(options: Options, run: Run) -> np.ndarray:
+    """Which pixels are kept, [H, W]; InputError, before anything is written, for what cannot be used."""
     shape = run.dataset.spec.shape
     if run.recipe.complete is None or run.recipe.log_prob is None or run.recipe.log_prob_is != "exact":
         raise InputError(f"{options.run} is of a family that does not complete; expected an autoregressive model")
     if len(shape) != 3:
         raise InputError(f"{options.run} is not of images; examples have shape {shape}")
-    rows = shape[0] // 2 if options.rows is None else options.rows
-    if not 1 <= rows < shape[0]:
-        raise InputError(f"--rows {rows}: expected at least 1 and less than the {shape[0]} rows of an image")
-    return rows
+    if options.mask != "lower" and options.rows is not None:
+        raise InputError(f"--rows {options.rows}: expected --mask lower")
+    return ~masks.hide(options.mask, shape[:2], rows=options.rows, seed=options.seed)
+
+
+def count_unseen(kept: np.ndarray, shape: tuple[int, ...], order: jax.Array | np.ndarray | None) -> int:
+    """How many kept pixels [H, W] come after a hidden one in the order in which a model draws values."""
+    values = np.broadcast_to(kept[..., None], shape).ravel()
+    values = values if order is None else values[np.asarray(order)]
+    first_hidden = int(values.argmin())
+    return int(values[first_hidden:].sum()) // shape[2]
 
 
 def complete(run: Run, key: jax.Array, examples: Mapping[str, np.ndarray], mask: np.ndarray) -> np.ndarray:
@@ -101,28 +112,19 @@ def independent_nll(hidden: np.ndarray, training: np.ndarray) -> np.ndarray:
     return np.asarray(losses.bernoulli_nll(jnp.broadcast_to(jnp.float32(logits), hidden.shape), jnp.asarray(hidden)))
 
 
-def nearest(kept: np.ndarray, training: np.ndarray) -> np.ndarray:
-    """The training image that differs in the fewest kept pixels, the first if several: binary [N, D], [M, D] -> [N]."""
-    ones = training.sum(axis=1)
-    # For binary values sum |a - b| = sum a + sum b - 2 a b; sum a, of the test image, does not change the order.
-    blocks = (kept[first : first + _COMPARED_AT_ONCE] for first in range(0, len(kept), _COMPARED_AT_ONCE))
-    return np.concatenate([(ones - 2 * block @ training.T).argmin(axis=1) for block in blocks])
-
-
 def measure(run: Run, key: jax.Array, examples: Mapping[str, np.ndarray], mask: np.ndarray) -> dict[str, np.ndarray]:
     """All metrics of each prepared example, by name: [N] each."""
     found = {"hidden_nll": hidden_nll(run, examples, mask)}
     x = examples["x"]
     if run.recipe.levels != 2 or not np.isin(x, (0, 1)).all():
         return found
-    rows = int(mask.any(axis=(0, 2, 3)).sum())
     training = prepare_examples(run.prepare, run.keys[0].compare, {"x": run.dataset.train["x"]})["x"]
-    (kept, hidden), (kept_training, hidden_training) = (
-        (images[:, :rows].reshape(len(images), -1), images[:, rows:].reshape(len(images), -1))
-        for images in (x, training)
+    kept_pixels = mask[0, :, :, 0]
+    kept, kept_training = (images[:, kept_pixels].reshape(len(images), -1) for images in (x, training))
+    hidden, hidden_training, drawn = (
+        images[:, ~kept_pixels].reshape(len(images), -1) for images in (x, training, complete(run, key, examples, mask))
     )
-    drawn = complete(run, key, examples, mask)[:, rows:].reshape(hidden.shape)
-    copied = hidden_training[nearest(kept, kept_training)]
+    copied = hidden_training[samples.nearest(kept, kept_training)]
     return found | {
         "hidden_nll_of_independent_pixels": independent_nll(hidden, hidden_training),
         "wrong": (drawn != hidden).mean(axis=1),
@@ -130,10 +132,20 @@ def measure(run: Run, key: jax.Array, examples: Mapping[str, np.ndarray], mask: 
     }
 
 
-def estimate(measured: Mapping[str, np.ndarray], rows: int) -> dict[str, Estimate]:
+def describe(options: Options, kept: np.ndarray) -> str:
+    """The hidden part, in words."""
+    if options.mask == "lower":
+        return f"the part below the {int(kept[:, 0].sum())} kept rows"
+    return {"upper": "the upper half", "left": "the left half", "random": "a random half of the pixels"}.get(
+        options.mask, f"the {np.count_nonzero(~kept)} hidden pixels"
+    )
+
+
+def estimate(measured: Mapping[str, np.ndarray], hidden: str, unseen: int) -> dict[str, Estimate]:
     """Means with bootstrap intervals, by name."""
-    hidden = f"the part below the {rows} kept rows"
     units = {name: f"nats, {hidden}" if "nll" in name else f"of 1, pixels of {hidden}" for name in measured}
+    if unseen:
+        units["hidden_nll"] += f", each value given those before it and not the {unseen} kept pixels behind"
     return {name: estimates.estimate(units[name], [values]) for name, values in measured.items()}
 
 
@@ -152,8 +164,9 @@ def main(arguments: list[str]) -> None:
     """Run the command line."""
     options = runs.bind(Options, arguments, prog="python -m train inpaint", description=__doc__)
     run = runs.open_run(options)
-    rows = check(options, run)
-    mask = (np.arange(run.dataset.spec.shape[0]) < rows)[None, :, None, None]
+    kept = check(options, run)
+    mask, hidden = kept[None, :, :, None], describe(options, kept)
+    unseen = count_unseen(kept, run.dataset.spec.shape, run.recipe.order)
     # The examples of the evaluation, with the same noise.
     test = prepare_set(run.keys[0].evaluate, run.prepare, run.dataset.test).prepared
     key_picture, key_measured = jax.random.split(jax.random.fold_in(run.keys[0].sample, options.seed))
@@ -161,16 +174,21 @@ def main(arguments: list[str]) -> None:
     measured_rows = spread(len(test["x"]), options.measured)
     examples = {name: array[measured_rows] for name, array in test.items()}
     measured = measure(run, key_measured, examples, mask)
-    found = estimate(measured, rows)
+    found = estimate(measured, hidden, unseen)
     lines = [estimates.line(name, each) for name, each in found.items()]
+    if unseen:
+        lines.append(
+            f"approximate: {unseen} of {np.count_nonzero(kept)} kept pixels come after hidden ones in the model's "
+            "order, and hidden ones before them are drawn without them"
+        )
 
     picture, numbers = added.place(run, "completions"), run.path / "completions.npz"
-    files.write_arrays(numbers, {"kept_rows": np.array(rows), "measured_rows": measured_rows} | drawn | measured)
-    kept = np.where(mask, runs.in_unit_interval(run, drawn["x"]), _GREY)[:, None]
+    files.write_arrays(numbers, {"kept": kept, "measured_rows": measured_rows} | drawn | measured)
+    shown = np.where(mask, runs.in_unit_interval(run, drawn["x"]), _GREY)[:, None]
     panels = runs.in_unit_interval(run, np.concatenate([drawn["completions"], drawn["x"][:, None]], axis=1))
-    panels = np.concatenate([kept, panels], axis=1)
+    panels = np.concatenate([shown, panels], axis=1)
     written = [numbers]
     if images.save_examples(picture, panels.reshape(-1, *panels.shape[2:]), panels.shape[1]):
-        caption = f"Test images with {rows} rows kept, {options.completions} completions of each, and the original."
+        caption = f"Test images without {hidden}, {options.completions} completions of each, and the original."
         written = [picture, numbers, *html.add(run, "Completions", picture, " ".join([caption, *lines]))]
     print(*written, results.write(run, "inpaint", options, found), *lines, sep="\n")

@@ -33,6 +33,11 @@ def _olivetti_faces(x: np.ndarray, person: np.ndarray) -> Arrays:
     return {"x_train": x[person < 36], "x_test": x[person >= 36]}
 
 
+def _olivetti_faces_32(x: np.ndarray, person: np.ndarray) -> Arrays:
+    means = x.reshape(400, 32, 2, 32, 2).mean(axis=(2, 4))
+    return _olivetti_faces(np.round(means).astype(np.uint8), person)
+
+
 def _cifar10_4k(x: np.ndarray, y: np.ndarray) -> Arrays:
     return {"x_train": x[:3500], "y_train": y[:3500], "x_test": x[3500:], "y_test": y[3500:]}
 
@@ -58,6 +63,7 @@ CONVENTIONS = {
     "cifar10_4k": Convention("cifar10_4k", {"x": (4000, 32, 32, 3), "y": (4000,)}, _cifar10_4k),
     "frey_faces": Convention("frey_faces", {"x": (1965, 28, 20)}, _frey_faces),
     "olivetti_faces": Convention("olivetti_faces", {"x": (400, 64, 64), "person": (400,)}, _olivetti_faces),
+    "olivetti_faces_32": Convention("olivetti_faces", {"x": (400, 64, 64), "person": (400,)}, _olivetti_faces_32),
     # The splits of the density-estimation literature: Larochelle & Murray 2011, Germain et al. 2015.
     "uci_adult": _uci_convention("adult", 123, 5000, 1414, 26147),
     "uci_dna": _uci_convention("dna", 180, 1400, 600, 1186),

@@ -1,5 +1,6 @@
 """The costs of a run: parameters, the time of its training, the speed of its samples."""
 
+import functools
 import time
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 
 from train.engine.record import log
 from train.evaluation.estimates import Estimate
+from train.evaluation.samples import conditions
 from train.runs import Run
 
 _SAMPLES = 500
@@ -44,7 +46,7 @@ def time_samples(run: Run, num: int) -> float:
     """Seconds in which the first seed's model draws `num` samples, once it is compiled."""
     assert run.recipe.sample is not None
     first, second = (jax.random.fold_in(run.keys[0].sample, call) for call in range(2))
-    draw = jax.jit(run.recipe.sample, static_argnums=2)
+    draw = functools.partial(jax.jit(run.recipe.sample, static_argnums=2), y=conditions(run, num))
     jax.block_until_ready(draw(first, run.models[0], num))
     started = time.perf_counter()
     jax.block_until_ready(draw(second, run.models[0], num))

@@ -14,6 +14,7 @@ from train.engine.keys import make_keys
 from train.engine.record import log
 from train.engine.validation import prepare_set
 from train.evaluation.estimates import UNITS
+from train.evaluation.samples import conditions
 from train.evaluation.samples import draw as draw_samples
 from train.report import added
 from train.report.drawing import charts, images, scatter
@@ -114,10 +115,13 @@ def _samples(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
     if run.dataset.spec.shape == (2,):
         return _points(run, folder)
     sample = jax.jit(run.recipe.sample, static_argnums=2)
-    samples = runs.in_unit_interval(run, np.asarray(sample(run.keys[0].sample, run.models[0], 64)))
+    y = conditions(run, 64)
+    samples = runs.in_unit_interval(run, np.asarray(sample(run.keys[0].sample, run.models[0], 64, y=y)))
     if not images.save_examples(folder / "samples.png", samples):
         return {}
-    return {"Samples": Picture(folder / "samples.png", "64 samples from the model, not cherry-picked.", pixels=True)}
+    given = "" if y is None else ", each given the condition of a test example"
+    caption = f"64 samples from the model{given}, not cherry-picked."
+    return {"Samples": Picture(folder / "samples.png", caption, pixels=True)}
 
 
 def _points(run: Run, folder: pathlib.Path) -> dict[str, Picture]:

@@ -1,12 +1,14 @@
-"""Conditioning on a class or a vector."""
+"""Conditioning on a class, a vector or an image."""
 
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax import lax
 
 from jaxgen._checks import check
+from jaxgen.models.layers.basic import conv, conv_transpose
 
 
 def condition_of(y: jax.Array | None, condition_dim: int | None) -> jax.Array | None:
@@ -42,15 +44,48 @@ def with_class(x: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
 
 
 class Condition(nn.Module):
-    """Conditioning terms of several layers, linear in the condition (van den Oord et al. 2016b, eq. 4)."""
+    """Conditioning terms of several layers, linear in the condition (van den Oord et al. 2016b, eq. 4).
 
-    condition_dim: int | None  # None: nothing, whatever y is
+    Of an image they are linear in a map of it, which has the `size` of the images that are modelled (eq. 5).
+    """
+
+    condition_dim: int | tuple[int, int, int] | None  # shape of an image; None: nothing, whatever y is
     widths: Sequence[int]  # of the layers
+    size: tuple[int, int] = (1, 1)
+    features: int = 32  # of the map
 
     @nn.compact
     def __call__(self, y: jax.Array | None) -> tuple[jax.Array, ...]:
-        """y, as in `condition_of`, -> [B, width] for each layer; zeros [1, width] for an unconditional model."""
-        condition = condition_of(y, self.condition_dim)
+        """y, as in `condition_of`, -> [B, width] for each layer; zeros [1, width] for an unconditional model.
+
+        For an image [B, h, w, c] terms of each pixel, [B, H, W, width].
+        """
+        dim = self.condition_dim
+        condition = self._map(y, dim) if isinstance(dim, tuple) else condition_of(y, dim)
         if condition is None:
             return tuple(jnp.zeros((1, width), jnp.float32) for width in self.widths)
         return tuple(nn.Dense(width, use_bias=False)(condition) for width in self.widths)
+
+    def _map(self, y: jax.Array | None, shape: tuple[int, int, int]) -> jax.Array:
+        """Three convolutions at the resolution of y, and a transposed one that enlarges: -> [B, H, W, features]."""
+        scale = self.size[0] // shape[0]
+        if (scale * shape[0], scale * shape[1]) != tuple(self.size):
+            raise ValueError(f"condition_dim {shape} must divide images of size {tuple(self.size)}, alike both ways")
+        if y is None or jnp.shape(y)[1:] != tuple(shape) or not jnp.issubdtype(y.dtype, jnp.floating):
+            got = "None" if y is None else f"{y.dtype} of shape {jnp.shape(y)}"
+            raise ValueError(f"this model is conditional: y must be images, floats [B, {str(shape)[1:-1]}], got {got}")
+        for _ in range(3):
+            y = nn.relu(conv(self.features, (3, 3))(y))
+        return nn.relu(conv_transpose(self.features, (scale, scale), (scale, scale))(y))
+
+
+def over_pixels(term: jax.Array) -> jax.Array:
+    """A conditioning term that broadcasts to [B, H, W, width]."""
+    return term if term.ndim == 4 else term[:, None, None]
+
+
+def at_pixels(term: jax.Array, row: jax.Array, column: int | jax.Array = 0, width: int = 1) -> jax.Array:
+    """A conditioning term that broadcasts to `width` pixels starting at (row, column), [B, width, F]."""
+    if term.ndim == 2:
+        return term[:, None]
+    return lax.dynamic_slice(term, (0, row, column, 0), (len(term), 1, width, term.shape[-1]))[:, 0]

@@ -26,7 +26,7 @@ def init_model(key: jax.Array, network: AutoregressiveNetwork, batch: dict, *mas
     """The model before its first step, of MADE under this mask."""
     y = batch.get("y")
     params = network.init(key, batch["x"], y, *masks)
-    counted = network.condition_dim is not None and y is not None and y.ndim == 1
+    counted = isinstance(network.condition_dim, int) and y is not None and y.ndim == 1
     return Model(params, jnp.zeros(network.condition_dim, jnp.int32) if counted else None)
 
 
@@ -75,7 +75,7 @@ def family(
 
     def log_prior(model: Model) -> jax.Array:
         if model.label_counts is None:
-            raise ValueError("conditions that are vectors have no prior: y must be given")
+            raise ValueError("conditions that are no classes have no prior: y must be given")
         return labels.log_prior(model.label_counts)
 
     return Recipe(
@@ -83,7 +83,7 @@ def family(
         step=step,
         evaluate=evaluate,
         sample=sample,
-        classify=None if network.condition_dim is None else classify,
+        classify=classify if isinstance(network.condition_dim, int) else None,
         log_prob=log_prob,
         log_prob_is="exact",
         levels=likelihood.levels,

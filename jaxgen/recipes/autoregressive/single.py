@@ -1,6 +1,8 @@
 """One network of p(x_i | x_1 ... x_{i-1}) (van den Oord et al. 2016a, eq. 1)."""
 
 import functools
+import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,7 @@ from jaxgen.models import AutoregressiveNetwork
 from jaxgen.optimize import Losses, check_optimizers, chunk_size, minimize_in_parts
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.recipes.autoregressive.family import Model, count_labels, family, init_model
-from jaxgen.sampling import raster_scan
+from jaxgen.sampling import example_keys, raster_scan
 
 _MEASURED_AT_ONCE = 25  # examples whose activations and logits are held in memory
 
@@ -23,16 +25,28 @@ def autoregressive(
     likelihood: Likelihood = bernoulli,
     part_size: int = 8,
 ) -> Recipe:
-    """Minimise -log p(x), or -log p(x | y) if the network is conditional; y are classes [B] or vectors [B, F].
+    """Minimise -log p(x), or -log p(x | y) if the network is conditional.
 
-    `likelihood`, of each value, must have the parameters of the network. On a CPU gradients are accumulated over
-    microbatches of `part_size` examples, whose activations fit into the cache; the result is the same.
+    y are classes [B], vectors [B, F] or images [B, h, w, c]. `likelihood`, of each value or pixel, must have
+    the parameters of the network. On a CPU gradients are accumulated over microbatches of `part_size` examples, whose
+    activations fit into the cache; the result is the same.
     """
     check_optimizers(optimizer=optimizer)
     order = getattr(network, "order", None)
+    has_dropout = getattr(network, "dropout", 0.0) > 0
+    first_event_axis = len(network.shape) - likelihood.event_dims
+    positions, event_shape = network.shape[:first_event_axis], network.shape[first_event_axis:]
 
-    def nll(params: PyTree, x: jax.Array, y: jax.Array | None, rngs: dict | None = None) -> jax.Array:
-        return likelihood.nll(network.apply(params, x, y, rngs=rngs), x)
+    def check_mask(mask: jax.Array) -> None:
+        """ValueError if a mask tells values apart that are drawn together."""
+        if event_shape and math.prod(jnp.shape(mask)[-len(event_shape) :]) > 1:
+            raise ValueError(f"mask must be the same for all channels of a pixel, got shape {jnp.shape(mask)}")
+
+    def nll(
+        params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None = None, **noise: Any
+    ) -> jax.Array:
+        """NLL of the values where the mask is true, all values without a mask: nats [B]."""
+        return likelihood.nll(network.apply(params, x, y, **noise), x, where=mask)
 
     def init(key: jax.Array, batch: dict) -> State:
         model = init_model(key, network, batch)
@@ -42,20 +56,15 @@ def autoregressive(
         params, label_counts = state.model
 
         def loss(params: PyTree, batch: dict) -> Losses:
-            return nll(params, batch["x"], batch.get("y"), rngs={"masks": key}), {}, None
+            dropout = {"keys": batch["keys"]} if has_dropout else {}
+            return nll(params, batch["x"], batch.get("y"), rngs={"masks": key}, **dropout), {}, None
 
+        if has_dropout:
+            batch = {**batch, "keys": example_keys(key, len(batch["x"]), axis_name)}
         params, opt_state, metrics, _ = minimize_in_parts(
             optimizer, loss, params, state.train, batch, part_size, axis_name
         )
         return State(Model(params, count_labels(label_counts, batch, axis_name)), opt_state), metrics
-
-    def nll_where(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None) -> jax.Array:
-        """NLL of the values where the mask is true, all values without a mask: nats [B]."""
-        if mask is None:
-            return nll(params, x, y)
-        output = network.apply(params, x, y)
-        per_value = likelihood.nll(output.reshape(x.size, 1, *likelihood.parameters), x.reshape(x.size, 1))
-        return jnp.sum(per_value.reshape(len(x), -1), axis=1, where=mask.reshape(len(x), -1))
 
     def nll_in_parts(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None = None) -> jax.Array:
         """The same, in memory independent of B."""
@@ -65,7 +74,7 @@ def autoregressive(
         if missing:  # the last example again, so that the last part is full
             leaves = jax.tree.map(lambda leaf: jnp.concatenate([leaf, jnp.stack([leaf[-1]] * missing)]), leaves)
         parts = jax.tree.map(lambda leaf: leaf.reshape(-1, size, *leaf.shape[1:]), leaves)
-        return jax.lax.map(lambda part: nll_where(params, *part), parts).reshape(-1)[: len(x)]
+        return jax.lax.map(lambda part: nll(params, *part), parts).reshape(-1)[: len(x)]
 
     def scan(
         key: jax.Array,
@@ -80,18 +89,20 @@ def autoregressive(
             key,
             column,
             network.apply(params, num, y, method="start"),
-            shape=(num, *network.shape),
+            shape=(num, *positions),
             draw=likelihood.draw,
             given=given,
             mask=mask,
             begin_row=begin_row if hasattr(network, "begin_row") else None,
             order=order,
+            event_shape=event_shape,
         )
 
     def complete(
         key: jax.Array, model: Model, x: jax.Array, mask: jax.Array, *, y: jax.Array | None = None
     ) -> jax.Array:
         """Keep x where mask is true and draw the rest, from its exact conditional if the kept values come first."""
+        check_mask(mask)
         return scan(key, model.params, len(x), y, x, mask)
 
     recipe = family(network, likelihood, init, step, nll_in_parts, scan)
@@ -117,6 +128,7 @@ def autoregressive(
             return joint_log_prob(key, model, x, y=y, num_samples=num_samples)
         if y is None and model.label_counts is not None:
             raise ValueError("this model is conditional: y must be given with a mask")
+        check_mask(mask)
         return -nll_in_parts(model.params, x, y, mask)
 
-    return recipe._replace(complete=complete, log_prob=log_prob)
+    return recipe._replace(complete=complete, log_prob=log_prob, order=order)

@@ -10,9 +10,10 @@ import pytest
 from train import runs
 from train.__main__ import main
 from train.commands import inpaint
+from train.data import masks
 from train.engine.validation import prepare_set
 from train.errors import InputError
-from train.evaluation import estimates
+from train.evaluation import estimates, samples
 
 
 def call(run, *options: str) -> dict[str, np.ndarray]:
@@ -20,7 +21,7 @@ def call(run, *options: str) -> dict[str, np.ndarray]:
     return dict(np.load(run / "completions.npz"))
 
 
-def test_a_run_is_completed_measured_and_shown(pixelcnn, capsys):
+def test_a_run_is_completed_measured_and_shown(pixelcnn, tmp_path, capsys):
     saved = call(pixelcnn, "--rows", "3")
     said = capsys.readouterr().out.splitlines()
     opened = runs.load(str(pixelcnn), None)
@@ -64,7 +65,50 @@ def test_a_run_is_completed_measured_and_shown(pixelcnn, capsys):
     other = call(pixelcnn, "--rows", "3", "--seed", "1")
     assert (other["completions"] != saved["completions"]).any()
     np.testing.assert_array_equal(other["hidden_nll"], saved["hidden_nll"])
-    assert call(pixelcnn)["kept_rows"] == 4
+
+    mask = np.zeros((8, 8), bool)
+    mask[2:4, 3:6] = True
+    np.save(tmp_path / "mask.npy", mask)
+    capsys.readouterr()
+    hole = call(pixelcnn, "--mask", str(tmp_path / "mask.npy"))
+    said = capsys.readouterr().out
+    np.testing.assert_array_equal(hole["kept"], ~mask)
+    kept = np.broadcast_to(hole["x"][:, None], hole["completions"].shape)
+    np.testing.assert_array_equal(hole["completions"][:, :, ~mask], kept[:, :, ~mask])
+    unseen = 64 - (2 * 8 + 3) - 6  # all pixels from the first hidden one on, but the hidden ones
+    assert f"given those before it and not the {unseen} kept pixels behind" in said
+    assert f"approximate: {unseen} of 58 kept pixels come after hidden ones" in said
+
+
+def hide(mask, **options):
+    return masks.hide(mask, (4, 6), **{"rows": None, "seed": 0, **options})
+
+
+def test_masks_by_name():
+    half = {name: hide(name) for name in ("lower", "upper", "left", "random")}
+    assert np.argwhere(half["upper"]).max(axis=0).tolist() == [1, 5]
+    assert np.argwhere(half["left"]).max(axis=0).tolist() == [3, 2]
+    np.testing.assert_array_equal(half["lower"], ~half["upper"])
+    np.testing.assert_array_equal(hide("lower", rows=3).sum(axis=1), [0, 0, 0, 6])
+    assert [mask.sum() for mask in half.values()] == [12] * 4
+    assert (hide("random", seed=1) != half["random"]).any()
+    unseen = {name: inpaint.count_unseen(~mask, (4, 6, 1), None) for name, mask in half.items()}
+    assert (unseen["lower"], unseen["upper"], unseen["left"]) == (0, 12, 12)
+    backwards = np.arange(24)[::-1]
+    assert inpaint.count_unseen(~half["upper"], (4, 6, 1), backwards) == 0
+
+
+def test_a_mask_is_booleans_that_hide_a_part(tmp_path):
+    file = tmp_path / "mask.npy"
+    for mask, said in [(np.zeros((4, 6)), r"has float64 \(4, 6\); expected booleans \(4, 6\)"),
+                       (np.zeros((4, 6), bool), "hides none"), (np.ones((4, 6), bool), "hides all")]:  # fmt: skip
+        np.save(file, mask)
+        with pytest.raises(InputError, match=said):
+            hide(str(file))
+    for name, said in [("middle", "expected lower, upper, left, random or a file .npy"),
+                       ("nowhere.npy", r"cannot be read \(FileNotFoundError")]:  # fmt: skip
+        with pytest.raises(InputError, match=f"--mask {name}: {said}"):
+            hide(name)
 
 
 def test_baselines_by_hand():
@@ -77,7 +121,7 @@ def test_baselines_by_hand():
     random = np.random.default_rng(0)
     a, b = (random.integers(0, 2, (num, 9)).astype(np.float32) for num in (230, 40))
     by_hand = np.abs(a[:, None] - b[None]).sum(axis=2).argmin(axis=1)
-    np.testing.assert_array_equal(inpaint.nearest(a, b), by_hand)
+    np.testing.assert_array_equal(samples.nearest(a, b), by_hand)
 
 
 @pytest.mark.parametrize(
@@ -86,6 +130,7 @@ def test_baselines_by_hand():
         (["--rows", "8"], "--rows 8: expected at least 1 and less than the 8 rows of an image"),
         (["--rows", "0"], "--rows 0: expected"),
         (["--completions", "0"], "--completions 0: expected"),
+        (["--rows", "3", "--mask", "left"], "--rows 3: expected --mask lower"),
     ],
 )
 def test_what_cannot_be_is_refused(pixelcnn, capsys, options, said):

@@ -229,6 +229,12 @@ def test_olivetti_faces_hold_out_people(tmp_path):
     assert set(np.unique(data.test["x"])) == {36, 37, 38, 39}
     assert data.train["x"].max() < 36
 
+    faces = np.random.default_rng(0).integers(0, 256, (400, 64, 64), np.uint8)
+    np.savez(tmp_path / "olivetti_faces.npz", x=faces, person=person)
+    small = open_data("olivetti_faces_32", str(tmp_path)).test["x"][..., 0]
+    assert small.shape == (40, 32, 32)
+    assert small[3, 0, 5] == np.round(np.mean(faces[363, :2, 10:12]))
+
 
 def test_cifar10_4k_keeps_its_order(tmp_path):
     labels = (np.arange(4000) % 10).astype(np.uint8)
