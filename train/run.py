@@ -64,9 +64,8 @@ def train_or_open(
     cache = jax.config.jax_compilation_cache_dir or "off"  # type: ignore[attr-defined]
     always = ["--devices", "1", "--compilation-cache", cache]
     bound = configs.bind(config, [*given, *always, *(["--data-dir", data_dir] if data_dir else [])])
-    experiment = bound.experiment
-    job = preflight.validate(config, bound, path, dataset=None if experiment.valid_rows else dataset)
-    load = functools.partial(runs.load, str(path), data_dir, data=experiment.data, config=config, dataset=job.dataset)
+    job = preflight.validate(config, bound, path, dataset=None if bound.experiment.valid_rows else dataset)
+    load = functools.partial(runs.load, str(path), data_dir, data=job.dataset, config=config)
     if has_ended(path, job.experiment.steps):
         found = load()
         if found.trained == newest_step(path):  # unless its last checkpoint is broken

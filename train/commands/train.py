@@ -44,7 +44,7 @@ def complete(config: Config, bound: Bound, started: float) -> None:
         else:
             if not train(job, path, options.data_dir, started):
                 return
-            run = runs.load(str(path), options.data_dir, config=config, dataset=job.dataset, trust=options.trust)
+            run = runs.load(str(path), options.data_dir, data=job.dataset, config=config, trust=options.trust)
             html.write(run, evaluate.write(run, options.num_samples, options.features, Extra()))
     for name, found in estimates.read(path).items():
         console.print(estimates.line(name, found))

@@ -41,7 +41,7 @@ def load_or_train(data: str, run: Run) -> Run:
         except (InputError, OSError):  # another process has published it meanwhile
             if not kept.is_dir():
                 raise
-    return runs.load(str(kept), run.data_dir, data=data, config=config, dataset=runs.open_beside(run, data))
+    return runs.load(str(kept), run.data_dir, data=runs.open_beside(run, data), config=config)
 
 
 def make_cache() -> None:
