@@ -114,8 +114,8 @@ def bernoulli_mixture(
             "accuracy": correct.astype(jnp.float32),
         }
 
-    def given(model: MixtureCounts, likelihoods: jax.Array, y: jax.Array | None) -> jax.Array:
-        """log p(x, component | y), or without y log p(x, class, component), nats [B, C K]; [B, C, K] are given y."""
+    def flatten(model: MixtureCounts, likelihoods: jax.Array, y: jax.Array | None) -> jax.Array:
+        """Flatten log p(x, k | class) [B, C, K] to [B, C K]: given y other classes have -inf, without y all p(y)."""
         if num_classes is None:
             return likelihoods.reshape(len(likelihoods), -1)
         if y is None:
@@ -134,13 +134,13 @@ def bernoulli_mixture(
 
     def sample(key: jax.Array, model: MixtureCounts, num: int, *, y: jax.Array | None = None) -> jax.Array:
         weights = jnp.broadcast_to(log_weights(model)[None], (num, num_mixtures, num_components))
-        return draw(key, model, given(model, weights, y)).reshape(num, *shape)
+        return draw(key, model, flatten(model, weights, y)).reshape(num, *shape)
 
     def complete(
         key: jax.Array, model: MixtureCounts, x: jax.Array, mask: jax.Array, *, y: jax.Array | None = None
     ) -> jax.Array:
         where = jnp.broadcast_to(mask, x.shape).reshape(len(x), -1)
-        drawn = draw(key, model, given(model, joint(model, x, where), y))
+        drawn = draw(key, model, flatten(model, joint(model, x, where), y))
         return jnp.where(mask, x, drawn.reshape(x.shape))
 
     def log_prob(
@@ -155,7 +155,7 @@ def bernoulli_mixture(
         """log p(x | y), or without y log p(x), marginalised over classes; with a mask in the order of `shape`."""
         del key, num_samples
         if mask is None:
-            return jax.nn.logsumexp(given(model, joint(model, x), y), axis=1)
+            return jax.nn.logsumexp(flatten(model, joint(model, x), y), axis=1)
         weights = jnp.broadcast_to(log_weights(model)[None], (len(x), num_mixtures, num_components))
         logits = mixture_logits(model, smoothing).reshape(-1, num_features)
 
@@ -167,7 +167,7 @@ def bernoulli_mixture(
             return log_joint - found[:, None], found
 
         values = (logits.T, x.reshape(len(x), -1).T)
-        found = jax.lax.scan(value, given(model, weights, y), values)[1].T
+        found = jax.lax.scan(value, flatten(model, weights, y), values)[1].T
         return jnp.sum(jnp.where(mask, found.reshape(x.shape), 0), axis=tuple(range(1, x.ndim)))
 
     def classify(key: jax.Array, model: MixtureCounts, x: jax.Array) -> jax.Array:
