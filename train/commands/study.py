@@ -1,12 +1,15 @@
-"""Run a study: `minmax`, GAN training on a line; `crossing`, naive Bayes or logistic regression; `hmm_or_crf`.
+"""Run a study, which answers one question.
 
-python -m train study minmax|crossing|hmm_or_crf [OPTIONS]
+`minmax`: GAN training on a line; `crossing`: naive Bayes or logistic regression; `hmm_or_crf`: the same for sequences;
+`distinct`: how many different outputs a generator has.
+
+python -m train study minmax|crossing|hmm_or_crf|distinct [OPTIONS]
 """
 
 from train.errors import InputError
-from train.studies import crossing, hmm_or_crf, minmax
+from train.studies import crossing, distinct, hmm_or_crf, minmax
 
-_STUDIES = {"minmax": minmax, "crossing": crossing, "hmm_or_crf": hmm_or_crf}
+_STUDIES = {"minmax": minmax, "crossing": crossing, "hmm_or_crf": hmm_or_crf, "distinct": distinct}
 
 
 def main(arguments: list[str]) -> None:
