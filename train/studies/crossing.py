@@ -11,28 +11,30 @@ linear (train/studies/linear_pair.py). The claims of Ng & Jordan 2002, for D fea
 
 `--pixels drawn` is the control: each image is redrawn, given its label, from naive Bayes fitted to the training data.
 Then its assumption holds, the Bayes error is known, and both classifiers approach it.
+
+`--others` fits an SVM, a tree, a forest and a linear discriminant to the same subsets, and draws images from the last
+(train/studies/other_classifiers.py).
 """
 
 import dataclasses
 import datetime
+import pathlib
 import time
-from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import jax
 import numpy as np
 
 from train import runs
-from train.data import Dataset, open_data
+from train.data import Dataset, are_images, open_data
 from train.data.order import epoch_order
 from train.engine import files, run_directory
 from train.engine.record import provenance
 from train.errors import InputError, warn
-from train.evaluation import estimates
 from train.evaluation.estimates import Estimate
 from train.experiment import Rate, Seed, Size
-from train.report.drawing import charts
-from train.studies import linear_pair
+from train.report.drawing import charts, images
+from train.studies import curves, linear_pair, other_classifiers
 
 _SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 
@@ -48,6 +50,7 @@ class Row(NamedTuple):
     )
     steps: list[int]  # L-BFGS steps of the regression
     gradient_norm: list[float]  # at the end of each fit, nats
+    others: dict[str, Estimate]  # test errors of further classifiers
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -70,8 +73,10 @@ class Options:
     """Pseudo-count of each value of a pixel in each class, for naive Bayes; 1 is Laplace smoothing."""
     l2: Rate = 1e-4
     """L2 penalty of logistic regression: l2 / 2 times the sum of squared weights is added to the mean NLL in nats."""
+    others: bool = False
+    """Fit further classifiers too."""
     seed: Seed = 0
-    """Seed of the subsets and of redrawn pixels."""
+    """Seed of the subsets, of redrawn pixels and of further classifiers."""
     out: str = "runs/crossing"
     """Directory of the results and the plot."""
 
@@ -95,29 +100,6 @@ def orders(y: np.ndarray, repeats: int, seed: int, subsets: str) -> np.ndarray:
     return np.stack(drawn if subsets == "random" else [balance(order) for order in drawn])
 
 
-def crossings(sizes: Sequence[int], errors: Mapping[str, Sequence[float]]) -> list[dict]:
-    """Crossings of two named error curves, interpolated on logarithmic axes as plotted, and who is ahead after each."""
-    (first, second), (first_errors, second_errors) = errors.keys(), errors.values()
-    # An error of 0 has no logarithm; it is replaced by one far below the resolution of a test set.
-    lead = np.log(np.maximum(first_errors, 1e-9)) - np.log(np.maximum(second_errors, 1e-9))
-    at, found = np.log(sizes), []
-    for i in range(len(sizes) - 1):
-        if (lead[i] > 0) != (lead[i + 1] > 0):
-            m = float(np.exp(at[i] + lead[i] / (lead[i] - lead[i + 1]) * (at[i + 1] - at[i])))
-            found.append({"m": m, "ahead_from_there": second if lead[i + 1] > 0 else first})
-    return found
-
-
-def tell(found: list[dict]) -> str:
-    """Say where curves cross."""
-    where = [f"m = {crossing['m']:.0f}, ahead from there {crossing['ahead_from_there']}" for crossing in found]
-    return f"cross at {'; '.join(where)}" if where else "do not cross"
-
-
-def _mean(values: np.ndarray) -> Estimate:
-    return estimates.estimate("of 1", list(values[:, None]))
-
-
 def line(row: Row) -> str:
     """Format both errors and their difference, with intervals."""
 
@@ -127,11 +109,12 @@ def line(row: Row) -> str:
 
     naive_bayes, regression = (format_estimate(part, ".4f") for part in (row.naive_bayes, row.logistic_regression))
     errors = f"naive Bayes {naive_bayes}, logistic regression {regression}"
-    return f"m {row.m}: error of {errors}, difference {format_estimate(row.difference, '+.4f')}"
+    others = "".join(f", {name} {format_estimate(found, '.4f')}" for name, found in row.others.items())
+    return f"m {row.m}: error of {errors}, difference {format_estimate(row.difference, '+.4f')}{others}"
 
 
-def run(options: Options, dataset: Dataset, sizes: list[int]) -> tuple[list[Row], float | None]:
-    """Measure and print every size; returns the rows, and the Bayes error where it is known."""
+def run(options: Options, dataset: Dataset, sizes: list[int]) -> tuple[list[Row], float | None, dict]:
+    """Measure and print every size: rows, the Bayes error where it is known, and the first subset of the last size."""
     spec = dataset.spec
     assert spec.num_classes is not None
     pair = linear_pair.make_pair(spec.shape, spec.num_classes, smoothing=options.smoothing, l2=options.l2)
@@ -141,21 +124,24 @@ def run(options: Options, dataset: Dataset, sizes: list[int]) -> tuple[list[Row]
     if options.pixels == "drawn":
         train, test, least = linear_pair.redraw(pair, key_draw, train, test)
         print(f"error of the naive Bayes that drew the pixels {least:.4f}")
+    fitted, tested = (jax.tree.map(np.asarray, part) for part in (train, test))
     rows = orders(dataset.train["y"], options.repeats, options.seed, options.subsets)
     measure = jax.jit(lambda *arrays: linear_pair.measure(pair, key_fit, *arrays))
     table = []
     for size in sizes:
         found = jax.tree.map(np.asarray, measure(train, test, rows[:, :size]))
         generative, regression = (found[name].astype(np.float64) for name in ("naive_bayes", "logistic_regression"))
+        others = other_classifiers.measure(fitted, tested, rows[:, :size], options.seed) if options.others else {}
         row = Row(
-            size, _mean(generative), _mean(regression), _mean(generative - regression),
+            size, curves.mean(generative), curves.mean(regression), curves.mean(generative - regression),
             found["steps"].tolist(), found["gradient_norm"].tolist(),
+            {name: curves.mean(errors) for name, errors in others.items()},
         )  # fmt: skip
         table.append(row)
         print(line(row), flush=True)
         if stopped := int(np.sum(~(found["gradient_norm"] <= linear_pair.TOLERANCE))):
             warn(f"m {size}: {stopped} of {options.repeats} fits stopped before the gradient vanished")
-    return table, least
+    return table, least, {name: array[rows[0, : sizes[-1]]] for name, array in fitted.items()}
 
 
 def open_inputs(options: Options) -> tuple[Dataset, list[int]]:
@@ -170,9 +156,21 @@ def open_inputs(options: Options) -> tuple[Dataset, list[int]]:
     return dataset, sizes
 
 
+def draw_from_discriminant(path: pathlib.Path, x: np.ndarray, y: np.ndarray, seed: int) -> None:
+    """A picture of eight images of each class, drawn from the linear discriminant of these examples."""
+    model = other_classifiers.fit_discriminant(x.reshape(len(x), -1).astype(np.float64), y)
+    drawn = other_classifiers.sample(model, np.tile(model.classes, 8), seed)
+    images.save_examples(path, drawn.reshape(-1, *x.shape[1:]), columns=len(model.classes))
+
+
 def as_json(row: Row) -> dict:
     """A row as a dictionary for JSON."""
-    return {name: part._asdict() if isinstance(part, Estimate) else part for name, part in row._asdict().items()}
+
+    def is_estimate(part: object) -> bool:
+        return isinstance(part, Estimate)
+
+    parts = row._asdict()
+    return jax.tree.map(lambda part: part._asdict() if is_estimate(part) else part, parts, is_leaf=is_estimate)
 
 
 def main(arguments: list[str]) -> None:
@@ -182,12 +180,12 @@ def main(arguments: list[str]) -> None:
     dataset, sizes = open_inputs(options)
     out = run_directory.make_directory("--out", options.out)
     origin = provenance.origin(["study", "crossing", *arguments], jax.local_devices())
-    table, least = run(options, dataset, sizes)
-    curves = {
+    table, least, subset = run(options, dataset, sizes)
+    errors = {
         "naive Bayes": [row.naive_bayes for row in table],
         "logistic regression": [row.logistic_regression for row in table],
     }
-    found = crossings(sizes, {name: [one.value or 0.0 for one in curve] for name, curve in curves.items()})
+    found = curves.crossings(sizes, {name: [one.value or 0.0 for one in curve] for name, curve in errors.items()})
     result = {
         "values": {name: value for name, value in vars(options).items() if name not in ("data_dir", "out")},
         "data_fingerprint": dataset.fingerprint,
@@ -200,6 +198,9 @@ def main(arguments: list[str]) -> None:
         "provenance": origin | {"seconds": round(time.perf_counter() - started, 1)},
     }
     files.write_json(out / "crossing.json", result)
-    print("the curves", tell(found))
-    charts.save_crossing(out / "crossing.png", sizes, curves, least)
+    print("the curves", curves.tell(found))
+    further = {name: [row.others[name] for row in table] for name in table[0].others}
+    charts.save_crossing(out / "crossing.png", sizes, errors | further, least)
     print(out / "crossing.png")
+    if options.others and are_images(dataset.train["x"]):
+        draw_from_discriminant(out / "discriminant_samples.png", subset["x"], subset["y"], options.seed)

@@ -25,11 +25,10 @@ from train.data.words import Words, open_words
 from train.engine import files, run_directory
 from train.engine.record import provenance
 from train.errors import InputError, warn
-from train.evaluation import estimates
 from train.evaluation.estimates import Estimate
 from train.experiment import Rate, Seed, Size
 from train.report.drawing import charts
-from train.studies import crossing, sequence_pairs
+from train.studies import curves, sequence_pairs
 from train.studies.sequence_pairs import Sequences
 
 _SIZES = (10, 30, 100, 300, 1000)
@@ -127,13 +126,9 @@ def measure(
 
 def summarize(m: int, found: dict[str, np.ndarray]) -> dict:
     """A row of the record: estimates of accuracies, of paired differences in accuracy, and of log p(x)."""
-
-    def mean(unit: str, values: np.ndarray) -> Estimate:
-        return estimates.estimate(unit, list(values.astype(np.float64)[:, None]))
-
-    accuracy = {name: mean("of 1", values) for name, values in found.items() if values.ndim == 1 and "nats" not in name}
-    difference = {f"{a} - {b}": mean("of 1", found[a] - found[b]) for a, b in _PAIRS}
-    log_prob = {name: mean("nats a letter", found[f"{name}_nats"]) for name in ("hmm", "hmm_unlabelled")}
+    accuracy = {name: curves.mean(values) for name, values in found.items() if values.ndim == 1 and "nats" not in name}
+    difference = {f"{a} - {b}": curves.mean(found[a] - found[b]) for a, b in _PAIRS}
+    log_prob = {name: curves.mean(found[f"{name}_nats"], "nats a letter") for name in ("hmm", "hmm_unlabelled")}
     reports = {name: found[name].tolist() for name in ("steps", "gradient_norm")}
     return {"m": m, "accuracy": accuracy, "difference": difference, "log_prob": log_prob, **reports}
 
@@ -188,12 +183,12 @@ def main(arguments: list[str]) -> None:
     out = run_directory.make_directory("--out", options.out)
     origin = provenance.origin(["study", "hmm_or_crf", *arguments], jax.local_devices())
     table = run(options, words, sizes)
-    curves = errors(table)
+    by_title = errors(table)
     found = {}
     for pair in _PAIRS[:2]:
         titles = [_CLASSIFIERS[name] for name in pair]
-        found[" and ".join(titles)] = crossing.crossings(
-            sizes, {title: [one.value or 0.0 for one in curves[title]] for title in titles}
+        found[" and ".join(titles)] = curves.crossings(
+            sizes, {title: [one.value or 0.0 for one in by_title[title]] for title in titles}
         )
     result = {
         "values": {name: value for name, value in vars(options).items() if name not in ("data_dir", "out")},
@@ -207,8 +202,8 @@ def main(arguments: list[str]) -> None:
     }
     files.write_json(out / "hmm_or_crf.json", result)
     for both, crossed in found.items():
-        print(f"the curves of {both}", crossing.tell(crossed))
-    charts.save_crossing(out / "hmm_or_crf.png", sizes, curves, None, of="words")
+        print(f"the curves of {both}", curves.tell(crossed))
+    charts.save_crossing(out / "hmm_or_crf.png", sizes, by_title, None, of="words")
     print(out / "hmm_or_crf.png")
 
 

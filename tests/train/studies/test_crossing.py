@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 from train.__main__ import main
 from train.data import open_data
-from train.studies import crossing, linear_pair
+from train.studies import crossing, curves, linear_pair
 
 D, TEST = 40, 5000
 
@@ -61,9 +61,8 @@ def test_where_its_assumption_holds_naive_bayes_is_ahead_and_ends_at_the_best(tm
 
 def test_pixels_are_drawn_and_the_least_error_is_known(tmp_path, capsys):
     out = tmp_path / "out"
-    main(
-        ["study", "crossing", "--data=digits", "--pixels=drawn", "--sizes", "200", "--repeats", "2", "--out", str(out)]
-    )
+    given = ["--data=digits", "--pixels=drawn", "--sizes", "200", "--repeats", "2", "--others", "--out", str(out)]
+    main(["study", "crossing", *given])
 
     result = json.loads((out / "crossing.json").read_text())
     assert result["values"]["pixels"] == "drawn"
@@ -73,6 +72,11 @@ def test_pixels_are_drawn_and_the_least_error_is_known(tmp_path, capsys):
     # Nobody beats the truth, but by chance on a few of the 360 test examples. Either is far from guessing, at 0.9.
     assert 0 < result["least_error"] < row["naive_bayes"]["value"] + 5 / 360
     assert row["naive_bayes"]["value"] < row["logistic_regression"]["value"] < 0.5
+    # The further classifiers stand beside them, and none beats the truth.
+    others = {name: found["value"] for name, found in row["others"].items()}
+    assert others.keys() == {"linear discriminant", "linear SVM", "decision tree", "random forest"}
+    assert all(result["least_error"] - 5 / 360 < error < 0.7 for error in others.values())
+    assert (out / "discriminant_samples.png").stat().st_size > 1000
     assert "error of the naive Bayes that drew the pixels" in capsys.readouterr().out
 
 
@@ -109,7 +113,7 @@ def test_subsets_are_permutations_of_their_own(subsets):
 def test_crossings_by_hand():
     # On logarithmic axes: half-way between 10 and 1,000 is 100, where both lines are at 0.2.
     def crossings(sizes, first, second):
-        return crossing.crossings(sizes, {"naive Bayes": first, "logistic regression": second})
+        return curves.crossings(sizes, {"naive Bayes": first, "logistic regression": second})
 
     (only,) = crossings([10, 1000], [0.2, 0.2], [0.4, 0.1])
     assert only == {"m": pytest.approx(100), "ahead_from_there": "logistic regression"}
