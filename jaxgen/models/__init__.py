@@ -95,6 +95,9 @@ from jaxgen.models.networks import (
     VAENetwork,
     from_nnx,
 )
+from jaxgen.models.pixel_rnn import (
+    PixelRNN,
+)
 from jaxgen.models.pixelcnn import (
     PixelCNN,
 )
@@ -145,6 +148,7 @@ __all__ = [
     "Network",
     "PixelCNN",
     "PixelCNNPlusPlus",
+    "PixelRNN",
     "PlayerNetwork",
     "Reverse",
     "SplineCoupling",

@@ -13,7 +13,7 @@ from scipy import special
 from jaxgen import models
 from jaxgen.models.layers.masked import rows_above
 
-GREY, RGB = (6, 5, 1), (4, 5, 3)
+GREY, RGB, SMALL_RGB = (6, 5, 1), (4, 5, 3), (3, 4, 3)
 Y = jnp.array([0, 3])
 SMALL_IMAGES = jnp.float32(np.random.default_rng(2).uniform(size=(2, 2, 3, 2)))
 # name: (network, y)
@@ -24,6 +24,9 @@ NETWORKS = {
     # Channels that three colours do not divide: a gate joins two of one colour.
     "gated_rgb": (models.GatedPixelCNN(RGB, 4, 2, 8, (5,), condition_dim=4), Y),
     "gated_image": (models.GatedPixelCNN((4, 6, 1), 4, 2, 8, condition_dim=(2, 3, 2)), SMALL_IMAGES),
+    "row_lstm_rgb": (models.PixelRNN(SMALL_RGB, 3, 2, 6, (3,), condition_dim=4), Y),
+    "diagonal_lstm_rgb": (models.PixelRNN(SMALL_RGB, 3, 2, 6, (3,), lstm="diagonal"), None),
+    "pixel_lstm": (models.PixelRNN(GREY, 4, 1, 6, lstm="pixel"), None),
     "made": (models.MADE(GREY, (40, 30)), None),
     "made_ensemble": (models.MADE(GREY, (40,), num_masks=3, condition_dim=4), Y),
     "made_random_order": (models.MADE(GREY, (40, 30), mask_seed=1, ordering="random", direct=True), None),
