@@ -8,6 +8,7 @@ data. For few epochs, smaller batches and a higher rate with a faster decay are 
 for 6.4 epochs. Reached: 87.60 nats [87.20, 88.00], one seed (docs/results/autoregressive.md).
 """
 
+import functools
 from typing import Literal
 
 import optax
@@ -22,7 +23,7 @@ def experiment(
     learning_rate: Rate = 4e-3,
     decay: Fraction = 1.5e-4,
     binarize: bool = False,
-    network: Literal["pixelcnn", "gated"] = "pixelcnn",
+    network: Literal["pixelcnn", "gated", "row-lstm", "diagonal-lstm", "pixel-lstm"] = "pixelcnn",
     channels: Size = 16,
     blocks: Size = 15,
     head: Size = 32,
@@ -33,7 +34,7 @@ def experiment(
     """`binarize` is dynamic binarization; `levels` is the number of grey values of data that is not binary.
 
     `mutation` is the share of pixels that are replaced by random ones, to train a background model (Ren et al. 2019).
-    `conditional` conditions on the class.
+    `conditional` conditions on the class. The LSTMs are those of a PixelRNN, whose recurrent layers are `blocks`.
     """
 
     def recipe(spec: DataSpec) -> Recipe:
@@ -44,10 +45,16 @@ def experiment(
         if conditional and spec.num_classes is None:
             raise ValueError("--conditional needs labels")
         of_pixels = likelihood.bernoulli if levels == 2 else likelihood.categorical(levels)
-        family = models.PixelCNN if network == "pixelcnn" else models.GatedPixelCNN
+        families = {
+            "pixelcnn": models.PixelCNN,
+            "gated": models.GatedPixelCNN,
+            "row-lstm": functools.partial(models.PixelRNN, lstm="row"),
+            "diagonal-lstm": functools.partial(models.PixelRNN, lstm="diagonal"),
+            "pixel-lstm": functools.partial(models.PixelRNN, lstm="pixel"),
+        }
         schedule = optax.exponential_decay(learning_rate, 1, 1 - decay)
         return recipes.autoregressive(
-            family(
+            families[network](
                 spec.shape,
                 channels,
                 blocks,

@@ -4,7 +4,9 @@
     python -m train sample runs/superres_mnist --given test
 
 y are means over blocks of 2 x 2 pixels, which leave out where in a block its white pixels lie. The network is that of
-van den Oord et al. 2016b, conditioned on a map of y at each pixel (eq. 5), as in Dahl et al. 2017.
+van den Oord et al. 2016b, conditioned on a map of y at each pixel (eq. 5), as in Dahl et al. 2017. A third of a busy
+CPU core: 26 minutes. Reached: 15.23 nats [15.10, 15.35]; squared error per pixel of a sample 0.02176
+[0.02128, 0.02222], of bicubic interpolation 0.02467 [0.02432, 0.02502] (one seed, docs/results/autoregressive.md).
 """
 
 from typing import Literal

@@ -124,6 +124,9 @@ from jaxgen.models.networks import (
     VAENetwork,
     from_nnx,
 )
+from jaxgen.models.pixel_rnn import (
+    PixelRNN,
+)
 from jaxgen.models.pixelcnn import (
     PixelCNN,
 )
@@ -180,6 +183,7 @@ __all__ = [
     "Network",
     "PixelCNN",
     "PixelCNNPlusPlus",
+    "PixelRNN",
     "PlayerNetwork",
     "Reverse",
     "SplineCoupling",

@@ -22,7 +22,7 @@ SAME_AS_ANOTHER = {
     "vae_mnist", "vae_mnist_static", "vae_fashion", "pythae_vae_mnist_static", "vampprior_vae_mnist_static",
     "n_vae_mnist", "seed_vae_mnist", "gaussian_made_mnist", "made_500_mnist_static", "naive_bayes_mnist", "wae_faces",
     "dcgan_fashion", "wae_mmd_digits", "maf_mnist", "glow_mnist", "vae_points",
-    "pixelcnnpp_fashion",  # but for its network, which takes long to compile and has tests of its own
+    "superres_mnist", "pixelcnnpp_fashion",  # but for their networks and conditions, which have tests of their own
 }  # fmt: skip
 
 OF_COLOUR = {"colorize_cifar"}  # which take images of three channels alone
