@@ -46,7 +46,7 @@ _SMALL_FLOW = ("--num-layers", "6", "--batch-size", "128", "--decay-steps", "150
 _DRAWN = 1000  # samples of each generator in the picture
 _NETWORKS = {
     "GAN": ("gan_ring", (*_SMALL_GAN, "--batch-size", "128", "--steps", "5000")),
-    "VAE": ("vae_points", ()),
+    "VAE": ("points_vae", ()),
     "flow": ("realnvp_ring", _SMALL_FLOW),
 }
 
