@@ -4,7 +4,9 @@
 
 Each epoch is one iteration of EM on the whole training set, however large the batches are; a component starts from an
 example of the first batch, so that this holds many. EM stops after ten iterations without a better validation NLL,
-and the best mixture is kept. The number of components was chosen on validation data (docs/results/densities.md).
+and the best mixture is kept. The number of components was chosen on validation data (docs/results/published.md).
+One mixture for each digit of MNIST reached an accuracy of 0.9454 [0.9411, 0.9497] by Bayes' rule (`--data mnist
+--by-class --binarize --num-components 20 --batch-size 5000 --steps 30 --features none`; docs/results/densities.md).
 """
 
 from jaxgen import preprocess, recipes

@@ -21,7 +21,7 @@ CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 SAME_AS_ANOTHER = {
     "vae_mnist", "vae_mnist_static", "vae_fashion", "pythae_vae_mnist_static", "vampprior_vae_mnist_static",
     "n_vae_mnist", "seed_vae_mnist", "gaussian_made_mnist", "made_500_mnist_static", "naive_bayes_mnist", "wae_faces",
-    "dcgan_fashion", "wae_mmd_digits", "maf_mnist", "glow_mnist", "vae_points",
+    "dcgan_fashion", "wae_mmd_digits", "maf_mnist", "glow_mnist", "points_vae",
     "superres_mnist", "pixelcnnpp_fashion",  # but for their networks and conditions, which have tests of their own
 }  # fmt: skip
 

@@ -40,13 +40,13 @@ WIDTHS = (0.001, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.3)  # radians; the 
 _SMALL_GAN = ("--init-std", "None", "--hidden", "128", "128", "--discriminator-hidden", "128", "128",
               "--pieces", "1", "--no-batch-norm", "--latent-dim", "2", "--game", "wasserstein", "--critic-steps", "5",
               "--gradient-penalty", "1", "--beta1", "0.5", "--learning-rate", "5e-4")  # fmt: skip
-# Selected on validation points: from some hundred steps on, a flow of this size learns the training points.
+# Selected on validation points: a flow of this size learns the training points by heart.
 _SMALL_FLOW = ("--num-layers", "6", "--batch-size", "128", "--decay-steps", "1500", "--steps", "1500",
                "--evaluate-every", "100", "--select", "nll")  # fmt: skip
 _DRAWN = 1000  # samples of each generator in the picture
 _NETWORKS = {
     "GAN": ("gan_ring", (*_SMALL_GAN, "--batch-size", "128", "--steps", "5000")),
-    "VAE": ("vae_points", ()),
+    "VAE": ("points_vae", ()),
     "flow": ("realnvp_ring", _SMALL_FLOW),
 }
 

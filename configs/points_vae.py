@@ -1,6 +1,6 @@
 """VAE on points of the plane, with a Gaussian whose mean and variance the decoder gives.
 
-    python -m train configs/vae_points.py --data ring
+    python -m train configs/points_vae.py --data ring
 
 Kingma & Welling 2014, appendix C.2. One of the generators of `python -m train study world_map`, whose page has the
 number that it reaches there (docs/seeds/002_overview.md).
