@@ -134,11 +134,14 @@ def _log_product(scores: jax.Array, matrix: jax.Array) -> jax.Array:
     row, column = (_finite_max(array, axis) for array, axis in ((scores, 1), (matrix, 0)))
     total = jnp.exp(scores - row) @ jnp.exp(matrix - column)
     limits = jnp.finfo(total.dtype)
-    return jax.lax.cond(
-        jnp.min(total) > limits.tiny / limits.eps,
-        lambda: jnp.log(total) + row + column,
-        lambda: logsumexp(scores[:, :, None] + matrix[None], axis=1),
-    )
+
+    def exact() -> jax.Array:
+        terms = scores[:, :, None] + matrix[None]
+        possible = jnp.max(terms, axis=1) > -jnp.inf  # the gradient of log 0 would be nan
+        return jnp.where(possible, logsumexp(jnp.where(possible[:, None], terms, 0), axis=1), -jnp.inf)
+
+    is_safe = jnp.min(total) > limits.tiny / limits.eps
+    return jax.lax.cond(is_safe, lambda: jnp.log(total) + row + column, exact)
 
 
 def _finite_max(array: jax.Array, axis: int) -> jax.Array:

@@ -18,6 +18,7 @@ X = RNG.integers(2, size=(B, T, D)).astype(np.float64)
 Y = RNG.integers(K, size=(B, T))
 INITIAL, TRANSITION, EMISSION = (2 * RNG.normal(size=shape) for shape in (K, (K, K), (B, T, K)))
 FORBIDDEN = np.where(np.eye(K, dtype=bool), -np.inf, TRANSITION)  # no label twice in a row
+START, UPWARDS = np.array([0, -np.inf, -np.inf]), np.where(np.eye(K) + np.eye(K, k=1) > 0, TRANSITION, -np.inf)
 # Of a hidden Markov model: p(y_1), p(y_t | y_{t-1}), and log-odds of p(x_d | y).
 FIRST, NEXT = RNG.dirichlet(np.ones(K)), RNG.dirichlet(np.ones(K), size=K)
 LOGITS = RNG.normal(size=(K, D))
@@ -69,9 +70,13 @@ def log_partition(scores: dict) -> float:
     return float(np.logaddexp.reduce(list(scores.values())))
 
 
-@pytest.mark.parametrize("transition", [TRANSITION, FORBIDDEN], ids=["all allowed", "some forbidden"])
-def test_partition_marginals_and_best_labelling_are_the_enumeration_s(transition):
-    given = chain(transition=transition)
+@pytest.mark.parametrize(
+    ("initial", "transition"),
+    [(INITIAL, TRANSITION), (INITIAL, FORBIDDEN), (START, UPWARDS)],
+    ids=["all allowed", "some forbidden", "left to right"],
+)
+def test_partition_marginals_and_best_labelling_are_the_enumeration_s(initial, transition):
+    given = chain(initial, transition)
     found = read(given, Y)
     marginals, (best, best_score) = found["marginals"], found["best"]
     for row, length in enumerate(LENGTHS):
@@ -92,14 +97,11 @@ def test_partition_marginals_and_best_labelling_are_the_enumeration_s(transition
         expected = max(scores, key=lambda y: scores[y])
         assert best[row].tolist() == [*expected, *[-1] * (T - length)]
         close(best_score[row], scores[expected])
-
-
-def test_the_gradient_of_the_log_partition_is_the_marginals():
-    found = read(chain(), Y)
-    initial, transition, emission = found["gradient"]
-    close(initial, np.sum(found["marginals"].labels[:, 0], axis=0))
-    close(transition, np.sum(found["marginals"].transitions, axis=0))
-    close(emission, found["marginals"].labels)
+    # The gradient of the log-partition is the marginals.
+    of_initial, of_transition, of_emission = found["gradient"]
+    close(of_initial, np.sum(marginals.labels[:, 0], axis=0))
+    close(of_transition, np.sum(marginals.transitions, axis=0))
+    close(of_emission, marginals.labels)
 
 
 def test_padding_reaches_nothing():

@@ -1,14 +1,14 @@
 """Run a study of one question.
 
-    python -m train study minmax|crossing|likelihood|world_map|hmm_or_crf|distinct [OPTIONS]
+    python -m train study minmax|crossing|likelihood|world_map|hmm_or_crf|unseen_class|distinct [OPTIONS]
 
 `minmax`: GAN training on a line; `crossing`: naive Bayes against logistic regression; `likelihood`: densities and
-likelihood surfaces; `world_map`: generators of points on land; `hmm_or_crf`: the crossing of sequences; `distinct`: how
-many different outputs a generator has.
+likelihood surfaces; `world_map`: generators of points on land; `hmm_or_crf`: the crossing of sequences; `unseen_class`:
+classifiers and a density of cats and birds, tested on dogs; `distinct`: how many different outputs a generator has.
 """
 
 from train.errors import InputError
-from train.studies import crossing, distinct, hmm_or_crf, likelihood, minmax, world_map
+from train.studies import crossing, distinct, hmm_or_crf, likelihood, minmax, unseen_class, world_map
 
 _STUDIES = {
     "minmax": minmax,
@@ -16,7 +16,9 @@ _STUDIES = {
     "likelihood": likelihood,
     "world_map": world_map,
     "hmm_or_crf": hmm_or_crf,
+    "unseen_class": unseen_class,
     "distinct": distinct,
+}
 }
 
 

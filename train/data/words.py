@@ -34,12 +34,16 @@ def open_words(name: str, data_dir: str | None) -> Words:
     if missing := {"x", "y", "fold", "word"} - arrays.keys():
         raise InputError(f"{path}: has no array {min(missing)}; expected x, y, fold and word, as of ocr_words.npz")
     x, y, fold, word = (arrays[name] for name in ("x", "y", "fold", "word"))
-    if x.dtype != np.uint8 or x.ndim != 2 or any(array.shape != x.shape[:1] for array in (y, fold, word)):
-        raise InputError(f"{path}: expected x uint8 [N, bytes], and y, fold and word [N]")
+    integers = all(array.shape == x.shape[:1] and array.dtype.kind in "iu" for array in (y, fold, word))
+    if x.dtype != np.uint8 or x.ndim != 2 or x.size == 0 or not integers or y.min() < 0:
+        raise InputError(f"{path}: expected x uint8 [N, bytes], and integers y, fold and word [N], y from 0 on")
+    if word[0] != 0 or not np.isin(np.diff(word.astype(np.int64)), (0, 1)).all():
+        raise InputError(f"{path}: expected words numbered from 0 in ascending order")
     lengths = np.bincount(word)
     starts = np.cumsum(lengths) - lengths
-    if np.any(lengths == 0) or np.any(np.diff(word) < 0) or np.any(fold != fold[starts][word]):
-        raise InputError(f"{path}: expected words in ascending order from 0, each in one fold")
+    folds = np.unique(fold)
+    if len(folds) < 2 or np.any(folds != np.arange(len(folds))) or np.any(fold != fold[starts][word]):
+        raise InputError(f"{path}: expected folds numbered from 0, at least two, and each word in one of them")
     place = np.arange(len(word)) - starts[word]
     pixels, letters = (np.zeros((len(lengths), lengths.max(), *shape), kind)
                        for shape, kind in (((8 * x.shape[1],), np.uint8), ((), np.int32)))  # fmt: skip

@@ -43,15 +43,15 @@ def write_to(path: pathlib.Path, command: str, options: Any, found: Mapping[str,
         **facts,
         "evaluated_by": provenance.origin(sys.argv[1:], jax.local_devices()),
     }
-    files.write_json(path, _plain(result))
+    files.write_json(path, plain(result))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value as JSON has it: named tuples, such as estimates, are dictionaries, and arrays are lists."""
     if hasattr(value, "_asdict"):
-        return _plain(value._asdict())
+        return plain(value._asdict())
     if isinstance(value, Mapping):
-        return {str(name): _plain(each) for name, each in value.items()}
+        return {str(name): plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value

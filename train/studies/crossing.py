@@ -33,6 +33,7 @@ from train.engine.record import provenance
 from train.errors import InputError, warn
 from train.evaluation.estimates import Estimate
 from train.experiment import Rate, Seed, Size
+from train.report import results
 from train.report.drawing import charts, images
 from train.studies import curves, linear_pair, other_classifiers
 
@@ -163,16 +164,6 @@ def draw_from_discriminant(path: pathlib.Path, x: np.ndarray, y: np.ndarray, see
     images.save_examples(path, drawn.reshape(-1, *x.shape[1:]), columns=len(model.classes))
 
 
-def as_json(row: Row) -> dict:
-    """A row as a dictionary for JSON."""
-
-    def is_estimate(part: object) -> bool:
-        return isinstance(part, Estimate)
-
-    parts = row._asdict()
-    return jax.tree.map(lambda part: part._asdict() if is_estimate(part) else part, parts, is_leaf=is_estimate)
-
-
 def main(arguments: list[str]) -> None:
     """Run the command line."""
     started = time.perf_counter()
@@ -193,7 +184,7 @@ def main(arguments: list[str]) -> None:
         "test_examples": len(dataset.test["x"]),
         "least_error": least,
         "crossings": found,
-        "sizes": [as_json(row) for row in table],
+        "sizes": results.plain(table),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "provenance": origin | {"seconds": round(time.perf_counter() - started, 1)},
     }

@@ -27,6 +27,7 @@ from train.engine.record import provenance
 from train.errors import InputError, warn
 from train.evaluation.estimates import Estimate
 from train.experiment import Rate, Seed, Size
+from train.report import results
 from train.report.drawing import charts
 from train.studies import curves, sequence_pairs
 from train.studies.sequence_pairs import Sequences
@@ -196,7 +197,7 @@ def main(arguments: list[str]) -> None:
         "words": len(words.lengths),
         "different_words": len({row[:length].tobytes() for row, length in zip(words.y, words.lengths, strict=True)}),
         "crossings": found,
-        "sizes": [jax.tree.map(_as_json, row, is_leaf=_is_estimate) for row in table],
+        "sizes": results.plain(table),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "provenance": origin | {"seconds": round(time.perf_counter() - started, 1)},
     }
@@ -205,11 +206,3 @@ def main(arguments: list[str]) -> None:
         print(f"the curves of {both}", curves.tell(crossed))
     charts.save_crossing(out / "hmm_or_crf.png", sizes, by_title, None, of="words")
     print(out / "hmm_or_crf.png")
-
-
-def _is_estimate(node: object) -> bool:
-    return isinstance(node, Estimate)
-
-
-def _as_json(node: object) -> object:
-    return node._asdict() if isinstance(node, Estimate) else node

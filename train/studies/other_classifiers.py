@@ -5,11 +5,14 @@ listed with them, models p(x, y), Gaussians of one covariance (Fisher 1936; Hast
 classifies by Bayes' rule, and it samples.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import logsumexp
 
 Array = np.ndarray
+Classifier = Callable[[Array], Array]  # x [N, D] -> log p(y | x) [N, K]
 
 
 class Discriminant(NamedTuple):
@@ -43,6 +46,13 @@ def log_joint(model: Discriminant, x: Array) -> Array:
     """log p(x, y) up to a function of x alone, which is linear in x: [N, D] -> [N, K]."""
     weights = np.linalg.lstsq(model.covariance, model.mean.T, rcond=None)[0]
     return x @ weights - 0.5 * np.sum(model.mean.T * weights, axis=0) + model.log_prior
+
+
+def log_density(model: Discriminant, x: Array) -> Array:
+    """log p(x), nats: [N, D] -> [N]."""
+    dims, log_det = x.shape[1], np.linalg.slogdet(model.covariance)[1]
+    squares = np.sum(x * np.linalg.lstsq(model.covariance, x.T, rcond=None)[0].T, axis=1)
+    return logsumexp(log_joint(model, x), axis=1) - 0.5 * (squares + log_det + dims * np.log(2 * np.pi))
 
 
 def sample(model: Discriminant, y: Array, seed: int) -> Array:

@@ -78,11 +78,14 @@ def test_a_fold_is_tested_on_words_of_which_none_is_trained_on(words, train_on):
     [
         ({"fold": None}, "has no array fold"),
         ({"y": np.zeros(3, np.uint8)}, "expected x uint8"),
-        ({"word": np.zeros(3, np.int32), "reverse": True}, "expected x uint8"),
+        ({"word": lambda word: word[::-1]}, "expected words numbered from 0"),
+        ({"fold": lambda fold: fold + 1}, "expected folds numbered from 0"),
+        ({"fold": lambda fold: np.arange(len(fold), dtype=np.uint8) % 3}, "each word in one of them"),
     ],
 )
 def test_a_file_of_something_else_is_refused(tmp_path, words, change, said):
-    arrays = {name: array for name, array in {**words[1], **change}.items() if isinstance(array, np.ndarray)}
+    changed = {name: new(words[1][name]) if callable(new) else new for name, new in change.items()}
+    arrays = {name: array for name, array in {**words[1], **changed}.items() if array is not None}
     np.savez(tmp_path / "words.npz", **arrays)
     with pytest.raises(InputError, match=said):
         open_words("words", str(tmp_path))

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
+from scipy.stats import multivariate_normal
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from train.studies import other_classifiers
@@ -25,6 +26,13 @@ def test_bayes_rule_of_its_density_is_scikit_learns_discriminant(shrinkage):
     ordinary = other_classifiers.fit_discriminant(X, Y, shrinkage=0.0).covariance
     expected = (1 - shrinkage) * ordinary + shrinkage * np.trace(ordinary) / D * np.eye(D)
     np.testing.assert_allclose(model.covariance, expected, rtol=1e-10)
+
+
+def test_its_density_is_a_mixture_of_gaussians():
+    model = other_classifiers.fit_discriminant(X, Y)
+    parts = [multivariate_normal.logpdf(X, mean, model.covariance) for mean in model.mean]
+    expected = logsumexp(np.stack(parts, axis=1) + model.log_prior, axis=1)
+    np.testing.assert_allclose(other_classifiers.log_density(model, X), expected, rtol=1e-9)
 
 
 def test_samples_have_the_mean_of_their_class_and_the_covariance_of_all():
