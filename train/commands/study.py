@@ -19,7 +19,6 @@ _STUDIES = {
     "unseen_class": unseen_class,
     "distinct": distinct,
 }
-}
 
 
 def main(arguments: list[str]) -> None:
