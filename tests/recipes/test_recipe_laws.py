@@ -15,6 +15,7 @@ import numpy as np
 import optax
 import pytest
 from jax.extend.core import Literal
+from train.runs import per_seed
 
 from jaxgen import likelihood, models, preprocess, recipes
 from jaxgen.recipe import PyTree, Recipe, State
@@ -23,7 +24,6 @@ from train.data import Rows
 from train.engine.checkpoint import not_finite
 from train.engine.compile import Steps, compile_steps
 from train.engine.keys import make_seed_keys
-from train.runs import per_seed
 
 SHAPE = (4, 4, 1)
 NUM_CLASSES = 3
@@ -151,6 +151,31 @@ MEMBERS = {
     "dcgan": game(gan(models.DCGANGenerator(SHAPE, (4,)), models.DCGANDiscriminator((4, 6)), packing=2)),
     "dcgan_spectral": game(
         gan(models.DCGANGenerator(SHAPE, (4,)), models.DCGANDiscriminator((4,), "spectral", minibatch_std=True))
+    ),
+    "bigan": Member(
+        recipes.bigan(
+            GENERATOR, models.InferenceNetwork(3, (8, 6)), models.JointDiscriminator((6, 6)), SGD, SGD, latent_dim=3
+        ),
+        "sample encode decode features",
+        "real_logit fake_logit squared_error",
+    ),
+    "latent_regressor": Member(
+        recipes.bigan(
+            GENERATOR,
+            models.InferenceNetwork(3, (8,)),
+            models.Discriminator((6,)),
+            SGD,
+            SGD,
+            latent_dim=3,
+            regress=0.25,
+        ),
+        "sample encode decode features",
+        "real_logit fake_logit squared_error",
+    ),
+    "infogan": Member(
+        recipes.infogan(GENERATOR, models.InfoDiscriminator(5, (4, 6), 8, 6), SGD, SGD, noise_dim=3, num_categories=3),
+        "sample decode features",
+        "real_logit fake_logit mutual_information",
     ),
     "pixelcnn": pixels(
         recipes.autoregressive(models.PixelCNN(SHAPE, 3, 1, 4, condition_dim=NUM_CLASSES), SGD, part_size=2),

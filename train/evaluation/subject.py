@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from train.runs import Run
 
 from jaxgen.recipe import PyTree
 from train.data import Dataset
@@ -12,7 +13,6 @@ from train.engine.compile import over_examples
 from train.engine.keys import Keys
 from train.engine.validation import BATCH_SIZE, Examples, prepare_set
 from train.evaluation.samples import References, draw
-from train.runs import Run
 
 
 class Extra(NamedTuple):
