@@ -136,8 +136,8 @@ def tell_apart(
     """Discriminator loss, applied to real, then to generated examples: -> [B], {name: [B] or [2 B]}, player.
 
     `discriminate`, (player, examples) -> (logits [B], player), applies the discriminator in training mode; examples may
-    be x or any tree, such as pairs of x and z, and with the player it may hand on what else it finds. The metrics are the loss and, if the game has a threshold, the
-    accuracy.
+    be x or any tree, such as pairs of x and z, and with the player it may hand on what else it finds. The metrics are
+    the loss and, if the game has a threshold, the accuracy.
     """
     real_logits, player = discriminate(player, real)
     fake_logits, player = discriminate(player, fake)
