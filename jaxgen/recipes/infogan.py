@@ -156,4 +156,12 @@ def infogan(
         _, code = apply_eval(discriminator, model.discriminator, x)
         return code.at[:, :num_categories].set(jax.nn.log_softmax(code[:, :num_categories]))
 
-    return Recipe(init=init, step=step, evaluate=evaluate, sample=sample, decode=decode, features=features)
+    return Recipe(
+        init=init,
+        step=step,
+        evaluate=evaluate,
+        sample=sample,
+        decode=decode,
+        features=features,
+        categories=num_categories,
+    )

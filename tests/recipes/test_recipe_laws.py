@@ -15,7 +15,6 @@ import numpy as np
 import optax
 import pytest
 from jax.extend.core import Literal
-from train.runs import per_seed
 
 from jaxgen import likelihood, models, preprocess, recipes
 from jaxgen.recipe import PyTree, Recipe, State
@@ -24,6 +23,7 @@ from train.data import Rows
 from train.engine.checkpoint import not_finite
 from train.engine.compile import Steps, compile_steps
 from train.engine.keys import make_seed_keys
+from train.runs import per_seed
 
 SHAPE = (4, 4, 1)
 NUM_CLASSES = 3
@@ -231,7 +231,11 @@ MEMBERS = {
         conditional=True,
     ),
 }
-OPTIONAL = {name for name, default in Recipe._field_defaults.items() if default is None} - {"log_prob_is", "levels"}
+OPTIONAL = {name for name, default in Recipe._field_defaults.items() if default is None} - {
+    "log_prob_is",
+    "levels",
+    "categories",
+}
 # One of each shape of a step: counted labels, a set loss, two players, several draws, running statistics, microbatches,
 # moments without an optimizer.
 STEP_SHAPES = ("vae_conditional", "wae_mmd", "wae_gan", "wgan_gp", "dcgan", "pixelcnn", "gaussian_naive_bayes")

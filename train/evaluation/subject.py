@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from train.runs import Run
 
 from jaxgen.recipe import PyTree
 from train.data import Dataset
@@ -13,6 +12,7 @@ from train.engine.compile import over_examples
 from train.engine.keys import Keys
 from train.engine.validation import BATCH_SIZE, Examples, prepare_set
 from train.evaluation.samples import References, draw
+from train.runs import Run
 
 
 class Extra(NamedTuple):
@@ -45,6 +45,11 @@ class Subject:
     def test(self) -> Examples:
         """The prepared test set, and the key for measuring on it."""
         return prepare_set(self._keys.evaluate, self.run.prepare, self.run.dataset.test)
+
+    @functools.cached_property
+    def valid(self) -> Examples:
+        """The prepared validation set, by which choices are made."""
+        return prepare_set(jax.random.fold_in(self._keys.evaluate, 1), self.run.prepare, self.run.dataset.valid)
 
     @functools.cached_property
     def example_metrics(self) -> dict[str, np.ndarray]:
