@@ -63,9 +63,7 @@ def init_player(network: nn.Module, key: jax.Array, *inputs: jax.Array) -> Playe
     return Player(statistics.pop("params"), statistics)
 
 
-def apply_train(
-    network: nn.Module, player: Player, *inputs: jax.Array, axis_name: str | None
-) -> tuple[jax.Array, Player]:
+def apply_train(network: nn.Module, player: Player, *inputs: jax.Array, axis_name: str | None) -> tuple[PyTree, Player]:
     """Apply a network in training mode, with batch norm over all devices: (output, player with new statistics)."""
     variables = {"params": player.params, **player.statistics}
     synchronized = network.clone(axis_name=axis_name) if hasattr(network, "axis_name") else network
@@ -73,9 +71,9 @@ def apply_train(
     return output, Player(player.params, statistics)
 
 
-def apply_eval(network: nn.Module, player: Player, *inputs: jax.Array) -> jax.Array:
-    """Apply a network in evaluation mode, with running statistics."""
-    return network.apply({"params": player.params, **player.statistics}, *inputs, train=False)
+def apply_eval(network: nn.Module, player: Player, *inputs: jax.Array, method: str | None = None) -> PyTree:
+    """Apply a network, or its method of this name, in evaluation mode, with running statistics."""
+    return network.apply({"params": player.params, **player.statistics}, *inputs, train=False, method=method)
 
 
 def half_step(
@@ -130,16 +128,16 @@ def _refuse_line_search(params: PyTree) -> jax.Array:
 
 def tell_apart(
     game: Game,
-    discriminate: Callable[[Player, PyTree], tuple[jax.Array, Player]],
-    player: Player,
+    discriminate: Callable[[PyTree, PyTree], tuple[jax.Array, PyTree]],
+    player: PyTree,
     real: PyTree,
     fake: PyTree,
-) -> tuple[jax.Array, dict[str, jax.Array], Player]:
-    """Discriminator loss, applied to real, then to generated examples: -> [B], {name: [B] or [2 B]}, Player.
+) -> tuple[jax.Array, dict[str, jax.Array], PyTree]:
+    """Discriminator loss, applied to real, then to generated examples: -> [B], {name: [B] or [2 B]}, player.
 
     `discriminate`, (player, examples) -> (logits [B], player), applies the discriminator in training mode; examples may
-    be x or any tree, such as pairs of x and z. The metrics are the loss and, if the game has a threshold, the
-    accuracy.
+    be x or any tree, such as pairs of x and z, and with the player it may hand on what else it finds. The metrics are
+    the loss and, if the game has a threshold, the accuracy.
     """
     real_logits, player = discriminate(player, real)
     fake_logits, player = discriminate(player, fake)

@@ -59,6 +59,8 @@ class Recipe(NamedTuple):
     classify: Callable[..., jax.Array] | None = None
     #: ``(model, x) -> [B, F]``. Features in which sets of examples are compared.
     features: Callable[..., jax.Array] | None = None
+    #: Number of leading features that are log-probabilities of categories found without labels.
+    categories: int | None = None
     #: ``(key, model, x, *, y=None, num_samples=1) -> [B]``. log p(x), or log p(x | y), in nats. With `complete`
     #: it also takes `mask=None`: the sum over the values where the mask is true, each given the values that precede it.
     log_prob: Callable[..., jax.Array] | None = None

@@ -13,6 +13,10 @@ from jaxgen.models.bernoulli_mixture import (
     mixture_counts,
     mixture_logits,
 )
+from jaxgen.models.bigan import (
+    InferenceNetwork,
+    JointDiscriminator,
+)
 from jaxgen.models.chain import (
     Chain,
     ChainMarginals,
@@ -85,6 +89,9 @@ from jaxgen.models.hidden_markov import (
 )
 from jaxgen.models.hierarchical_vae import (
     HierarchicalVAE,
+)
+from jaxgen.models.infogan import (
+    InfoDiscriminator,
 )
 from jaxgen.models.layers.basic import (
     MLP,
@@ -173,7 +180,10 @@ __all__ = [
     "HiddenMarkov",
     "HierarchicalNetwork",
     "HierarchicalVAE",
+    "InferenceNetwork",
+    "InfoDiscriminator",
     "InvertibleConv",
+    "JointDiscriminator",
     "MarkovCounts",
     "MaskedAutoregressive",
     "MaskedConv",

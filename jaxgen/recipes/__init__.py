@@ -11,6 +11,9 @@ from jaxgen.recipes.autoregressive import (
 from jaxgen.recipes.bernoulli_mixture import (
     bernoulli_mixture,
 )
+from jaxgen.recipes.bigan import (
+    bigan,
+)
 from jaxgen.recipes.classifier import (
     multinomial_classifier,
     one_vs_rest_classifier,
@@ -30,6 +33,9 @@ from jaxgen.recipes.gaussian import (
 from jaxgen.recipes.hierarchical_vae import (
     hierarchical_iwae,
     hierarchical_vae,
+)
+from jaxgen.recipes.infogan import (
+    infogan,
 )
 from jaxgen.recipes.naive_bayes import (
     bernoulli_naive_bayes,
@@ -52,12 +58,14 @@ __all__ = [
     "autoregressive",
     "bernoulli_mixture",
     "bernoulli_naive_bayes",
+    "bigan",
     "flow",
     "gan",
     "gaussian",
     "gaussian_naive_bayes",
     "hierarchical_iwae",
     "hierarchical_vae",
+    "infogan",
     "iwae",
     "made",
     "multinomial_classifier",

@@ -152,6 +152,31 @@ MEMBERS = {
     "dcgan_spectral": game(
         gan(models.DCGANGenerator(SHAPE, (4,)), models.DCGANDiscriminator((4,), "spectral", minibatch_std=True))
     ),
+    "bigan": Member(
+        recipes.bigan(
+            GENERATOR, models.InferenceNetwork(3, (8, 6)), models.JointDiscriminator((6, 6)), SGD, SGD, latent_dim=3
+        ),
+        "sample encode decode features",
+        "real_logit fake_logit squared_error",
+    ),
+    "latent_regressor": Member(
+        recipes.bigan(
+            GENERATOR,
+            models.InferenceNetwork(3, (8,)),
+            models.Discriminator((6,)),
+            SGD,
+            SGD,
+            latent_dim=3,
+            regress=0.25,
+        ),
+        "sample encode decode features",
+        "real_logit fake_logit squared_error",
+    ),
+    "infogan": Member(
+        recipes.infogan(GENERATOR, models.InfoDiscriminator(5, (4, 6), 8, 6), SGD, SGD, noise_dim=3, num_categories=3),
+        "sample decode features",
+        "real_logit fake_logit mutual_information",
+    ),
     "pixelcnn": pixels(
         recipes.autoregressive(models.PixelCNN(SHAPE, 3, 1, 4, condition_dim=NUM_CLASSES), SGD, part_size=2),
         "classify",
@@ -206,7 +231,11 @@ MEMBERS = {
         conditional=True,
     ),
 }
-OPTIONAL = {name for name, default in Recipe._field_defaults.items() if default is None} - {"log_prob_is", "levels"}
+OPTIONAL = {name for name, default in Recipe._field_defaults.items() if default is None} - {
+    "log_prob_is",
+    "levels",
+    "categories",
+}
 # One of each shape of a step: counted labels, a set loss, two players, several draws, running statistics, microbatches,
 # moments without an optimizer.
 STEP_SHAPES = ("vae_conditional", "wae_mmd", "wae_gan", "wgan_gp", "dcgan", "pixelcnn", "gaussian_naive_bayes")

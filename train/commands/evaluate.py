@@ -10,6 +10,8 @@ that reports them, `--part valid` measures on validation data, writes evaluation
 import dataclasses
 from typing import Literal
 
+from train.runs import Run
+
 from train import runs
 from train.commands import detect
 from train.data import Dataset
@@ -19,7 +21,6 @@ from train.evaluation.evaluators.likelihood import measure_nll
 from train.evaluation.subject import Extra
 from train.experiment import Size
 from train.report import html
-from train.runs import Run
 
 
 @dataclasses.dataclass(kw_only=True)

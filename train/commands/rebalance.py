@@ -16,6 +16,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from train.runs import Run
 
 from jaxgen import metrics
 from train import config as configs
@@ -29,7 +30,6 @@ from train.evaluation.samples import draw
 from train.experiment import Count, Rate, Seed, Size, Weight
 from train.report import results
 from train.run import train_beside
-from train.runs import Run
 
 _CLASSIFIER = "configs/classifier_mnist.py"
 

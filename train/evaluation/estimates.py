@@ -27,6 +27,8 @@ UNITS = {
     "squared_error": "an example",
     "cross_entropy": "nats",
     "accuracy": "of 1",
+    "matching_error": "of 1",
+    "mutual_information": "nats",
     "real_logit": "logit or score",
     "fake_logit": "logit or score",
 }

@@ -47,6 +47,11 @@ class Subject:
         return prepare_set(self._keys.evaluate, self.run.prepare, self.run.dataset.test)
 
     @functools.cached_property
+    def valid(self) -> Examples:
+        """The prepared validation set, by which choices are made."""
+        return prepare_set(jax.random.fold_in(self._keys.evaluate, 1), self.run.prepare, self.run.dataset.valid)
+
+    @functools.cached_property
     def example_metrics(self) -> dict[str, np.ndarray]:
         """The recipe's own metrics of the test examples, [N] each."""
         evaluate = over_examples(self.run.recipe.evaluate, batch_size=BATCH_SIZE)

@@ -31,6 +31,8 @@ MEANINGS = {
     "negative_elbo": _lower("Upper bound of -log p(x): reconstruction plus KL."),
     "marginal_nll": _lower("Exact -log p(x) of a class-conditional model, summed over the classes by their prior."),
     "accuracy": _higher("Share of test examples whose most probable class is their label."),
+    "matching_error": _lower("Share of test examples whose category, found without labels, is of another class."),
+    "mutual_information": _higher("Lower bound on the mutual information of code and sample."),
     "modes": _higher("Modes of the true mixture that samples reach."),
     "high_quality": _higher("Share of samples within a few standard deviations of a mode of the true mixture."),
     "frechet_distance": _lower("Distance between Gaussians fitted to features of samples and of test data."),

@@ -8,9 +8,22 @@ from train.evaluation.evaluators import (
     detection,
     distances,
     likelihood,
+    matching,
     modes,
     parzen,
     per_example,
 )
 
-EVALUATORS = (per_example, likelihood, annealed, accuracy, modes, classes, distances, parzen, codes, detection)
+EVALUATORS = (
+    per_example,
+    likelihood,
+    annealed,
+    accuracy,
+    matching,
+    modes,
+    classes,
+    distances,
+    parzen,
+    codes,
+    detection,
+)

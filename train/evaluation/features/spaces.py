@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from train.runs import Run
 
 from jaxgen.recipe import PyTree
 from train import runs
@@ -14,7 +15,6 @@ from train.data import Dataset, split_stacked
 from train.engine.compile import over_examples, prepare_examples
 from train.errors import InputError
 from train.evaluation.features import classifier
-from train.runs import Run
 
 _BATCH_SIZE = 500
 
