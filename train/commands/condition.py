@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from train.runs import Run
 
 from train import runs
 from train.engine import files
@@ -30,6 +29,7 @@ from train.evaluation.estimates import Estimate
 from train.experiment import Count, Seed, Size
 from train.report import added, html, results
 from train.report.drawing import images
+from train.runs import Run
 
 _BATCH_SIZE = 500
 _COLUMNS = 16

@@ -22,7 +22,6 @@ import zlib
 from collections.abc import Callable, Mapping
 
 import jax
-from train.runs import Run
 
 from jaxgen.recipe import PyTree
 from train import runs
@@ -45,6 +44,7 @@ from train.evaluation.out_of_distribution import (
 from train.experiment import Share, Size
 from train.report import added, html, results
 from train.report.drawing import charts
+from train.runs import Run
 
 _BESIDE = ("background", "classifier")  # further runs
 

@@ -10,8 +10,6 @@ that reports them, `--part valid` measures on validation data, writes evaluation
 import dataclasses
 from typing import Literal
 
-from train.runs import Run
-
 from train import runs
 from train.commands import detect
 from train.data import Dataset
@@ -21,6 +19,7 @@ from train.evaluation.evaluators.likelihood import measure_nll
 from train.evaluation.subject import Extra
 from train.experiment import Size
 from train.report import html
+from train.runs import Run
 
 
 @dataclasses.dataclass(kw_only=True)

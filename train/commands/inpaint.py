@@ -22,7 +22,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from train.runs import Run
 
 from jaxgen import losses
 from jaxgen.recipe import PyTree
@@ -37,6 +36,7 @@ from train.evaluation.estimates import Estimate
 from train.experiment import Seed, Size
 from train.report import added, html, results
 from train.report.drawing import images
+from train.runs import Run
 
 _BATCH_SIZE = 500
 _GREY = 0.5

@@ -13,7 +13,6 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
-from train.runs import Run
 
 from jaxgen import latent
 from train import config as configs
@@ -26,6 +25,7 @@ from train.evaluation.walks import Options, check_options, plan_walk
 from train.report import html, pictures, results
 from train.report.drawing import images
 from train.run import train_beside
+from train.runs import Run
 
 
 def pairs(run: Run, z: np.ndarray, y: np.ndarray | None, alphas: jax.Array) -> tuple[str, dict]:

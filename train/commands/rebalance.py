@@ -16,7 +16,6 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from train.runs import Run
 
 from jaxgen import metrics
 from train import config as configs
@@ -30,6 +29,7 @@ from train.evaluation.samples import draw
 from train.experiment import Count, Rate, Seed, Size, Weight
 from train.report import results
 from train.run import train_beside
+from train.runs import Run
 
 _CLASSIFIER = "configs/classifier_mnist.py"
 

@@ -16,7 +16,6 @@ from typing import Literal
 
 import jax
 import numpy as np
-from train.runs import Run
 
 from train import runs
 from train.data import are_images, spread
@@ -27,6 +26,7 @@ from train.evaluation import code_density, estimates, samples
 from train.experiment import Count, Seed, Size
 from train.report import added, html, results
 from train.report.drawing import images
+from train.runs import Run
 
 
 @dataclasses.dataclass(kw_only=True)

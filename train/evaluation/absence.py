@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from train.runs import Run
-
 from train.data import MIXTURES
 from train.evaluation.subject import Options
+from train.runs import Run
 
 NOT_MEASURED = "not measured"
 

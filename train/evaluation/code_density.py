@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-from train.runs import Run
 
 from jaxgen.recipe import PyTree
 from train import runs
 from train.data import spread
 from train.engine.compile import over_examples, prepare_examples
+from train.runs import Run
 
 COMPONENTS = {"gaussian": 1, "gmm": 10}  # Ghosh et al. 2020, section 4
 _MOST = 10_000  # training examples to fit

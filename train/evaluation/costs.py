@@ -6,11 +6,11 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
-from train.runs import Run
 
 from train.engine.record import log
 from train.evaluation.estimates import Estimate
 from train.evaluation.samples import conditions
+from train.runs import Run
 
 _SAMPLES = 500
 

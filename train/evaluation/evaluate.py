@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from train.runs import Run
 
 from train.engine import files, run_directory
 from train.engine.record import provenance
@@ -16,6 +15,7 @@ from train.evaluation.estimates import UNITS, Estimate, Measured, over_seeds
 from train.evaluation.evaluators import EVALUATORS
 from train.evaluation.evaluators.likelihood import describe_units
 from train.evaluation.subject import Extra, Options, Subject
+from train.runs import Run
 
 
 class Evaluation(NamedTuple):

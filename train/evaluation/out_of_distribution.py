@@ -7,7 +7,6 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from PIL import Image
-from train.runs import Run
 
 from jaxgen import metrics
 from jaxgen.recipe import PyTree
@@ -19,6 +18,7 @@ from train.errors import RunFailedError, warn
 from train.evaluation import intervals
 from train.evaluation.estimates import Estimate
 from train.evaluation.evaluators.likelihood import measure_nll, to_discrete
+from train.runs import Run
 
 _BATCH_SIZE = 100
 

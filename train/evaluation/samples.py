@@ -6,7 +6,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from train.runs import Run
 
 from jaxgen import preprocess
 from jaxgen.recipe import PyTree
@@ -14,6 +13,7 @@ from train import runs
 from train.data import spread
 from train.engine.compile import over_examples, prepare_examples
 from train.evaluation.features import Features
+from train.runs import Run
 
 # Maximum size of each set: comparing all pairs takes time quadratic in it, and linear in the number of features.
 MOST = 10_000

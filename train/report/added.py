@@ -3,10 +3,9 @@
 import pathlib
 from typing import TypedDict
 
-from train.runs import Run
-
 from train.engine import files
 from train.errors import InputError
+from train.runs import Run
 
 
 class _Added(TypedDict):

@@ -7,8 +7,6 @@ import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from train.runs import Run
-
 from train import runs
 from train.config import ROOT
 from train.engine import files, run_directory
@@ -20,6 +18,7 @@ from train.report.explorer import widget
 from train.report.meanings import MEANINGS
 from train.report.page import Section
 from train.report.rows import Row
+from train.runs import Run
 
 _HEADLINES = 5
 _FEATURES = "on features of "

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from train.runs import Run
 
 from train import runs
 from train.data import spread
@@ -19,6 +18,7 @@ from train.evaluation.samples import conditions
 from train.evaluation.samples import draw as draw_samples
 from train.report import added
 from train.report.drawing import charts, images, scatter
+from train.runs import Run
 
 
 class Picture(NamedTuple):

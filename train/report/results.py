@@ -8,10 +8,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from train.runs import Run
 
 from train.engine import files, run_directory
 from train.engine.record import provenance
+from train.runs import Run
 
 # Of this machine and of no meaning elsewhere.
 _UNRECORDED = ("data_dir", "compilation_cache")

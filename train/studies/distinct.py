@@ -16,13 +16,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from train.runs import Run
 
 from train import runs
 from train.engine.compile import over_examples
 from train.errors import InputError
 from train.experiment import Seed, Size
 from train.report import results
+from train.runs import Run
 
 _BATCH_SIZE = 1000
 

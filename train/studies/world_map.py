@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from train.runs import Run
 
 from jaxgen import sampling
 from train import config as configs
@@ -33,6 +32,7 @@ from train.evaluation.estimates import Estimate
 from train.experiment import Seed, Size
 from train.report.drawing import maps
 from train.run import train_or_open
+from train.runs import Run
 from train.studies.world import kernel_density, land, rates
 
 Array = np.ndarray

@@ -9,7 +9,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
-from train.runs import Run
 
 from jaxgen import preprocess
 from jaxgen.recipe import Recipe
@@ -19,6 +18,7 @@ from train.engine.keys import make_keys
 from train.engine.validation import prepare_set
 from train.errors import InputError
 from train.evaluation import samples
+from train.runs import Run
 
 PREPARE = dataclasses.replace(preprocess.scale, condition=preprocess.shrink(2))
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 from scipy.stats import norm
-from train.runs import Run
 
 from jaxgen import preprocess
 from jaxgen.recipe import Recipe
@@ -16,6 +15,7 @@ from train.evaluation import samples
 from train.evaluation.evaluators import classes, distances, modes, parzen
 from train.evaluation.features import Features
 from train.evaluation.subject import Options, Subject
+from train.runs import Run
 
 
 def run_of(dataset, sample, prepare=preprocess.scale, log_prob=None) -> Run:

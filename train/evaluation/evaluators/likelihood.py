@@ -6,7 +6,6 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from train.runs import Run
 
 from jaxgen import losses
 from jaxgen.preprocess import Preparation
@@ -14,6 +13,7 @@ from jaxgen.recipe import PyTree, Recipe
 from train.engine.compile import over_examples
 from train.evaluation.estimates import UNITS, Measured
 from train.evaluation.subject import Subject
+from train.runs import Run
 
 _BATCH_SIZE = 100  # times the recipe's chunk of samples, this bounds the memory of importance sampling
 

@@ -7,7 +7,6 @@ import pathlib
 import time
 
 import jax
-from train.runs import Run
 
 import jaxgen
 from train import config as configs
@@ -20,6 +19,7 @@ from train.engine.terminal import console
 from train.engine.validation import BATCH_SIZE, prepare_set
 from train.errors import InputError
 from train.run import train_beside
+from train.runs import Run
 
 _CONFIG = "configs/classifier_mnist.py"
 

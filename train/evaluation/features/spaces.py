@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from train.runs import Run
 
 from jaxgen.recipe import PyTree
 from train import runs
@@ -15,6 +14,7 @@ from train.data import Dataset, split_stacked
 from train.engine.compile import over_examples, prepare_examples
 from train.errors import InputError
 from train.evaluation.features import classifier
+from train.runs import Run
 
 _BATCH_SIZE = 500
 

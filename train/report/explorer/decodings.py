@@ -5,7 +5,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from train.runs import Run
 
 from jaxgen import latent
 from jaxgen.recipe import PyTree
@@ -13,6 +12,7 @@ from train import runs
 from train.data import are_images, spread
 from train.evaluation import code_density
 from train.report import pictures
+from train.runs import Run
 
 _MOST_CODES = 1000
 _MOST_CLASSES = 10

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
-from train.runs import Run
 
 from train.report.drawing import charts
 from train.report.explorer.decodings import ALPHAS, DEVIATIONS, Decodings, Plane, decode
 from train.report.page import Section
+from train.runs import Run
 
 _SCRIPT = pathlib.Path(__file__).with_name("explorer.js").read_text()
 _STYLE = """
