@@ -5,7 +5,7 @@
 15 residual blocks of 16 channels and a head of 32, as in the public reproduction that reaches 81.45 nats on dynamically
 binarized MNIST at a learning rate of 1e-3 that decays by a factor 1 - 2.3e-5 per step; the paper reports 81.30 on this
 data. For few epochs, smaller batches and a higher rate with a faster decay are better. One busy CPU core: 53 minutes
-for 6.4 epochs. Reached: 87.60 nats [87.20, 88.00], one seed (docs/results/autoregressive.md).
+for 6.4 epochs. Reached: 87.53 nats [87.12, 87.93], one seed (docs/results/autoregressive.md).
 """
 
 import functools
