@@ -42,7 +42,7 @@ def to_plane(points: Array) -> Array:
 
 def to_sphere(plane: Array) -> Array:
     """Points of the plane [N, 2] as unit vectors, NaN beyond the poles: [N, 3]. The longitude goes round."""
-    longitude, sine = 2 * plane[:, 0].astype(float), plane[:, 1].astype(float)
+    longitude, sine = 2 * plane[:, 0].astype(np.float64), plane[:, 1].astype(np.float64)
     sine = np.where(np.abs(sine) <= 1, sine, np.nan)
     cosine = np.sqrt(1 - np.square(sine))
     return np.stack([cosine * np.cos(longitude), cosine * np.sin(longitude), sine], axis=1)
