@@ -101,11 +101,11 @@ def measure(x: Array, y: Array, known: tuple[int, int], seed: int, repeat: int) 
         on_test, first = classify(x[test]), min(known)
         found[f"known: {name}: accuracy"] = float(np.mean(np.array(sorted(known))[on_test.argmax(1)] == y[test]))
         found[f"known: {name}: confidence"] = float(np.exp(on_test).max(1).mean())
-        for label, images in unseen.items():
-            probabilities = np.exp(classify(images))
-            found[f"{label}: {name}: confidence"] = float(probabilities.max(1).mean())
-            found[f"{label}: {name}: called {first}"] = float(np.mean(probabilities.argmax(1) == 0))
-        compare(name, {label: -classify(images).max(1) for label, images in unseen.items()}, -on_test.max(1))
+        on_unseen = {label: classify(images) for label, images in unseen.items()}
+        for label, log_p in on_unseen.items():
+            found[f"{label}: {name}: confidence"] = float(np.exp(log_p).max(1).mean())
+            found[f"{label}: {name}: called {first}"] = float(np.mean(log_p.argmax(1) == 0))
+        compare(name, {label: -log_p.max(1) for label, log_p in on_unseen.items()}, -on_test.max(1))
     densities = {label: -others.log_density(density, images) for label, images in unseen.items()}
     compare("-log p(x)", densities, -others.log_density(density, x[test]))
     return found

@@ -17,7 +17,7 @@ def test_a_class_far_away_is_detected_by_its_density_and_not_by_confidence(tmp_p
     rows = random.permutation(240)
     x, y = np.uint8(np.clip(x, 0, 255))[rows], y[rows]
     np.savez(tmp_path / "levels.npz", x_train=x[:200], y_train=y[:200], x_test=x[200:], y_test=y[200:])
-    given = ["--data", f"npz:{tmp_path / 'levels.npz'}", "--known", "1", "0", "--repeats=3", "--out", str(tmp_path)]
+    given = ["--data", f"npz:{tmp_path / 'levels.npz'}", "--known", "1", "0", "--repeats=2", "--out", str(tmp_path)]
     main(["study", "unseen_class", *given])
 
     record = json.loads((tmp_path / "unseen_class.json").read_text())
