@@ -35,7 +35,7 @@ from train.evaluation.estimates import Estimate
 from train.experiment import Rate, Seed, Size
 from train.report import results
 from train.report.drawing import charts, images
-from train.studies import curves, linear_pair, other_classifiers
+from train.studies.classifiers import curves, linear_pair, other_classifiers
 
 _SIZES = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 

@@ -29,8 +29,8 @@ from train.evaluation.estimates import Estimate
 from train.experiment import Rate, Seed, Size
 from train.report import results
 from train.report.drawing import charts
-from train.studies import curves, sequence_pairs
-from train.studies.sequence_pairs import Sequences
+from train.studies.classifiers import curves, sequence_pairs
+from train.studies.classifiers.sequence_pairs import Sequences
 
 _SIZES = (10, 30, 100, 300, 1000)
 _CLASSIFIERS = {

@@ -23,8 +23,8 @@ from train.engine import files, run_directory
 from train.engine.record import provenance
 from train.errors import InputError
 from train.experiment import Count, Seed, Size
-from train.studies import curves
-from train.studies import other_classifiers as others
+from train.studies.classifiers import curves
+from train.studies.classifiers import other_classifiers as others
 
 _BLOCK = 4  # pixels
 _FALSE_POSITIVES = 0.05

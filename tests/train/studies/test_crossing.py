@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 
 from train.__main__ import main
 from train.data import open_data
-from train.studies import crossing, curves, linear_pair
+from train.studies import crossing
+from train.studies.classifiers import curves, linear_pair
 
 D, TEST = 40, 5000
 

@@ -11,7 +11,8 @@ import pytest
 from train.__main__ import main
 from train.data.words import open_words
 from train.errors import InputError
-from train.studies import hmm_or_crf, lbfgs
+from train.studies import hmm_or_crf
+from train.studies.classifiers import lbfgs
 
 LETTERS, LENGTH, WORDS, FOLDS = 4, 6, 90, 3
 

@@ -6,7 +6,7 @@ from scipy.special import log_softmax, logsumexp
 from scipy.stats import multivariate_normal
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from train.studies import other_classifiers
+from train.studies.classifiers import other_classifiers
 
 K, D, NUM = 3, 4, 500
 RANDOM = np.random.default_rng(2)

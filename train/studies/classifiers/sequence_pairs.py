@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import models
-from train.studies import lbfgs
+from train.studies.classifiers import lbfgs
 
 TOLERANCE = 1e-3  # gradient norm, nats a letter: the loss is within TOLERANCE^2 / (2 l2) of its minimum
 _MOST_STEPS = 2000

@@ -12,7 +12,7 @@ import optax
 
 from jaxgen import losses, models, recipes
 from jaxgen.recipe import PyTree, Recipe
-from train.studies import lbfgs
+from train.studies.classifiers import lbfgs
 
 TOLERANCE = 1e-4  # gradient norm, nats: the loss is l2-strongly convex, so within TOLERANCE^2 / (2 l2) of its minimum
 _MOST_STEPS = 5000

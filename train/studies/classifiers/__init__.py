@@ -1,0 +1,1 @@
+"""Classifiers that studies compare, generative and discriminative, and their curves over training examples."""
