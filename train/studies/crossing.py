@@ -3,7 +3,7 @@
     python -m train study crossing [--data mnist] [--sizes 10 100 1000] [--repeats 10] [--pixels drawn]
 
 Both classifiers are fitted to the same random subsets of the training data, with binarized pixels, so that both are
-linear (train/studies/linear_pair.py). The claims of Ng & Jordan 2002, for D features:
+linear (train/studies/classifiers/linear_pair.py). The claims of Ng & Jordan 2002, for D features:
 
 1. With many examples the error of logistic regression is lower or equal (proposition 1).
 2. Naive Bayes approaches its asymptotic error after O(log D) examples (corollary 6), logistic regression after O(D)
@@ -13,7 +13,7 @@ linear (train/studies/linear_pair.py). The claims of Ng & Jordan 2002, for D fea
 Then its assumption holds, the Bayes error is known, and both classifiers approach it.
 
 `--others` fits an SVM, a tree, a forest and a linear discriminant to the same subsets, and draws images from the last
-(train/studies/other_classifiers.py).
+(train/studies/classifiers/other_classifiers.py).
 """
 
 import dataclasses

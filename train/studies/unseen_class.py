@@ -5,7 +5,7 @@
 A classifier of cats and birds calls every image a cat or a bird. Whether it may say "neither" is asked of two scores:
 1 minus its largest probability, and -log p(x) of the density of both classes. Images are averaged over blocks of 4 x 4
 pixels; classifiers are logistic regression and a random forest, discriminative, and the linear discriminant, Gaussians
-of one covariance (train/studies/other_classifiers.py), which has both p(y | x) and p(x).
+of one covariance (train/studies/classifiers/other_classifiers.py), which has both p(y | x) and p(x).
 """
 
 import dataclasses
