@@ -45,6 +45,7 @@ def test_states_are_those_of_loops_over_pixels(layer):
     network = layer(INPUTS, FEATURES)
     x = jax.random.normal(jax.random.key(0), (1, HEIGHT, WIDTH, INPUTS))
     params = jax.jit(network.init)(jax.random.key(1), x)["params"]
+    params = jax.tree.map(lambda leaf: leaf + 0.1, params)  # no bias is 0
     found = jax.jit(network.apply)({"params": params}, x)[0]
     x, params = np.float64(x[0]), jax.tree.map(np.float64, params)
     if layer is PixelLSTM:  # as one long row, whose states see those to their left

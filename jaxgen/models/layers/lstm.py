@@ -209,18 +209,17 @@ class PixelLSTM(nn.Module):
 
 def _diagonals(kernel: jax.Array, gates: jax.Array) -> jax.Array:
     """States from the upper left corner: gates [B, H, W, 4 F] -> [B, H, W, F]."""
-    num, height, width, _ = gates.shape
-    zeros = jnp.zeros((num, height, gates.shape[-1] // 4), jnp.float32)
-    inside = _skew(jnp.ones((1, height, width, 1), bool))
+    num, height, _, features = gates.shape
+    zeros = jnp.zeros((num, height, features // 4), jnp.float32)
 
-    def diagonal(states: tuple, now: tuple) -> tuple[tuple, jax.Array]:
-        (state, carry), (gates, inside) = states, now
+    def diagonal(states: tuple, gates: jax.Array) -> tuple[tuple, jax.Array]:
+        state, carry = states
         above = jnp.pad(state, [(0, 0), (1, 0), (0, 0)])[:, :-1]
         states = advance(kernel, gates, jnp.concatenate([above, state], axis=-1), carry)
-        states = jax.tree.map(lambda new: jnp.where(inside, new, 0), states)  # a row begins with nothing before it
         return states, states[0]
 
-    columns = jax.tree.map(lambda image: jnp.moveaxis(image, 2, 0), (_skew(gates), inside))
+    # Before the first pixel of a row the gates are 0, of a new value too, and so states stay 0.
+    columns = jnp.moveaxis(_skew(gates), 2, 0)
     return _unskew(jnp.moveaxis(lax.scan(diagonal, (zeros, zeros), columns)[1], 0, 2))
 
 
