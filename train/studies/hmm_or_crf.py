@@ -3,9 +3,10 @@
     python -m train study hmm_or_crf [--data ocr_words] [--sizes 10 100 1000] [--train-on rest|one]
 
 The sequence twin of `study crossing`: four classifiers of handwritten letters, generative or discriminative, each
-letter alone or with its neighbours (train/studies/classifiers/sequence_pairs.py), fitted to the same random subsets of words and
-tested on the letters of other words, in the folds of cross-validation that come with the data. A fifth curve adds to
-the hidden Markov model all other training words without their labels, by Baum-Welch, which only a model of x can.
+letter alone or with its neighbours (train/studies/classifiers/sequence_pairs.py), fitted to the same random subsets of
+words and tested on the letters of other words, in the folds of cross-validation that come with the data. A fifth curve
+adds to the hidden Markov model all other training words without their labels, by Baum-Welch, which only a model of x
+can.
 """
 
 import dataclasses
