@@ -140,6 +140,9 @@ from jaxgen.models.pixelcnn import (
 from jaxgen.models.pixelcnn_plus_plus import (
     PixelCNNPlusPlus,
 )
+from jaxgen.models.translator import (
+    Translator,
+)
 from jaxgen.models.vae import (
     VAE,
 )
@@ -198,6 +201,7 @@ __all__ = [
     "Reverse",
     "SplineCoupling",
     "Squeeze",
+    "Translator",
     "VAENetwork",
     "affine",
     "chain_log_partition",

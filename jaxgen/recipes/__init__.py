@@ -18,6 +18,9 @@ from jaxgen.recipes.classifier import (
     multinomial_classifier,
     one_vs_rest_classifier,
 )
+from jaxgen.recipes.cyclegan import (
+    cyclegan,
+)
 from jaxgen.recipes.ema import (
     with_ema,
 )
@@ -59,6 +62,7 @@ __all__ = [
     "bernoulli_mixture",
     "bernoulli_naive_bayes",
     "bigan",
+    "cyclegan",
     "flow",
     "gan",
     "gaussian",

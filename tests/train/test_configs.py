@@ -99,7 +99,10 @@ def test_its_defaults_fit_together(path, images, colour_images):
     shape = (*([] if recipe.draws == 1 else [recipe.draws]), 16, *dataset.spec.shape)
     batch = {"x": jnp.zeros(shape), "y": jnp.zeros(shape[:-3], int)}
     if prepare.condition is not None:
-        batch["y"] = jax.eval_shape(jax.vmap(prepare.condition), jax.random.split(jax.random.key(0), 16), batch["x"])
+        condition = prepare.condition
+        for _ in shape[:-3]:
+            condition = jax.vmap(condition)
+        batch["y"] = jax.eval_shape(condition, jax.random.split(jax.random.key(0), shape[:-3]), batch["x"])
     after, metrics = jax.eval_shape(recipe.step, jax.random.key(0), state, batch)
 
     chex.assert_trees_all_equal_shapes_and_dtypes(state, after)

@@ -21,6 +21,7 @@ from train.data import are_images
 from train.engine import files
 from train.engine.validation import Examples, prepare_set
 from train.errors import InputError
+from train.evaluation import code_density
 from train.evaluation.walks import Options, check_options, plan_walk
 from train.report import html, pictures, results
 from train.report.drawing import images
@@ -93,6 +94,7 @@ def interpolate(options: Options, run: Run) -> list[pathlib.Path]:
     is_walk = check_options(options)
     if run.recipe.encode is None or run.recipe.decode is None:
         raise InputError(f"{options.run} is of a family without a latent space; expected one with encode and decode")
+    code_density.check_vectors(run)
     test: Examples = prepare_set(run.keys[0].evaluate, run.prepare, run.dataset.test)
     z, y = pictures.codes(run, test.prepared), test.prepared.get("y")
     alphas = jnp.linspace(*(options.alphas or ((-3.0, 3.0, 20) if is_walk else (0.0, 1.0, 20))))

@@ -60,6 +60,7 @@ def check(options: Options, run: Run) -> None:
     num, spec = len(run.dataset.train["x"]), run.dataset.spec
     if run.recipe.encode is None:
         raise InputError(f"{options.run} is of a family that does not encode; expected one with a latent space")
+    code_density.check_vectors(run)
     if options.against == "generated" and run.recipe.sample is None:
         raise InputError("--against generated: expected a family that samples")
     if options.size >= num:

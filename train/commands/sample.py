@@ -78,6 +78,7 @@ def draw(run: Run, options: Options) -> np.ndarray:
         return runs.in_unit_interval(run, np.asarray(x))
     if run.recipe.encode is None or run.recipe.decode is None:
         raise InputError(f"--prior {options.prior}: expected a run of a family that encodes and decodes")
+    code_density.check_vectors(run)
     codes = code_density.encode_training_data(run, run.models[0], key)
     z, labels = code_density.fit(options.prior, codes)(options.num, options.seed)
     return code_density.decode(run, run.models[0], z, y if options.y else labels)

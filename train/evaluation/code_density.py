@@ -9,6 +9,7 @@ from jaxgen.recipe import PyTree
 from train import runs
 from train.data import spread
 from train.engine.compile import over_examples, prepare_examples
+from train.errors import InputError
 from train.runs import Run
 
 COMPONENTS = {"gaussian": 1, "gmm": 10}  # Ghosh et al. 2020, section 4
@@ -16,6 +17,16 @@ _MOST = 10_000  # training examples to fit
 _BATCH_SIZE = 500
 
 Codes = tuple[np.ndarray, np.ndarray | None]  # z [N, Z], y [N] where the data has labels
+
+
+def check_vectors(run: Run) -> None:
+    """InputError where the codes are no vectors."""
+    encode, test = run.recipe.encode, run.dataset.test
+    assert encode is not None
+    few = prepare_examples(run.prepare, jax.random.key(0), {name: array[:2] for name, array in test.items()})
+    z = jax.eval_shape(lambda batch: encode(run.models[0], batch["x"], y=batch.get("y")), few)
+    if z.ndim != 2:
+        raise InputError(f"{run.path}: expected a run whose codes are vectors, not of shape {z.shape[1:]}")
 
 
 def encode(run: Run, model: PyTree, key: jax.Array, x: np.ndarray, y: np.ndarray | None) -> np.ndarray:

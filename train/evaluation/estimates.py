@@ -25,6 +25,7 @@ UNITS = {
     "bits_per_dim": "bits/dim",
     "cost": "weighted, an example",
     "squared_error": "an example",
+    "translation_error": "an example",
     "cross_entropy": "nats",
     "accuracy": "of 1",
     "matching_error": "of 1",

@@ -40,6 +40,7 @@ MEANINGS = {
     "frechet_distance_of_reconstructions": _lower("Frechet distance of decoded test codes to their own examples."),
     "cost": _lower("Reconstruction cost of a test example, which a Wasserstein autoencoder minimizes."),
     "squared_error": _lower("Squared error of a reconstruction, summed over the example."),
+    "translation_error": _lower("Squared error of a translation to the twin of its example, summed over the example."),
     "memorization": _neither("Share of samples nearer to a training than to a test example; 0.5 without memorization."),
     "cross_entropy": _lower("-log p(y | x) of the label."),
     "parzen_log_likelihood": _higher("Log-density of test data under a Parzen window on samples; a poor measure."),

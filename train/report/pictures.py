@@ -151,6 +151,11 @@ def _latent_space(run: Run, folder: pathlib.Path, test: Mapping[str, np.ndarray]
     if recipe.encode is None:
         return {}
     z = codes(run, test)
+    if z.ndim > 2:
+        x, z = (runs.in_unit_interval(run, each[:32]) for each in (test["x"], z))
+        if not images.save_pairs(folder / "codes.png", x, z, mark="z"):
+            return {}
+        return {"Codes": Picture(folder / "codes.png", "x: test examples; z, below each: its code, an image.")}
     project, what = (lambda z: np.pad(z, ((0, 0), (0, 2 - z.shape[1])))), "the latent space"
     if z.shape[1] > 2:
         from sklearn.decomposition import PCA

@@ -44,17 +44,17 @@ def save_examples(path: pathlib.Path, x: Array, columns: int = 16) -> bool:
     return False
 
 
-def save_pairs(path: pathlib.Path, x: Array, reconstructed: Array, columns: int = 16) -> bool:
-    """Save rows of examples, marked x, above their reconstructions, marked r; False, and no file, unless images."""
-    if not are_images(x):
+def save_pairs(path: pathlib.Path, x: Array, others: Array, mark: str = "r", columns: int = 16) -> bool:
+    """Save rows of examples, marked x, above their reconstructions or codes; False, and no file, unless images."""
+    if not are_images(x) or others.shape != x.shape:
         return False
     starts = range(0, len(x), columns)
-    rows = np.concatenate([part[first : first + columns] for first in starts for part in (x, reconstructed)])
+    rows = np.concatenate([part[first : first + columns] for first in starts for part in (x, others)])
     columns = min(columns, len(x))
     figure, axes = charts.pyplot().subplots(figsize=(8, 8), layout="constrained")
     _show(axes, rows, columns)
     height = x.shape[1] + 1
-    axes.set_yticks([height * (row + 0.5) for row in range(2 * len(starts))], ["x", "r"] * len(starts))
+    axes.set_yticks([height * (row + 0.5) for row in range(2 * len(starts))], ["x", mark] * len(starts))
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
