@@ -1,5 +1,8 @@
 """Densities fitted to codes, what is decoded from them, and how like the prior codes are."""
 
+import contextlib
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,6 +13,7 @@ from jaxgen import preprocess
 from train.__main__ import main
 from train.data import from_arrays
 from train.engine.keys import make_keys
+from train.errors import InputError
 from train.evaluation import code_density
 from train.evaluation.evaluators import codes
 from train.evaluation.samples import references
@@ -120,3 +124,19 @@ def test_a_mixture_is_fitted_only_to_codes_of_few_dimensions(plane):
         tiled = lambda model, x, *, y=None, size=size: jnp.tile(encode(model, x), size)[:, :size]  # noqa: E731
         run = wide._replace(recipe=wide.recipe._replace(encode=tiled))
         assert codes.applies(Subject(run, None, make_keys(0), Options(1, references(run, on_x())))) == applies
+
+
+@pytest.mark.parametrize(
+    ("encode", "is_vector"), [(lambda _, x, y: x.reshape(len(x), -1), True), (lambda _, x, y: x, False)]
+)
+def test_codes_that_are_images_are_refused_where_vectors_are_needed(encode, is_vector):
+    dataset = types.SimpleNamespace(test={"x": np.zeros((3, 4, 4, 1), np.uint8)})
+    run = types.SimpleNamespace(
+        recipe=types.SimpleNamespace(encode=encode),
+        dataset=dataset,
+        prepare=preprocess.scale,
+        models=[None],
+        path="runs/a",
+    )
+    with contextlib.nullcontext() if is_vector else pytest.raises(InputError, match=r"runs/a: .* \(4, 4, 1\)"):
+        code_density.check_vectors(run)
