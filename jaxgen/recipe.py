@@ -42,8 +42,8 @@ class Recipe(NamedTuple):
     #: ``(key, model, x, mask, *, y=None) -> x [B, ...]``. Keep x where `mask` (booleans that broadcast to x)
     #: is true, and draw the rest given it.
     complete: Callable[..., jax.Array] | None = None
-    #: Positions [D] of the values of x in the order in which `complete` draws them; None: in the order of x.
-    order: jax.Array | None = None
+    #: Positions of the values of x in the order in which `complete` draws them; None: in the order of x.
+    order: tuple[int, ...] | None = None
     #: ``(model, x, *, y=None) -> z [B, ...]``. The code, or the mean of q(z | x).
     encode: Callable[..., jax.Array] | None = None
     #: ``(key, model, x, *, y=None) -> z [B, ...]``. A draw from q(z | x); None for a deterministic encoder.

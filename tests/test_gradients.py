@@ -104,6 +104,10 @@ CASES: dict[str, tuple[Callable, Mapping[str, tuple]]] = {
             zeros=(np.zeros((2, 1, 2, 20)), np.zeros((2, 1, 2, 3))),
         ),
     ),
+    "losses.logistic_mixture_mean": (
+        functools.partial(losses.logistic_mixture_mean, channels=3),
+        points(RNG.normal(size=(2, 1, 2, 20)), zeros=(np.zeros((2, 1, 2, 20)),)),
+    ),
     "losses.free_bits": (
         functools.partial(losses.free_bits, minimum=0.25),
         points(np.abs(X), minimum=(0.25 + 0 * X,), zeros=(0 * X,)),
@@ -225,6 +229,8 @@ CASES: dict[str, tuple[Callable, Mapping[str, tuple]]] = {
         likelihood.categorical(K).mean,
         points(ANY_LOGITS, zeros=(0 * ANY_LOGITS,), saturated=(200 * ANY_LOGITS,)),
     ),
+    "preprocess.grey": (functools.partial(preprocess.grey, None), points(RNG.uniform(size=(2, 2, 3)))),
+    "preprocess.shrink": (functools.partial(preprocess.shrink(2), None), points(RNG.uniform(size=(4, 2, 1)))),
     "preprocess.scale": (functools.partial(preprocess.scale, None), points(X, zeros=(0 * X,))),
     "preprocess.scale_symmetric": (functools.partial(preprocess.scale_symmetric, None), points(X, zeros=(0 * X,))),
     "preprocess.logit of its volume": (preprocess.logit(1e-3).log_det, points(X, zeros=(0 * X,), ends=(100 * X,))),
@@ -238,7 +244,7 @@ EXEMPT = {
     "losses.NegativeElbo", "metrics.ModeCoverage", "metrics.PRDC", "metrics.TwoSampleTest",  # values
     "losses.rbf", "losses.inverse_multiquadric", "losses.latent_kernel",  # kernels, tried within the MMD
     "metrics.auroc", "metrics.modes_covered", "metrics.precision_recall_density_coverage",  # ranks and counts
-    "likelihood.bernoulli.draw", "likelihood.categorical.draw",  # discrete
+    "likelihood.bernoulli.draw", "likelihood.categorical.draw", "losses.discretized_logistic_mixture_draw",  # discrete
     "likelihood.fixed_gaussian.draw", "likelihood.gaussian.draw",  # losses.reparameterize
     "preprocess.binarize", "preprocess.dequantize", "preprocess.mutate", "preprocess.quantize",
     "sampling.example_keys", "sampling.from_prior", "sampling.raster_scan", "sampling.standard_normal",  # of no array

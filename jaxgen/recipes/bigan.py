@@ -98,7 +98,7 @@ def bigan(
             fake, g = apply_train(generator, coders.generator, z, axis_name=axis_name)
             if regress is None:
                 code, e = apply_train(encoder, coders.encoder, x, axis_name=axis_name)
-                return (x, code), (fake, z), jnp.zeros(len(x)), Coders(g, e)
+                return (x, code), (fake, z), jnp.zeros(len(x), jnp.float32), Coders(g, e)
             still = jax.lax.stop_gradient(fake)
             code, e = apply_train(encoder, coders.encoder, still + regress * (fake - still), axis_name=axis_name)
             return (x,), (fake,), jnp.mean(jnp.square(code - z), axis=1), Coders(g, e)

@@ -79,7 +79,8 @@ def infogan(
         def one(key: jax.Array) -> jax.Array:
             key_uniform, key_category = jax.random.split(key)
             uniform = jax.random.uniform(key_uniform, (noise_dim + num_continuous,), jnp.float32, -1, 1)
-            category = jax.nn.one_hot(jax.random.randint(key_category, (), 0, num_categories), num_categories)
+            chosen = jax.random.randint(key_category, (), 0, num_categories)
+            category = jax.nn.one_hot(chosen, num_categories, dtype=jnp.float32)
             return jnp.concatenate([uniform[:noise_dim], category, uniform[noise_dim:]])
 
         return jax.vmap(one)(example_keys(key, num, axis_name))

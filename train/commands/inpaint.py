@@ -16,7 +16,7 @@ With several seeds the first seed's model is used.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -72,7 +72,7 @@ def check(options: Options, run: Run) -> np.ndarray:
     return ~masks.hide(options.mask, shape[:2], rows=options.rows, seed=options.seed)
 
 
-def count_unseen(kept: np.ndarray, shape: tuple[int, ...], order: jax.Array | np.ndarray | None) -> int:
+def count_unseen(kept: np.ndarray, shape: tuple[int, ...], order: Sequence[int] | None) -> int:
     """How many kept pixels [H, W] come after a hidden one in the order in which a model draws values."""
     values = np.broadcast_to(kept[..., None], shape).ravel()
     values = values if order is None else values[np.asarray(order)]

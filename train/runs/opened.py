@@ -103,8 +103,9 @@ def load_beside(
     Where it was trained on the content of `dataset`, that is its data, wherever it was read from in training.
     """
     try:
-        is_same = dataset and dataset.fingerprint == run_directory.read_config(pathlib.Path(path))["data_fingerprint"]
-        found = load(path, data_dir, data=dataset.source if dataset and is_same else None, trust=trust, ways="--trust")
+        trained_on = None if dataset is None else run_directory.read_config(pathlib.Path(path))["data_fingerprint"]
+        data = dataset.source if dataset is not None and dataset.fingerprint == trained_on else None
+        found = load(path, data_dir, data=data, trust=trust, ways="--trust")
     except InputError as error:
         raise InputError(f"{option}: {error}") from error
     of = found.dataset.spec.shape

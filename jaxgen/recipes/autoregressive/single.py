@@ -131,4 +131,6 @@ def autoregressive(
         check_mask(mask)
         return -nll_in_parts(model.params, x, y, mask)
 
-    return recipe._replace(complete=complete, log_prob=log_prob, order=order)
+    return recipe._replace(
+        complete=complete, log_prob=log_prob, order=None if order is None else tuple(map(int, order))
+    )

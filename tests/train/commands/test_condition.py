@@ -63,7 +63,7 @@ def test_each_is_chosen_in_proportion_to_its_weight():
 
 
 def test_bayes_rule_where_all_is_known(known, monkeypatch):
-    monkeypatch.setattr(runs, "load", lambda path, data_dir, **_: known)
+    monkeypatch.setattr(runs, "load_beside", lambda *_, **__: known)
     look = features.Features("by its first pixel", lambda x: x, lambda x: (x[:, 0, 0, 0] > 0.5).astype(int))
     monkeypatch.setattr(features, "choose", lambda run, given: look)
     options = condition.Options(run=str(known.path), classifier="known", y=(1,), pool=4000, num=300)
@@ -179,7 +179,7 @@ def test_a_class_that_is_impossible_is_refused(known, monkeypatch):
         return jnp.stack([jnp.zeros(len(x)), jnp.full(len(x), -jnp.inf)], axis=1)
 
     judge = known._replace(recipe=known.recipe._replace(classify=classify))
-    monkeypatch.setattr(runs, "load", lambda path, data_dir, **_: judge)
+    monkeypatch.setattr(runs, "load_beside", lambda *_, **__: judge)
     options = condition.Options(run="RUN", classifier="known", y=(1,), pool=10, num=2, features="none")
     with pytest.raises(InputError, match="--y 1: expected a class with p\\(y \\| x\\) > 0"):
         condition.condition(options, known)

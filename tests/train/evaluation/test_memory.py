@@ -66,8 +66,8 @@ def test_a_set_is_prepared_and_looked_at_in_chunks(x):
 
 
 def test_samples_are_drawn_in_chunks():
-    def sample(key: jax.Array, model: None, num: int) -> jax.Array:
-        del model
+    def sample(key: jax.Array, model: None, num: int, *, y: None = None) -> jax.Array:
+        del model, y
         return jax.random.uniform(key, (num, *SHAPE))
 
     run = SimpleNamespace(recipe=SimpleNamespace(sample=sample), prepare=preprocess.scale_symmetric)
