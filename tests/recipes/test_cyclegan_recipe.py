@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from derivatives import derivative, flat
 from flax import linen as nn
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
@@ -40,25 +41,6 @@ def make(**options) -> recipes.cyclegan:
 def affine(params: dict, x: np.ndarray) -> np.ndarray:
     y = x @ np.float64(params["Dense_0"]["kernel"]) + np.float64(params["Dense_0"]["bias"])
     return y if y.shape[1] > 1 else y[:, 0]
-
-
-def flat(tree) -> np.ndarray:
-    return np.concatenate([np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(tree)])
-
-
-def derivative(objective, params) -> np.ndarray:
-    """Central differences of an objective of a tree of parameters, float64."""
-    leaves, structure = jax.tree.flatten(jax.tree.map(np.float64, params))
-    found = []
-    for index, leaf in enumerate(leaves):
-        for place in np.ndindex(leaf.shape):
-            values = []
-            for step in (1e-6, -1e-6):
-                moved = [each.copy() for each in leaves]
-                moved[index][place] += step
-                values.append(objective(jax.tree.unflatten(structure, moved)))
-            found.append((values[0] - values[1]) / 2e-6)
-    return np.array(found)
 
 
 @functools.cache

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from derivatives import derivative, flat
 from flax import linen as nn
 from scipy import stats
 
@@ -47,25 +48,6 @@ class WithCode(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> tuple[jax.Array, jax.Array]:
         return nn.Dense(1)(x)[:, 0], nn.Dense(4)(x)
-
-
-def flat(tree) -> np.ndarray:
-    return np.concatenate([np.asarray(leaf, np.float64).ravel() for leaf in jax.tree.leaves(tree)])
-
-
-def derivative(objective, params) -> np.ndarray:
-    """Central differences of an objective of a tree of parameters, float64."""
-    leaves, structure = jax.tree.flatten(jax.tree.map(np.float64, params))
-    found = []
-    for index, leaf in enumerate(leaves):
-        for place in np.ndindex(leaf.shape):
-            values = []
-            for step in (1e-5, -1e-5):
-                moved = [each.copy() for each in leaves]
-                moved[index][place] += step
-                values.append(objective(jax.tree.unflatten(structure, moved)))
-            found.append((values[0] - values[1]) / 2e-5)
-    return np.array(found)
 
 
 def affine(params: dict, x: np.ndarray) -> np.ndarray:

@@ -43,6 +43,11 @@ def test_every_record_is_of_a_commit():
     assert without == WITHOUT
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_record_names_no_directory_of_the_machine_that_made_it(file):
+    assert re.findall(r"/(?:home|root|tmp|work)/[\w./-]*", file.read_text()) == []
+
+
 def is_dirty(found: dict) -> bool:
     """Whether code had uncommitted changes; where they were recorded, a "+" may be of other files, such as results."""
     return found["commit"] is None or (found["commit"].endswith("+") and found.get("changes", "unknown") is not None)
