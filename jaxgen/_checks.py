@@ -4,8 +4,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-_KINDS = {"float": (jnp.floating, "floating"), "int": (jnp.integer, "integers"), "bool": (jnp.bool_, "booleans"),
-          "number": (jnp.number, "numbers")}  # fmt: skip
+_KINDS: dict[str, tuple[Any, str]] = {"float": (jnp.floating, "floating"), "int": (jnp.integer, "integers"),
+                                         "bool": (jnp.bool_, "booleans"), "number": (jnp.number, "numbers")}  # fmt: skip
 
 
 def check(function: str, **arguments: tuple[Any, str]) -> None:

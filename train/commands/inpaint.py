@@ -76,7 +76,7 @@ def count_unseen(kept: np.ndarray, shape: tuple[int, ...], order: Sequence[int] 
     """How many kept pixels [H, W] come after a hidden one in the order in which a model draws values."""
     values = np.broadcast_to(kept[..., None], shape).ravel()
     values = values if order is None else values[np.asarray(order)]
-    first_hidden = int(values.argmin())
+    first_hidden = int(np.argmin(values))
     return int(values[first_hidden:].sum()) // shape[2]
 
 

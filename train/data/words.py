@@ -45,7 +45,7 @@ def open_words(name: str, data_dir: str | None) -> Words:
     if len(folds) < 2 or np.any(folds != np.arange(len(folds))) or np.any(fold != fold[starts][word]):
         raise InputError(f"{path}: expected folds numbered from 0, at least two, and each word in one of them")
     place = np.arange(len(word)) - starts[word]
-    pixels, letters = (np.zeros((len(lengths), lengths.max(), *shape), kind)
+    pixels, letters = (np.zeros((len(lengths), int(np.max(lengths)), *shape), kind)
                        for shape, kind in (((8 * x.shape[1],), np.uint8), ((), np.int32)))  # fmt: skip
     pixels[word, place], letters[word, place] = np.unpackbits(x, axis=1), y
     return Words(pixels, letters, lengths.astype(np.int32), fold[starts].astype(np.int32), fingerprint(arrays))
