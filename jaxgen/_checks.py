@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 _KINDS: dict[str, tuple[Any, str]] = {"float": (jnp.floating, "floating"), "int": (jnp.integer, "integers"),
-                                         "bool": (jnp.bool_, "booleans"), "number": (jnp.number, "numbers")}  # fmt: skip
+                                        "bool": (jnp.bool_, "booleans"), "number": (jnp.number, "numbers")}  # fmt: skip
 
 
 def check(function: str, **arguments: tuple[Any, str]) -> None:
