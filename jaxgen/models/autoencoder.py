@@ -102,7 +102,7 @@ class Decoder(nn.Module):
                 math.prod(self.shape), kernel_init=self.kernel_init, bias_init=self.bias_init, name="output"
             )
             h = output(h)
-        x = h.reshape(len(z), *self.shape)
+        x = h.reshape(z.shape[0], *self.shape)
         return x if self.output_activation is None else self.output_activation(x)
 
     def _upsample(self, h: jax.Array) -> jax.Array:
@@ -111,7 +111,7 @@ class Decoder(nn.Module):
         height, width, *pixel = self.shape
         times = 2 ** len(self.channels)
         small = (-(-height // times), -(-width // times), self.channels[0])
-        h = self.activation(nn.Dense(math.prod(small), kernel_init=self.kernel_init)(h)).reshape(len(h), *small)
+        h = self.activation(nn.Dense(math.prod(small), kernel_init=self.kernel_init)(h)).reshape(h.shape[0], *small)
         for features in self.channels[1:]:
             h = self.activation(conv_transpose(features, (4, 4), 2, kernel_init=self.kernel_init)(h))
         output = conv_transpose(

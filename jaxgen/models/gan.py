@@ -32,7 +32,7 @@ class Maxout(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """The maximum over the pieces of each feature."""
         pieces = nn.Dense(self.features * self.pieces, kernel_init=self.kernel_init)(x)
-        return jnp.max(pieces.reshape(len(x), self.features, self.pieces), axis=-1)
+        return jnp.max(pieces.reshape(x.shape[0], self.features, self.pieces), axis=-1)
 
 
 class Generator(nn.Module):
@@ -59,7 +59,7 @@ class Generator(nn.Module):
             if self.batch_norm:
                 z = norm(use_running_average=not train)(z)
             z = self.activation(z)
-        x = nn.Dense(math.prod(self.shape), kernel_init=self.kernel_init)(z).reshape(len(z), *self.shape)
+        x = nn.Dense(math.prod(self.shape), kernel_init=self.kernel_init)(z).reshape(z.shape[0], *self.shape)
         return x if self.output_activation is None else self.output_activation(x)
 
 
@@ -76,7 +76,7 @@ class Discriminator(nn.Module):
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """The logit of x being real, or a critic's score."""
         del train
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for features in self.hidden:
             if self.pieces == 1:
                 x = self.activation(nn.Dense(features, kernel_init=self.kernel_init)(x))
@@ -105,7 +105,7 @@ class DCGANGenerator(nn.Module):
         height, width, colours = self.shape
         times = 2 ** len(self.channels)
         small = (-(-height // times), -(-width // times), self.channels[0])
-        h = nn.Dense(math.prod(small), kernel_init=_dcgan_init, use_bias=False)(z).reshape(len(z), *small)
+        h = nn.Dense(math.prod(small), kernel_init=_dcgan_init, use_bias=False)(z).reshape(z.shape[0], *small)
         h = nn.relu(norm()(h))
         for features in self.channels[1:]:
             h = nn.relu(norm()(conv_transpose(features, (4, 4), 2, kernel_init=_dcgan_init, use_bias=False)(h)))
@@ -142,7 +142,7 @@ class DCGANDiscriminator(nn.Module):
             x = _leaky_relu(x)
         if self.minibatch_std:
             x = with_minibatch_std(x, axis_name=self.axis_name)
-        return self._normalize(nn.Dense(1, kernel_init=_dcgan_init), x.reshape(len(x), -1), train=train)[:, 0]
+        return self._normalize(nn.Dense(1, kernel_init=_dcgan_init), x.reshape(x.shape[0], -1), train=train)[:, 0]
 
     def _normalize(self, layer: nn.Module, x: jax.Array, *, train: bool) -> jax.Array:
         return nn.SpectralNorm(layer)(x, update_stats=train) if self.norm == "spectral" else layer(x)

@@ -22,7 +22,7 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Flatten the event axes, then apply the layers."""
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for features in self.features:
             x = self.activation(nn.Dense(features, kernel_init=self.kernel_init)(x))
         return x
@@ -40,7 +40,7 @@ class GatedMLP(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Flatten the event axes, then apply the layers."""
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for features in self.features:
             # Both in one product: W are the first columns, V the last.
             linear, gate = jnp.split(nn.Dense(2 * features, kernel_init=self.kernel_init)(x), 2, axis=-1)
