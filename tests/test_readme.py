@@ -13,11 +13,16 @@ import numpy as np
 import pytest
 
 from train.__main__ import main
+from train.data.published.fetch import read_downloads
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 *PYTHON, OF_A_RUN = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+COMMANDS = [
+    line.partition("  #")[0].rstrip()
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+]
 TRAINING = [command for command in COMMANDS if command.startswith("python -m train configs/")]
 READING = [command for command in COMMANDS if re.match(r"python -m train (evaluate|sample|interpolate) ", command)]
 SMALL = ["--steps=2", "--steps-per-call=1", "--evaluate-every=2", "--checkpoint-every=2", "--num-samples=2",
@@ -78,7 +83,9 @@ def test_a_missing_package_is_one_line(monkeypatch, capsys):
 
 def test_its_commands_are_all_covered():
     others = set(COMMANDS) - set(TRAINING) - set(READING)
-    assert all(command.startswith("make ") for command in others)
+    fetched = {command.rpartition(" ")[2] for command in others if command.startswith("python -m train data fetch ")}
+    assert fetched <= set(read_downloads())
+    assert all(command.startswith("make ") or command.split()[-1] in fetched for command in others)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from train import run as running
 from train.__main__ import main
-from train.data.originals import ORIGINALS
+from train.data.published.originals import ORIGINALS
 from train.evaluation import costs
 
 CONFIG = "configs/vae_digits.py"

@@ -5,6 +5,7 @@ import pathlib
 
 import jax
 
+from train.config import cache_directory
 from train.errors import InputError
 
 
@@ -27,12 +28,6 @@ def choose(platform: str | None, num_devices: int | None) -> list[jax.Device]:
     if num_devices is not None and num_devices > len(devices):
         raise InputError(f"--devices {num_devices}: expected at most {len(devices)}, the devices of this process")
     return devices[:num_devices]
-
-
-def cache_directory() -> pathlib.Path:
-    """Of this project in the user's cache directory: what can be made again at any time."""
-    cache_home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return pathlib.Path(cache_home) / "jaxgen"
 
 
 def use_compilation_cache(directory: str | None) -> None:
