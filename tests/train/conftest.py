@@ -130,9 +130,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory, train: Callable[..., int]
 
 @pytest.fixture(scope="session", autouse=True)
 def few_samples() -> Iterator[None]:
-    """The speed of as many samples as are in the report, so that one program draws both."""
+    """The speed of as many samples as are in the report, so that one program draws both; none while training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(costs, "_SAMPLES", 64)
+        patch.setattr(running, "compile_samples", lambda job: None)
         yield
 
 

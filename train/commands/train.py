@@ -11,7 +11,7 @@ from train.config import Bound, Config
 from train.engine import run_directory
 from train.engine.checkpoint import has_ended, newest_step
 from train.engine.record import provenance
-from train.engine.terminal import console
+from train.engine.terminal import console, open_page
 from train.errors import InputError, warn
 from train.evaluation import estimates, evaluate, features
 from train.evaluation.subject import Extra
@@ -49,6 +49,8 @@ def complete(config: Config, bound: Bound, started: float) -> None:
     for name, found in estimates.read(path).items():
         console.print(estimates.line(name, found))
     console.print(f"report {path / 'report.html'}")
+    if options.open:
+        open_page(path / "report.html")
 
 
 def is_complete(path: pathlib.Path, experiment: Experiment) -> bool:

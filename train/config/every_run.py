@@ -27,6 +27,8 @@ class RunOptions:
     """cpu, gpu or tpu; None: the best there is."""
     compilation_cache: str | None = None
     """Directory of compiled programs, or "off"; None: jaxgen in the user's cache directory."""
+    open: bool = False
+    """Open the report in a browser once it is written."""
     trust: bool = False
     """Where the config of the run that --features names has changed or is gone, execute the source that it keeps."""
 
