@@ -162,7 +162,7 @@ def _call(
     if not fits:
         raise ValueError(f"{file_of(name)} is another function than its name says")
     function = jax.jit(exported.call)
-    return lambda *arrays: function(leaves, *arrays)
+    return lambda *arrays: function(leaves, *map(jnp.asarray, arrays))
 
 
 def _alike(one: jax.core.ShapedArray, other: jax.ShapeDtypeStruct | jax.Array) -> bool:
