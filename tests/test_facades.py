@@ -104,7 +104,8 @@ def test_the_order_is_ruffs():
 
 @pytest.mark.parametrize("package", FACADES)
 def test_names_of_a_facade_are_unique(package):
-    names = [node.name for path in submodules(package) for node in public(path) if node.name in exported(package)]
+    of_package = exported(package)
+    names = [node.name for path in submodules(package) for node in public(path) if node.name in of_package]
     assert len(names) == len(set(names))
 
 
