@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 
 from train.data import MIXTURES
-from train.evaluation.evaluators.probes import representation
-from train.evaluation.probing import FEW
+from train.evaluation.evaluators.probes import FEW, representation
 from train.evaluation.subject import Options
 from train.runs import Run
 

@@ -20,10 +20,9 @@ from train.data import spread
 from train.engine import files, run_directory
 from train.engine.record import provenance
 from train.errors import InputError
-from train.evaluation import absence, probing
+from train.evaluation import absence
 from train.evaluation.estimates import Estimate, Measured, over_seeds
 from train.evaluation.evaluators import probes
-from train.evaluation.probing import Labelled
 from train.evaluation.subject import Extra, Options, Subject
 from train.experiment import Size
 from train.runs import Run
@@ -89,13 +88,13 @@ def measure_pixels(run: Run, examples: int, components: int) -> dict[str, dict[s
 
     train = {name: array[spread(len(array), examples)] for name, array in run.dataset.train.items()}
     pixels = [
-        Labelled(part["x"].reshape(len(part["x"]), -1) / np.float32(255), part["y"])
+        probes.Labelled(part["x"].reshape(len(part["x"]), -1) / np.float32(255), part["y"])
         for part in (train, run.dataset.valid, run.dataset.test)
     ]
     pca = PCA(min(components, *pixels[0].z.shape), random_state=0).fit(pixels[0].z)
     projected = [part._replace(z=pca.transform(part.z)) for part in pixels]
     found = {"pixels": pixels, "principal components": projected}
-    return {name: estimate([probes.as_shares(probing.probe(*parts))]) for name, parts in found.items()}
+    return {name: estimate([probes.as_shares(probes.probe(*parts))]) for name, parts in found.items()}
 
 
 def measure_run(run: Run, examples: int) -> dict[str, Estimate]:
