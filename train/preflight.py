@@ -1,6 +1,7 @@
 """Validate a run completely before writing anything."""
 
 import functools
+import json
 import math
 import pathlib
 from collections.abc import Iterable
@@ -12,12 +13,13 @@ import numpy as np
 from jaxgen.preprocess import Preparation
 from jaxgen.recipe import Recipe
 from train import runs
-from train.config import Bound, Config, RunOptions
+from train.config import Bound, Config, RunOptions, source
 from train.data import Dataset, Rows, absent_classes, batch_rows, check_layout, short_size
 from train.engine import devices as available
 from train.engine import keys, run_directory
 from train.engine.checkpoint import check_path, has_ended
 from train.engine.compile import Steps, compile_steps
+from train.engine.record import provenance
 from train.engine.selection import LESS_IS_BETTER, Selection
 from train.errors import InputError, first_line, warn
 from train.experiment import Experiment
@@ -70,6 +72,16 @@ def validate(config: Config, bound: Bound, path: pathlib.Path, *, dataset: Datas
     if not has_ended(path, experiment.steps):  # a finished run takes no step
         trace_steps(config, job)
     return job
+
+
+def parts(job: Job) -> dict[str, str]:
+    """All that a run is made of, by name, as text: what must be the same in all processes that train it."""
+    content = {
+        "config and options": job.record,
+        "source of the config": source.digests(job.config.files),
+        "versions of Python and packages": provenance.versions(),
+    }
+    return {name: json.dumps(part, sort_keys=True) for name, part in content.items()}
 
 
 def _check_data(dataset: Dataset, options: RunOptions) -> None:

@@ -288,8 +288,8 @@ def run(recipe: Recipe, *, devices: int = 1, seed: int = 0, seeds: int = 1, of_k
     rows = [rows_of(recipe, s) for s in range(seed, seed + seeds)]
     rows = np.stack(rows) if seeds > 1 else rows[0]
     keys, placed = make_seed_keys(seed if of_keys is None else of_keys, seeds), compiled.put(DATA)
-    state = compiled.put(compiled.init(keys.init, placed, np.take(rows, 0, axis=int(seeds > 1))))
-    return compiled.call(keys.steps, state, placed, 0, Rows(rows))
+    state = compiled.put(compiled.init(keys.init, DATA, np.take(rows, 0, axis=int(seeds > 1))))
+    return compiled.call(compiled.put(keys.steps), state, placed, 0, Rows(rows))
 
 
 @functools.cache
