@@ -81,6 +81,7 @@ class Experiment(NamedTuple):
     drop_last: bool = True  # whether an epoch ends with its last whole batch, or with the short one after it
     select: str | None = None  # a validation metric by which the best model is kept; None: the last is the run's
     patience: Size | None = None  # evaluations without improvement after which a seed stops; None: never
+    accumulate: Size = 1  # microbatches whose gradients add up to a step
     steps_per_call: Size | None = None  # None: chosen for the device, then written to config.json
     #: (key, x) -> y, of a stored example: makes y out of x, such as a smaller picture; None: y is the data's label.
     condition: Callable[[jax.Array, jax.Array], jax.Array] | None = None
@@ -92,7 +93,10 @@ class Experiment(NamedTuple):
 
 
 #: Fields of the identity that came later, and what they are for a run whose config.json lacks them.
-ADDED = {name: Experiment._field_defaults[name] for name in ("unit", "order", "drop_last", "select", "patience")}
+ADDED = {
+    name: Experiment._field_defaults[name]
+    for name in ("unit", "order", "drop_last", "select", "patience", "accumulate")
+}
 
 #: The fields that belong to a run's identity, beside its config's own hyper-parameters. Where a model is selected,
 #: `evaluate_every` does too: it says among which.

@@ -59,7 +59,14 @@ def validate(config: Config, bound: Bound, path: pathlib.Path, *, dataset: Datas
     epoch = short_epoch(experiment, dataset, recipe, len(devices))
     experiment = runs.in_steps(experiment, dataset, recipe)
     try:
-        steps = compile_steps(recipe, prepare, devices, batch_size=experiment.batch_size, seeds=experiment.seeds)
+        steps = compile_steps(
+            recipe,
+            prepare,
+            devices,
+            batch_size=experiment.batch_size,
+            seeds=experiment.seeds,
+            accumulate=experiment.accumulate,
+        )
     except ValueError as error:
         raise InputError(str(error)) from error
     record = run_directory.make_record(config.recorded_path(), bound.values, dataset.fingerprint)
@@ -135,8 +142,9 @@ def short_epoch(experiment: Experiment, dataset: Dataset, recipe: Recipe, num_de
     left = short_size(len(dataset.train["x"]), experiment.batch_size, recipe.draws)
     if experiment.drop_last or not left:
         return None
-    if left % (recipe.draws * num_devices):
-        over = [f"{recipe.draws} batches"] * (recipe.draws > 1) + [f"{num_devices} devices"] * (num_devices > 1)
+    shares = {"batches": recipe.draws, "devices": num_devices, "microbatches": experiment.accumulate}
+    if left % math.prod(shares.values()):
+        over = [f"{num} {name}" for name, num in shares.items() if num > 1]
         raise InputError(
             f"--no-drop-last: the last step of an epoch has {left} examples, which do not divide over the "
             f"{' and the '.join(over)}; expected another --batch-size, or --drop-last"

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.optimize import in_microbatches
 from jaxgen.preprocess import Preparation
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import example_keys
@@ -56,17 +57,32 @@ def first_state(
 
 
 def compile_steps(
-    recipe: Recipe, prepare: Preparation, devices: Sequence[jax.Device], *, batch_size: int, seeds: int
+    recipe: Recipe,
+    prepare: Preparation,
+    devices: Sequence[jax.Device],
+    *,
+    batch_size: int,
+    seeds: int,
+    accumulate: int = 1,
 ) -> Steps:
     """Compile the steps of a call: gather rows of the data on the device, prepare them, step; the state is donated.
 
     A call that ends with a short batch is a program of its own. One device goes through `jit`, which costs less a call;
     several through `pmap`, the batch divided over them, and those of several processes through `shard_map`, which is
-    the same and takes arrays that all processes hold. Raises ValueError where the batch does not divide.
+    the same and takes arrays that all processes hold. The gradients of `accumulate` microbatches add up to one step.
+    Raises ValueError where the batch does not divide.
     """
     if batch_size % len(devices):
         raise ValueError(f"--batch-size {batch_size}: expected a multiple of the {len(devices)} devices")
+    if batch_size // len(devices) % accumulate:
+        of_each = " of each device" * (len(devices) > 1)
+        raise ValueError(
+            f"--accumulate {accumulate}: expected a divisor of the {batch_size // len(devices)} examples{of_each}"
+        )
     axis_name = AXIS if len(devices) > 1 else None
+    step_once: Callable = functools.partial(recipe.step, axis_name=axis_name)
+    if accumulate > 1:
+        step_once = in_microbatches(recipe.step, accumulate, axis_name, batch_axis=int(recipe.draws > 1))
 
     def steps(
         key: jax.Array,
@@ -80,7 +96,7 @@ def compile_steps(
             step, rows = now
             key_prepare, key_step = jax.random.split(jax.random.fold_in(key, step))
             batch = take_batch(prepare, key_prepare, data, rows, axis_name)
-            return recipe.step(key_step, state, batch, axis_name=axis_name)
+            return step_once(key_step, state, batch)
 
         def take(state: State) -> tuple[State, dict]:
             state, metrics = jax.lax.scan(body, state, (first + jnp.arange(len(rows.whole)), rows.whole))
