@@ -54,6 +54,7 @@ FIELDS = {
     "drop_last": "Whether the short last batch of an epoch is dropped, or trained on as it is.",
     "select": "Validation metric, such as nll, by which each seed's best model is kept; None: the last model is used.",
     "patience": "Evaluations without improvement after which a seed stops; None: never.",
+    "precision": "Precision of the networks' inner values; parameters, losses and statistics are float32.",
     "accumulate": "Equal microbatches of a batch whose gradients add up to a step, in the memory of one.",
     "steps_per_call": "Steps in one compiled call; None: chosen for the device.",
 }
