@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint mutants chaos docs clean
+.PHONY: demo test lint mutants chaos processes docs clean
 
 # Samples are compared with data by their raw values: by a classifier's features, it would be trained first.
 demo: $(VENV)/train
@@ -21,6 +21,9 @@ mutants: $(VENV)/installed
 
 chaos: $(VENV)/installed
 	$(BIN)/python -m benchmarks.chaos --trials 20 --seed 1 --minutes 3
+
+processes: $(VENV)/installed
+	$(BIN)/python -m pytest tests/processes -q --durations=5
 
 docs: $(VENV)/installed
 	$(BIN)/python -m pip install -q -e .[docs]
