@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint mutants chaos processes docs clean
+.PHONY: demo test lint mutants chaos processes docs wheel clean
 
 # Samples are compared with data by their raw values: by a classifier's features, it would be trained first.
 demo: $(VENV)/train
@@ -29,6 +29,16 @@ docs: $(VENV)/installed
 	$(BIN)/python -m pip install -q -e .[docs]
 	$(BIN)/sphinx-build -q -W docs docs/_build
 
+# Built as it would be released, and used in an environment that has it alone.
+wheel: $(VENV)/installed
+	$(BIN)/python -m pip install -q -e .[release]
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist . > /dev/null
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m venv dist/clean
+	dist/clean/bin/python -m pip install -q "$$(ls dist/*.whl)[export]"
+	dist/clean/bin/python -I tests/wheel.py
+
 # $(call install,EXTRA,SIZE)
 define install
 	$(if $(shell $(PYTHON) -c 'import sys; print("old" * (sys.version_info < (3, 11)))'),\
@@ -47,4 +57,4 @@ $(VENV)/installed: pyproject.toml
 	@touch $(VENV)/train
 
 clean:
-	rm -rf $(VENV) docs/_build
+	rm -rf $(VENV) docs/_build dist

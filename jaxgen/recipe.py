@@ -52,6 +52,8 @@ class Recipe(NamedTuple):
     draw_code: Callable[..., jax.Array] | None = None
     #: ``(model, z, *, y=None) -> x [B, ...]``. The mean of x given z, in data units.
     decode: Callable[..., jax.Array] | None = None
+    #: Shape of one z, in families that decode and do not encode.
+    code_shape: tuple[int, ...] | None = None
     #: ``(key, model, z, *, y=None) -> x [B, ...]``. A draw from p(x | z), in families whose z has the prior
     #: N(0, I) and whose p(x | z) is a likelihood.
     draw_x: Callable[..., jax.Array] | None = None

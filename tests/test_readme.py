@@ -12,12 +12,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import jaxgen
 from train.__main__ import main
+from train.data.published.fetch import read_downloads
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 *PYTHON, OF_A_RUN = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+COMMANDS = [
+    line.partition("  #")[0].rstrip()
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+]
 TRAINING = [command for command in COMMANDS if command.startswith("python -m train configs/")]
 READING = [command for command in COMMANDS if re.match(r"python -m train (evaluate|sample|interpolate) ", command)]
 SMALL = ["--steps=2", "--steps-per-call=1", "--evaluate-every=2", "--checkpoint-every=2", "--num-samples=2",
@@ -27,6 +33,16 @@ SMALL = ["--steps=2", "--steps-per-call=1", "--evaluate-every=2", "--checkpoint-
 @pytest.mark.parametrize("source", PYTHON, ids=range(len(PYTHON)))
 def test_its_python_runs(source):
     exec(compile(source, "README.md", "exec"), {})
+
+
+def test_it_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+def test_its_version_is_that_of_the_changelog_and_the_citation():
+    changes, citation = ((ROOT / file).read_text() for file in ("CHANGELOG.md", "CITATION.cff"))
+    assert re.search(r"^## \[(.*?)\]", changes, re.MULTILINE)[1] == jaxgen.__version__
+    assert f"version: {jaxgen.__version__}\n" in citation
 
 
 def test_its_make_targets_exist():
@@ -78,7 +94,9 @@ def test_a_missing_package_is_one_line(monkeypatch, capsys):
 
 def test_its_commands_are_all_covered():
     others = set(COMMANDS) - set(TRAINING) - set(READING)
-    assert all(command.startswith("make ") for command in others)
+    fetched = {command.rpartition(" ")[2] for command in others if command.startswith("python -m train data fetch ")}
+    assert fetched <= set(read_downloads())
+    assert all(command.startswith("make ") or command.split()[-1] in fetched for command in others)
 
 
 @pytest.fixture(scope="module")
@@ -132,9 +150,10 @@ def test_its_commands_run_one_after_the_other(tmp_path, call, capsys):
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "configs").glob("vae_*.py")))
-def test_its_numbers_are_those_of_the_results(name):
+def test_the_numbers_of_the_families_are_those_of_the_results(name):
     result = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text())
-    (row,) = [line for line in README.splitlines() if line.startswith("|") and f"`configs/{name}.py`" in line]
+    page = (ROOT / "docs" / "results" / "families.md").read_text()
+    (row,) = [line for line in page.splitlines() if line.startswith("|") and f"`configs/{name}.py`" in line]
     assert result["config"] == f"configs/{name}.py"
     for metric in ("negative_elbo", "importance_weighted_nll"):
         found = result["metrics"][metric]

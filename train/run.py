@@ -13,20 +13,25 @@ from jaxgen.recipe import PyTree
 from train import config as configs
 from train import preflight, runs
 from train.config import Config
-from train.data import Dataset, find_data_directory
+from train.data import Dataset, are_images, find_data_directory
 from train.engine import keys, run_directory, terminal
 from train.engine.checkpoint import Checkpoints, has_ended, newest_step
 from train.engine.collapse import CollapseWatch
+from train.engine.compile import prepare_examples
 from train.engine.devices import processes
 from train.engine.loop import Hooks, Plan, is_evaluated, loop
 from train.engine.record import environment, provenance, source
 from train.engine.record.log import MetricsLog, NoLog
+from train.engine.record.log import read as read_log
+from train.engine.record.standing import Standing
 from train.engine.selection import Selection
 from train.engine.terminal import Timing, console, progress_bar
 from train.engine.validation import compile_validation, prepare_set
 from train.errors import warn
 from train.preflight import Job, training_rows
 from train.runs import Run
+
+_SHOWN = 16  # samples at each evaluation
 
 
 def train(job: Job, path: pathlib.Path, data_dir: str | None, started: float) -> bool:
@@ -107,9 +112,14 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
             console.print(f"resumed at step {first} of {experiment.steps}")
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
         timing, watch = Timing(started), CollapseWatch(first)
+        standing = Standing(plan.last, experiment.select)
+        for line in read_log(path / "metrics.jsonl"):
+            if line["step"] <= first:
+                standing.see(line)
+        standing.begin()
         with (
             _session(job, path, session, plan, timing, restored.log_digest if restored else None) as log,
-            progress_bar(first, plan.last) as bar,
+            progress_bar(first, plan.last, standing, timing.seconds) as bar,
             terminal.stop_requests() as asked,
         ):
 
@@ -121,7 +131,8 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
             def stop() -> bool:
                 return processes.any_of(asked())
 
-            hooks = Hooks(rows, _validation(job), show, timing.seconds, stop)
+            draw = compile_samples(job) if log.shows_samples else None
+            hooks = Hooks(rows, _validation(job), show, timing.seconds, stop, draw)
             reached, _ = loop(job.steps, state, key, data, plan, log, checkpoints, selection, hooks)
             stopped = stop()  # also where the request came during the last call
         console.print("  ".join(f"{name} {value}" for name, value in timing.facts().items()))
@@ -163,6 +174,25 @@ def _session(
     run_directory.complete_session(path, timing.facts())
 
 
+def compile_samples(job: Job) -> Callable[[PyTree], np.ndarray] | None:
+    """(model) -> 16 images of the first seed's model in [0, 1], from the same draws at each call; None for no images.
+
+    A model that is conditioned on something made of x is given that of validation examples.
+    """
+    x = job.dataset.valid["x"][:_SHOWN]
+    if job.recipe.sample is None or not are_images(x):
+        return None
+    sample, seed, y = jax.jit(job.recipe.sample, static_argnums=2), job.experiment.seed, None
+    if job.prepare.condition is not None:
+        y = prepare_examples(job.prepare, keys.make_keys(seed).validate, {"x": x})["y"]
+
+    def draw(model: PyTree) -> np.ndarray:
+        first = runs.per_seed(_on_one_device(job, model), job.experiment.seeds)[0]
+        return np.asarray(job.prepare.to_unit(sample(keys.make_keys(seed).sample, first, len(x), y=y)))
+
+    return draw
+
+
 def _validation(job: Job) -> Callable[[PyTree], Mapping[str, np.ndarray]]:
     """(model) -> mean of each metric on the validation set; of several processes all hear what process 0 found."""
     first, seeds = job.experiment.seed, job.experiment.seeds
@@ -173,8 +203,11 @@ def _validation(job: Job) -> Callable[[PyTree], Mapping[str, np.ndarray]]:
     validate = compile_validation(job.recipe, valid)
 
     def on_one_device(model: PyTree) -> Mapping[str, np.ndarray]:
-        if not processes.are_joined():
-            model = jax.device_put(model, job.devices[0])
-        return processes.as_first(validate(runs.per_seed(processes.local(model), seeds)))
+        return processes.as_first(validate(runs.per_seed(_on_one_device(job, model), seeds)))
 
     return on_one_device
+
+
+def _on_one_device(job: Job, model: PyTree) -> PyTree:
+    """A model on the first device of this process, where the training has it on all."""
+    return processes.local(model) if processes.are_joined() else jax.device_put(model, job.devices[0])

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 def flat(array: jax.Array) -> jax.Array:
     """Flatten the event axes, in float32: [B, ...] -> [B, D]. XLA fuses this form without copies."""
-    return array.reshape(len(array), -1).astype(jnp.float32)
+    return array.reshape(array.shape[0], -1).astype(jnp.float32)
 
 
 def sum_event(values: jax.Array, where: jax.Array | None = None) -> jax.Array:
@@ -19,7 +19,7 @@ def keep(where: jax.Array | None, *arrays: jax.Array) -> tuple:
     if where is None:
         return None, *arrays
     # Masking the sum alone would leave nan in the gradient: 0 times the slope at a nan.
-    return where.reshape(len(where), -1), *(jnp.where(where, array, 0) for array in arrays)
+    return where.reshape(where.shape[0], -1), *(jnp.where(where, array, 0) for array in arrays)
 
 
 def root(squares: jax.Array) -> jax.Array:

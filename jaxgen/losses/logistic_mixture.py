@@ -41,7 +41,7 @@ def discretized_logistic_mixture_nll(
     means = mixture.means + _shifts(mixture.coefficients, [x[..., channel, None] for channel in range(x.shape[-1])])
     log_masses = _log_mass(x[..., None] - means, mixture.log_scales, x[..., None], 1 / (num_levels - 1))
     log_pixel = jax.nn.logsumexp(jnp.sum(log_masses, axis=-2) + jax.nn.log_softmax(mixture.logits), axis=-1)
-    return sum_event(-log_pixel.reshape(len(x), -1), where)
+    return sum_event(-log_pixel.reshape(x.shape[0], -1), where)
 
 
 def discretized_logistic_mixture_draw(

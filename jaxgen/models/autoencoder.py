@@ -109,7 +109,7 @@ class Decoder(nn.Module):
                 name="output",
             )
             h = output(h)
-        x = as_output(h, self.dtype).reshape(len(z), *self.shape)
+        x = as_output(h, self.dtype).reshape(z.shape[0], *self.shape)
         return x if self.output_activation is None else self.output_activation(x)
 
     def _upsample(self, h: jax.Array) -> jax.Array:
@@ -122,7 +122,7 @@ class Decoder(nn.Module):
         larger = functools.partial(
             conv_transpose, kernel_size=(4, 4), strides=2, kernel_init=self.kernel_init, dtype=self.dtype
         )
-        h = self.activation(first(h)).reshape(len(h), *small)
+        h = self.activation(first(h)).reshape(h.shape[0], *small)
         for features in self.channels[1:]:
             h = self.activation(larger(features)(h))
         output = larger(math.prod(pixel), bias_init=self.bias_init, name="output")

@@ -36,7 +36,7 @@ def component_likelihood(logits: jax.Array, x: jax.Array, where: jax.Array | Non
 
 def mixture_counts(responsibilities: jax.Array, x: jax.Array, *, axis_name: str | None = None) -> MixtureCounts:
     """Expected counts of a batch over all devices of `axis_name`: [B, C, K], [B, D] -> MixtureCounts."""
-    flat = responsibilities.reshape(len(x), -1)
+    flat = responsibilities.reshape(x.shape[0], -1)
     ones = jnp.matmul(flat.T, x, precision=jax.lax.Precision.HIGHEST)
     found = MixtureCounts(jnp.sum(responsibilities, axis=0), ones.reshape(*responsibilities.shape[1:], -1))
     return found if axis_name is None else jax.lax.psum(found, axis_name)

@@ -31,7 +31,7 @@ class InferenceNetwork(nn.Module):
 
     def features(self, x: jax.Array, *, train: bool) -> jax.Array:
         """The layer before the code: [B, ...] -> [B, F]."""
-        h = x.reshape(len(x), -1)
+        h = x.reshape(x.shape[0], -1)
         for index, layer in enumerate(self.layers):
             h = layer(h)
             h = _leaky_relu(self.norms[index - 1](h, use_running_average=not train) if index else h)
@@ -53,7 +53,7 @@ class JointDiscriminator(nn.Module):
     def __call__(self, x: jax.Array, z: jax.Array, *, train: bool) -> jax.Array:
         """The logit of the pair being (x, E(x)), not (G(z), z)."""
         check("JointDiscriminator", x=(x, "float [B, ...]"), z=(z, "float [B, Z]"))
-        h = x.reshape(len(x), -1)
+        h = x.reshape(x.shape[0], -1)
         for index, features in enumerate(self.hidden):
             h = nn.Dense(features)(jnp.concatenate([h, z], axis=1))
             if index:

@@ -33,7 +33,7 @@ class Maxout(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """The maximum over the pieces of each feature."""
         pieces = nn.Dense(self.features * self.pieces, kernel_init=self.kernel_init, dtype=self.dtype)(x)
-        return jnp.max(pieces.reshape(len(x), self.features, self.pieces), axis=-1)
+        return jnp.max(pieces.reshape(x.shape[0], self.features, self.pieces), axis=-1)
 
 
 class Generator(nn.Module):
@@ -64,7 +64,7 @@ class Generator(nn.Module):
             if self.batch_norm:
                 z = norm(use_running_average=not train)(z)
             z = self.activation(z)
-        x = as_output(dense(math.prod(self.shape))(z), self.dtype).reshape(len(z), *self.shape)
+        x = as_output(dense(math.prod(self.shape))(z), self.dtype).reshape(z.shape[0], *self.shape)
         return x if self.output_activation is None else self.output_activation(x)
 
 
@@ -82,7 +82,7 @@ class Discriminator(nn.Module):
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """The logit of x being real, or a critic's score."""
         del train
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for features in self.hidden:
             if self.pieces == 1:
                 x = self.activation(nn.Dense(features, kernel_init=self.kernel_init, dtype=self.dtype)(x))
@@ -118,7 +118,7 @@ class DCGANGenerator(nn.Module):
         times = 2 ** len(self.channels)
         small = (-(-height // times), -(-width // times), self.channels[0])
         first = nn.Dense(math.prod(small), kernel_init=_dcgan_init, use_bias=False, dtype=self.dtype)
-        h = first(z).reshape(len(z), *small)
+        h = first(z).reshape(z.shape[0], *small)
         h = nn.relu(norm()(h))
         for features in self.channels[1:]:
             h = nn.relu(norm()(larger(features, use_bias=False)(h)))
@@ -158,7 +158,7 @@ class DCGANDiscriminator(nn.Module):
         if self.minibatch_std:
             x = with_minibatch_std(as_output(x, self.dtype), axis_name=self.axis_name)
         last = nn.Dense(1, kernel_init=_dcgan_init, dtype=self.dtype)
-        return as_output(self._normalize(last, x.reshape(len(x), -1), train=train)[:, 0], self.dtype)
+        return as_output(self._normalize(last, x.reshape(x.shape[0], -1), train=train)[:, 0], self.dtype)
 
     def _normalize(self, layer: nn.Module, x: jax.Array, *, train: bool) -> jax.Array:
         return nn.SpectralNorm(layer)(x, update_stats=train) if self.norm == "spectral" else layer(x)

@@ -109,7 +109,7 @@ class MADE(nn.Module):
 
         Raises ValueError for an ensemble whose masks have different orders, or whose P is not ().
         """
-        flat, conditions = x.reshape(len(x), -1), self._conditions(y)
+        flat, conditions = x.reshape(x.shape[0], -1), self._conditions(y)
 
         def under(mask: Masks) -> jax.Array:
             direct = flat @ self._mask_direct(mask.ranks) if self.direct else None

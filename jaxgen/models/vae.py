@@ -22,7 +22,7 @@ class VAE(nn.Module):
     def encode(self, x: jax.Array, y: jax.Array | None = None) -> Gaussian:
         """q(z | x), or q(z | x, y): [B, ...], [B] -> Gaussian of [B, Z]."""
         if self.num_classes is not None and not getattr(self.encoder, "channels", ()):
-            x = x.reshape(len(x), -1)  # so that the class adds K numbers instead of K channels
+            x = x.reshape(x.shape[0], -1)  # so that the class adds K numbers instead of K channels
         return self.encoder(self._with_class(x, y))
 
     def decode(self, z: jax.Array, y: jax.Array | None = None) -> jax.Array:

@@ -49,7 +49,7 @@ def bernoulli_mixture(
     def choose_mixture(x: jax.Array, y: jax.Array | None) -> jax.Array:
         """The mixture of each example, [B]."""
         if num_classes is None:
-            return jnp.zeros(len(x), jnp.int32)
+            return jnp.zeros(x.shape[0], jnp.int32)
         if y is None:
             raise ValueError("a mixture for each class needs labels y")
         return y
@@ -64,7 +64,7 @@ def bernoulli_mixture(
 
     def joint(model: MixtureCounts, x: jax.Array, where: jax.Array | None = None) -> jax.Array:
         """log p(x, k | y) for every class and component, nats [B, C, K]."""
-        likelihood = component_likelihood(mixture_logits(model, smoothing), x.reshape(len(x), -1), where)
+        likelihood = component_likelihood(mixture_logits(model, smoothing), x.reshape(x.shape[0], -1), where)
         return log_weights(model)[None] + likelihood
 
     def class_likelihood(model: MixtureCounts, x: jax.Array) -> jax.Array:
@@ -117,15 +117,15 @@ def bernoulli_mixture(
     def flatten(model: MixtureCounts, likelihoods: jax.Array, y: jax.Array | None) -> jax.Array:
         """Flatten log p(x, k | class) [B, C, K] to [B, C K]: given y other classes have -inf, without y all p(y)."""
         if num_classes is None:
-            return likelihoods.reshape(len(likelihoods), -1)
+            return likelihoods.reshape(likelihoods.shape[0], -1)
         if y is None:
-            return (likelihoods + log_prior(model)[None, :, None]).reshape(len(likelihoods), -1)
+            return (likelihoods + log_prior(model)[None, :, None]).reshape(likelihoods.shape[0], -1)
         own = labels.rows(jnp.where(jnp.eye(num_mixtures, dtype=bool), 0.0, -jnp.inf), y)
-        return (likelihoods + own[:, :, None]).reshape(len(likelihoods), -1)
+        return (likelihoods + own[:, :, None]).reshape(likelihoods.shape[0], -1)
 
     def draw(key: jax.Array, model: MixtureCounts, log_joint: jax.Array) -> jax.Array:
         """A draw of x under a component drawn from its log-probabilities [N, C K], each under its example's key."""
-        keys = jax.vmap(jax.random.split)(example_keys(key, len(log_joint)))
+        keys = jax.vmap(jax.random.split)(example_keys(key, log_joint.shape[0]))
         component = jax.vmap(jax.random.categorical)(keys[:, 0], log_joint)
         probability = jax.nn.sigmoid(mixture_logits(model, smoothing)).reshape(-1, num_features)[component]
         drawn = jax.vmap(jax.random.bernoulli)(keys[:, 1], probability).astype(jnp.float32)
@@ -139,7 +139,7 @@ def bernoulli_mixture(
     def complete(
         key: jax.Array, model: MixtureCounts, x: jax.Array, mask: jax.Array, *, y: jax.Array | None = None
     ) -> jax.Array:
-        where = jnp.broadcast_to(mask, x.shape).reshape(len(x), -1)
+        where = jnp.broadcast_to(mask, x.shape).reshape(x.shape[0], -1)
         drawn = draw(key, model, flatten(model, joint(model, x, where), y))
         return jnp.where(mask, x, drawn.reshape(x.shape))
 
@@ -166,7 +166,7 @@ def bernoulli_mixture(
             found = jax.nn.logsumexp(log_joint, axis=1)
             return log_joint - found[:, None], found
 
-        values = (logits.T, x.reshape(len(x), -1).T)
+        values = (logits.T, x.reshape(x.shape[0], -1).T)
         found = jax.lax.scan(value, flatten(model, weights, y), values)[1].T
         return jnp.sum(jnp.where(mask, found.reshape(x.shape), 0), axis=tuple(range(1, x.ndim)))
 

@@ -90,7 +90,7 @@ def flow(
 
     def class_likelihoods(model: Model, x: jax.Array) -> jax.Array:
         """log p(x | y) for every class, nats [B, K]."""
-        given_class = lambda y: -nll(model, x, jnp.full(len(x), y))  # noqa: E731
+        given_class = lambda y: -nll(model, x, jnp.full(x.shape[0], y))  # noqa: E731
         return jax.lax.map(given_class, jnp.arange(num_classes)).T
 
     def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:

@@ -93,7 +93,7 @@ def gan(
         if y is None:
             raise ValueError(f"this GAN is conditional on a class: y must be given, integers in 0..{num_classes - 1}")
         check("gan", y=(y, "int [B]"))
-        return models.with_class(inputs, y.reshape(len(inputs), -1), num_classes)
+        return models.with_class(inputs, y.reshape(inputs.shape[0], -1), num_classes)
 
     def turns_of(batch: dict) -> dict:
         """The batch of each critic step, [critic_steps, B, ...]."""
@@ -195,6 +195,7 @@ def gan(
         evaluate=evaluate,
         sample=sample,
         decode=decode,
+        code_shape=(latent_dim,),
         conditional=num_classes is not None,
         draws=critic_steps,
     )

@@ -37,7 +37,7 @@ def gaussian(
     def choose_gaussian(x: jax.Array, y: jax.Array | None) -> jax.Array:
         """The Gaussian of each example, [B]."""
         if num_classes is None:
-            return jnp.zeros(len(x), jnp.int32)
+            return jnp.zeros(x.shape[0], jnp.int32)
         if y is None:
             raise ValueError("a Gaussian for each class needs labels y")
         return y
@@ -47,7 +47,7 @@ def gaussian(
 
     def class_likelihood(model: GaussianMoments, x: jax.Array) -> jax.Array:
         """log p(x | y) under every Gaussian, nats [B, K]."""
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
 
         def log_density(moments: tuple[jax.Array, jax.Array]) -> jax.Array:
             mean, factor = moments
@@ -68,7 +68,7 @@ def gaussian(
         del key
         x = batch["x"]
         y = choose_gaussian(x, batch.get("y"))
-        moments = gaussian_moments(x.reshape(len(x), -1), y, num_gaussians, axis_name=axis_name)
+        moments = gaussian_moments(x.reshape(x.shape[0], -1), y, num_gaussians, axis_name=axis_name)
         model = merge_gaussian(state.model, moments)
         loss = -jnp.mean(labels.scores(class_likelihood(model, x) + log_prior(model)[None], y))
         return State(model, ()), {"loss": loss if axis_name is None else jax.lax.pmean(loss, axis_name)}

@@ -94,7 +94,7 @@ def _family(
 
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         x = batch["x"]
-        noise = draw_noise(key, len(x), num_samples, axis_name)
+        noise = draw_noise(key, x.shape[0], num_samples, axis_name)
 
         def loss(params: PyTree) -> Losses:
             return objective(_log_weights(network, likelihood, params, x, noise)[0]), {}, None
@@ -104,7 +104,7 @@ def _family(
 
     def evaluate(key: jax.Array, model: PyTree, batch: dict) -> dict[str, jax.Array]:
         x = batch["x"]
-        log_weights, reconstruction = _log_weights(network, likelihood, model, x, draw_noise(key, len(x), 1))
+        log_weights, reconstruction = _log_weights(network, likelihood, model, x, draw_noise(key, x.shape[0], 1))
         kl = -log_weights[0] - reconstruction[0]  # from one draw: unlike the analytic KL it may be negative
         return {"negative_elbo": -log_weights[0], "reconstruction": reconstruction[0], "kl": kl}
 
@@ -134,7 +134,7 @@ def _family(
         """A draw of the top layer, through draws of the layers below."""
         del y
         z = x
-        for layer, noise in enumerate(draw_noise(key, len(x), 1)):
+        for layer, noise in enumerate(draw_noise(key, x.shape[0], 1)):
             mean, log_var = network.apply(model, z, layer, method="infer")
             z = losses.reparameterize(mean, log_var, noise[0])
         return z
@@ -149,7 +149,7 @@ def _family(
         del y
 
         def log_weights(key: jax.Array, num: int) -> jax.Array:
-            return _log_weights(network, likelihood, model, x, draw_noise(key, len(x), num))[0]
+            return _log_weights(network, likelihood, model, x, draw_noise(key, x.shape[0], num))[0]
 
         return log_marginal(key, log_weights, num_samples)
 

@@ -163,6 +163,7 @@ def infogan(
         evaluate=evaluate,
         sample=sample,
         decode=decode,
+        code_shape=(noise_dim + num_categories + num_continuous,),
         features=features,
         categories=num_categories,
     )

@@ -44,7 +44,7 @@ def gaussian_naive_bayes(
         return jax.vmap(log_likelihood, out_axes=1)(model.mean, log_variance(model))
 
     def draw(key: jax.Array, model: ClassMoments, y: jax.Array) -> jax.Array:
-        noise = standard_normal(key, len(y), model.mean.shape[1:])
+        noise = standard_normal(key, y.shape[0], model.mean.shape[1:])
         return losses.reparameterize(labels.rows(model.mean, y), labels.rows(log_variance(model), y), noise)
 
     return _family(shape, num_classes, class_likelihood, draw, prior, levels=None)
@@ -96,7 +96,7 @@ def _family(
 
     def joint(model: ClassMoments, x: jax.Array) -> jax.Array:
         """log p(x, y) for every class, nats [B, K]."""
-        return log_prior(model)[None] + class_likelihood(model, x.reshape(len(x), -1))
+        return log_prior(model)[None] + class_likelihood(model, x.reshape(x.shape[0], -1))
 
     def init(key: jax.Array, batch: dict) -> State:
         del key, batch
@@ -107,14 +107,14 @@ def _family(
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         del key
         x, y = batch["x"], batch["y"]
-        moments = class_moments(x.reshape(len(x), -1), y, num_classes, axis_name=axis_name)
+        moments = class_moments(x.reshape(x.shape[0], -1), y, num_classes, axis_name=axis_name)
         model = merge(state.model, moments)
         loss = -jnp.mean(labels.scores(joint(model, x), y))
         return State(model, ()), {"loss": loss if axis_name is None else jax.lax.pmean(loss, axis_name)}
 
     def classify(key: jax.Array, model: ClassMoments, x: jax.Array) -> jax.Array:
         del key
-        return metrics.bayes_posterior(class_likelihood(model, x.reshape(len(x), -1)), log_prior(model))
+        return metrics.bayes_posterior(class_likelihood(model, x.reshape(x.shape[0], -1)), log_prior(model))
 
     def evaluate(key: jax.Array, model: ClassMoments, batch: dict) -> dict[str, jax.Array]:
         log_posterior = classify(key, model, batch["x"])
@@ -133,7 +133,7 @@ def _family(
         del key, num_samples
         if y is None:
             return jax.nn.logsumexp(joint(model, x), axis=1)
-        return labels.scores(class_likelihood(model, x.reshape(len(x), -1)), y)
+        return labels.scores(class_likelihood(model, x.reshape(x.shape[0], -1)), y)
 
     return Recipe(
         init=init,

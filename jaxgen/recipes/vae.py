@@ -136,7 +136,7 @@ def _family(
     def step(key: jax.Array, state: State, batch: dict, *, axis_name: str | None = None) -> tuple[State, dict]:
         x, y = batch["x"], batch.get("y")
         (params, label_counts), (opt_state, steps_taken) = state
-        noise = draw_noise(key, len(x), num_samples, axis_name)
+        noise = draw_noise(key, x.shape[0], num_samples, axis_name)
 
         def loss(params: PyTree) -> Losses:
             return *objective(params, x, y, noise, steps_taken), None
@@ -174,7 +174,7 @@ def _family(
 
     def draw_code(key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         mean, log_var = network.apply(model.params, x, y, method="encode")
-        return losses.reparameterize(mean, log_var, draw_noise(key, len(x), 1)[0])
+        return losses.reparameterize(mean, log_var, draw_noise(key, x.shape[0], 1)[0])
 
     def decode(model: Model, z: jax.Array, *, y: jax.Array | None = None) -> jax.Array:
         return likelihood.mean(network.apply(model.params, z, y, method="decode"))
@@ -189,7 +189,7 @@ def _family(
         key: jax.Array, model: Model, x: jax.Array, *, y: jax.Array | None = None, num_samples: int = 1
     ) -> jax.Array:
         def log_weights(key: jax.Array, num: int) -> jax.Array:
-            return _log_weights(network, likelihood, model.params, x, y, draw_noise(key, len(x), num))
+            return _log_weights(network, likelihood, model.params, x, y, draw_noise(key, x.shape[0], num))
 
         return log_marginal(key, log_weights, num_samples)
 
@@ -199,7 +199,7 @@ def _family(
 
         def log_likelihood(y: jax.Array) -> jax.Array:
             key_class = jax.random.fold_in(key, y)
-            return log_prob(key_class, model, x, y=jnp.full(len(x), y), num_samples=_CLASSIFY_SAMPLES)
+            return log_prob(key_class, model, x, y=jnp.full(x.shape[0], y), num_samples=_CLASSIFY_SAMPLES)
 
         log_likelihoods = jax.lax.map(log_likelihood, jnp.arange(num_classes)).T
         return bayes_posterior(log_likelihoods, labels.log_prior(model.label_counts))

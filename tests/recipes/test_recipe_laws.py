@@ -232,7 +232,7 @@ MEMBERS = {
     ),
 }
 OPTIONAL = {name for name, default in Recipe._field_defaults.items() if default is None}
-OPTIONAL -= {"log_prob_is", "levels", "order", "categories"}  # which are no functions
+OPTIONAL -= {"log_prob_is", "levels", "order", "categories", "code_shape"}  # which are no functions
 # One of each shape of a step: counted labels, a set loss, two players, several draws, running statistics, microbatches,
 # moments without an optimizer.
 STEP_SHAPES = ("vae_conditional", "wae_mmd", "wae_gan", "wgan_gp", "dcgan", "pixelcnn", "gaussian_naive_bayes")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from train import run as running
 from train.__main__ import main
-from train.data.originals import ORIGINALS
+from train.data.published.originals import ORIGINALS
 from train.evaluation import costs
 
 CONFIG = "configs/vae_digits.py"
@@ -130,9 +130,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory, train: Callable[..., int]
 
 @pytest.fixture(scope="session", autouse=True)
 def few_samples() -> Iterator[None]:
-    """The speed of as many samples as are in the report, so that one program draws both."""
+    """The speed of as many samples as are in the report, so that one program draws both; none while training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(costs, "_SAMPLES", 64)
+        patch.setattr(running, "compile_samples", lambda job: None)
         yield
 
 

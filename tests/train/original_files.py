@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 
-from train.data.originals import ORIGINALS, Original
+from train.data.published.originals import ORIGINALS, Original
 
 NAMES = ("mnist", "fashion_mnist", "binarized_mnist")
 SIZES = {"train": 40, "valid": 5, "test": 12}

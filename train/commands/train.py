@@ -12,7 +12,7 @@ from train.engine import run_directory
 from train.engine.checkpoint import has_ended, newest_step
 from train.engine.devices import processes
 from train.engine.record import provenance
-from train.engine.terminal import console
+from train.engine.terminal import console, open_page
 from train.errors import InputError, warn
 from train.evaluation import estimates, evaluate, features
 from train.evaluation.subject import Extra
@@ -61,6 +61,8 @@ def complete(config: Config, bound: Bound, started: float) -> None:
     for name, found in estimates.read(path).items():
         console.print(estimates.line(name, found))
     console.print(f"report {path / 'report.html'}")
+    if options.open:
+        open_page(path / "report.html")
 
 
 def _follow(job: Job, path: pathlib.Path, data_dir: str | None, started: float) -> None:

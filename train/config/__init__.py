@@ -1,5 +1,6 @@
 """Configs: found, executed and bound to a command line."""
 
+from train.config.cache import cache_directory
 from train.config.command_line import parse
 from train.config.every_run import RunOptions
 from train.config.find import Config, default_run_dir, load, load_file
@@ -13,6 +14,7 @@ __all__ = [
     "RunOptions",
     "bind",
     "build",
+    "cache_directory",
     "check_bounds",
     "default_run_dir",
     "load",

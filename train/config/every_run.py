@@ -35,6 +35,8 @@ class RunOptions:
     """How many they are, with --coordinator."""
     process_id: Count | None = None
     """Which of them this is, from 0 on, with --coordinator."""
+    open: bool = False
+    """Open the report in a browser once it is written."""
     trust: bool = False
     """Where the config of the run that --features names has changed or is gone, execute the source that it keeps."""
 

@@ -3,7 +3,7 @@
 from train.data.checks import absent_classes, check_layout, check_split
 from train.data.dataset import Dataset, are_images, from_arrays, spread, with_validation_rows
 from train.data.order import Rows, batch_rows, short_size, steps_per_epoch
-from train.data.sources import find_data_directory, open_data
+from train.data.sources import default_data_directory, find_data_directory, open_data
 from train.data.synthetic import MIXTURES, split_stacked
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Rows",
     "batch_rows",
     "check_layout",
+    "default_data_directory",
     "check_split",
     "split_stacked",
     "find_data_directory",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from train.data.dataset import Arrays
-from train.data.originals import ORIGINALS
+from train.data.published.originals import ORIGINALS
 from train.errors import InputError, first_line
 
 # TFDS stores these binary images as 0 and 1; every uint8 image here is 0 (black) to 255 (white).

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from train.config import cache_directory
 from train.data import synthetic
 from train.data.conventions import CONVENTIONS
 from train.data.dataset import ARRAY_NAMES, Arrays, Dataset, from_arrays
 from train.data.npz import read_npz
 from train.data.prepared import read_prepared
+from train.data.published.fetch import read_downloads
 from train.errors import InputError
 
 
@@ -26,7 +28,7 @@ def open_data(source: str, data_dir: str | None) -> Dataset:
             tables of uci_binary.npz), `npz:PATH`, `tfds:NAME` (prepared as array_record), or NAME for a file NAME.npz
             in the data directory.
         data_dir: The data directory; None: the environment variable JAXGEN_DATA, or for tfds:NAME the default
-            directory of TensorFlow Datasets.
+            directory of TensorFlow Datasets, else where `python -m train data fetch` writes.
 
     Raises:
         InputError: No data set of that name was found, or the file is not a data set.
@@ -53,6 +55,11 @@ def find_data_directory(source: str, data_dir: str | None) -> str | None:
     """The data directory of a source from the option or the environment; None for the default."""
     given = data_dir or os.environ.get("TFDS_DATA_DIR" if source.startswith("tfds:") else "JAXGEN_DATA")
     return os.path.expanduser(given) if given else None
+
+
+def default_data_directory() -> Path:
+    """Where NAME.npz lies if neither --data-dir nor JAXGEN_DATA says where."""
+    return cache_directory() / "data"
 
 
 def _digits() -> Arrays:
@@ -86,7 +93,7 @@ def find_file(name: str, data_dir: str | None) -> Path:
         )
     given_by = "--data-dir" if data_dir else "JAXGEN_DATA"
     directory = data_dir or os.environ.get("JAXGEN_DATA")
-    files = {path.stem: path for path in sorted(Path(directory).glob("*.npz"))} if directory else {}
+    files = {path.stem: path for path in sorted(Path(directory or default_data_directory()).glob("*.npz"))}
     if name in files:
         return files[name]
     if not directory:
@@ -98,9 +105,10 @@ def find_file(name: str, data_dir: str | None) -> Path:
     made = _DERIVED_FROM_MNIST if "mnist" in files else ()  # not suggested where mnist itself is missing
     close = difflib.get_close_matches(name, [*EMBEDDED, *made, *CONVENTIONS, *files])
     suggestion = f", did you mean {' or '.join(close)}?" if close else ""
+    fetched = f"; `python -m train data fetch {name}` downloads it" if name in read_downloads() else ""
     raise InputError(
         f"data {name!r}: {looked}{suggestion}; expected --data-dir or JAXGEN_DATA naming a directory that holds "
-        f"{name}.npz, or tfds:{name}, or npz:PATH"
+        f"{name}.npz, or tfds:{name}, or npz:PATH{fetched}"
     )
 
 

@@ -33,6 +33,7 @@ class Hooks(NamedTuple):
     show: Callable[[int, Mapping[str, np.ndarray]], None]  # a progress bar
     seconds: Callable[[], float]  # since the session started
     stop: Callable[[], bool]
+    draw: Callable[[PyTree], np.ndarray] | None = None  # model -> samples [N, H, W, C] in [0, 1], for the log
 
 
 def loop(
@@ -69,6 +70,8 @@ def loop(
             require_finite(last, step - 1, selection.stopped)
             log.write(step, validation, seconds=round(hooks.seconds(), 3))
             hooks.show(step, validation)
+            if hooks.draw is not None:
+                log.show(step, hooks.draw(state.model))
             selection.look(step, found, state.model)
         stopping = stopping or bool(selection.stopped.all())
         if step % plan.checkpoint_every == 0 or step == plan.last or stopping:

@@ -1,15 +1,20 @@
 """A run as a person at the terminal sees and stops it: progress bar, clock and requests to stop."""
 
 import contextlib
+import pathlib
 import signal
 import time
+import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 
 import jax
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from train.engine.record.standing import Standing
+from train.errors import warn
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 
@@ -17,20 +22,31 @@ console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 @contextlib.contextmanager
-def progress_bar(first: int, last: int) -> Iterator[Callable[[int, Mapping[str, np.ndarray]], None]]:
-    """A bar with the loss; what validation gives becomes a line above it, which a log file keeps too."""
-    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        task = progress.add_task("training", total=last, completed=first, loss="-")
+def progress_bar(
+    first: int, last: int, standing: Standing, seconds: Callable[[], float]
+) -> Iterator[Callable[[int, Mapping[str, np.ndarray]], None]]:
+    """A bar with the loss, the best so far and the speed; each validation is a line above it, also in a log file.
+
+    `seconds` is the time since the session began.
+    """
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=last, completed=first)
 
         def show(step: int, metrics: Mapping[str, np.ndarray]) -> None:
+            standing.see({"step": step, "seconds": seconds(), **metrics})
             if "loss" in metrics:
-                progress.update(task, completed=step, loss=f"{np.nanmean(metrics['loss']):.4g}")
+                progress.update(task, completed=step, description=standing.short())
             else:
-                said = "  ".join(f"{name} {np.nanmean(value):.4g}" for name, value in metrics.items())
-                progress.console.print(f"step {step}  {said}")
+                progress.console.print(standing.line())
 
         yield show
+
+
+def open_page(path: pathlib.Path) -> None:
+    """Open a page in the user's browser, where there is one."""
+    if not webbrowser.open(path.resolve().as_uri()):
+        warn(f"no browser could be started; {path} is the page")
 
 
 class Timing:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 _PAGE = string.Template("""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="viewport" content="width=device-width, initial-scale=1">$refresh
 <title>$title</title>
 <style>
 :root { color-scheme: light dark; --text: #1d1d1f; --faint: #5b5b61; --line: #d6d6db; --back: #fff; --card: #f4f4f6 }
@@ -63,8 +63,11 @@ class Section(NamedTuple):
     folded: bool = False
 
 
-def render(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
-    """The page: its title, paragraphs of text, a list of contents and the sections."""
+def render(title: str, lead: Sequence[str], sections: Sequence[Section], *, refresh: float | None = None) -> str:
+    """The page: its title, paragraphs of text, a list of contents and the sections.
+
+    A browser loads it again every `refresh` seconds, if that is given.
+    """
     names = [f"s{number}" for number in range(1, len(sections) + 1)]
     contents = "".join(
         f'<li><a href="#{name}">{html.escape(section.title)}</a>' for name, section in zip(names, sections, strict=True)
@@ -72,7 +75,8 @@ def render(title: str, lead: Sequence[str], sections: Sequence[Section]) -> str:
     body = [f'<p class="{"faint" if number else "lead"}">{html.escape(text)}</p>' for number, text in enumerate(lead)]
     body.append(f'<nav aria-label="Contents"><ul>{contents}</ul></nav>' if len(sections) > 1 else "")
     body += [_section(name, section) for name, section in zip(names, sections, strict=True)]
-    return _PAGE.substitute(title=html.escape(title), body="\n".join(body))
+    again = "" if refresh is None else f'\n<meta http-equiv="refresh" content="{refresh:g}">'
+    return _PAGE.substitute(title=html.escape(title), body="\n".join(body), refresh=again)
 
 
 def _section(name: str, section: Section) -> str:

@@ -38,7 +38,11 @@ def draw(run: Run) -> dict[str, Picture]:
     folder = run.path / "figures"
     folder.mkdir(exist_ok=True)
     test = prepare_test(run)
-    drawn = _curves(run, folder) | _samples(run, folder) | _reconstructions(run, folder, _spread(test, 32))
+    drawn = (
+        curves(log.read(run.path / "metrics.jsonl"), folder)
+        | _samples(run, folder)
+        | _reconstructions(run, folder, _spread(test, 32))
+    )
     few = _spread(test, _MOST_SCATTERED)
     drawn |= _latent_space(run, folder, few) | _plane(run, folder, few)
     return drawn | {name: Picture(run.path / file, caption) for name, (file, caption) in added.read(run).items()}
@@ -67,8 +71,8 @@ def _posterior_draws(run: Run, test: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.asarray(z).reshape(len(test["x"]), 100, -1)
 
 
-def _curves(run: Run, folder: pathlib.Path) -> dict[str, Picture]:
-    entries = log.read(run.path / "metrics.jsonl")
+def curves(entries: list[dict], folder: pathlib.Path) -> dict[str, Picture]:
+    """Draw the curves of a log's lines, if there are any."""
     if not entries:
         return {}
     if "generator_gradient_norm" in entries[0]:

@@ -165,6 +165,15 @@ def page(rows: Sequence[Row]) -> str:
     return f"{_HEAD}\n{summary(rows)}\n{markdown(rows)}"
 
 
+def totals(rows: Sequence[Row]) -> str:
+    """The number of rows by verdict, as part of a sentence."""
+    numbers = {verdict: sum(row.verdict == verdict for row in rows) for verdict in get_args(Verdict)}
+    return (
+        f"{numbers['reproduced']} are reproduced, {numbers['close']} missed by less than 1 %, {numbers['missed']} by "
+        f"more, {numbers['budget']} tried with fewer steps, {numbers['open']} not measured yet"
+    )
+
+
 def summary(rows: Sequence[Row]) -> str:
     """The number of rows by system and verdict, as Markdown."""
     verdicts = get_args(Verdict)

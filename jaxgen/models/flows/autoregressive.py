@@ -33,7 +33,7 @@ class MaskedAutoregressive(nn.Module):
 
     def inverse(self, z: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """z -> (x, log |det dx/dz|)."""
-        flat = z.reshape(len(z), -1)
+        flat = z.reshape(z.shape[0], -1)
         order = jnp.arange(flat.shape[1]) if self.network.order is None else self.network.order
 
         def value(carry: tuple, position: jax.Array) -> tuple[tuple, tuple[jax.Array, jax.Array]]:

@@ -33,9 +33,9 @@ class Conditioner(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, condition: jax.Array | None = None) -> jax.Array:
         """[B, ...], [B, F] -> `[B, ..., num_outputs]`."""
-        h = x if self.channels else x.reshape(len(x), -1)
+        h = x if self.channels else x.reshape(x.shape[0], -1)
         if condition is not None:
-            constant = condition.reshape(len(x), *[1] * (h.ndim - 2), -1)
+            constant = condition.reshape(x.shape[0], *[1] * (h.ndim - 2), -1)
             h = jnp.concatenate([h, jnp.broadcast_to(constant, (*h.shape[:-1], constant.shape[-1]))], axis=-1)
         zeros = nn.initializers.zeros
         if self.channels:

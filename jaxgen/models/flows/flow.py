@@ -33,14 +33,14 @@ class Flow(nn.Module):
         for layer in self.layers:
             x, change = layer(x, condition)
             log_det += change
-        return x.reshape(len(x), -1), log_det
+        return x.reshape(x.shape[0], -1), log_det
 
     def inverse(self, z: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """z [B, D], condition [B, F] -> (x, log |det dx/dz|)."""
         shape = tuple(self.shape)
         for layer in self.layers:
             shape = layer.shape_after(shape) if hasattr(layer, "shape_after") else shape
-        z, log_det = z.reshape(len(z), *shape), jnp.zeros_like(z, shape=z.shape[:1])
+        z, log_det = z.reshape(z.shape[0], *shape), jnp.zeros_like(z, shape=z.shape[:1])
         for layer in reversed(self.layers):
             z, change = layer.inverse(z, condition)
             log_det += change
@@ -70,7 +70,7 @@ class FactorOut(nn.Module):
             raise ValueError(f"rest takes {self.rest.shape}, expected fewer channels of {x.shape[1:]}")
         kept, others = jnp.split(x, [x.shape[-1] - channels], axis=-1)
         z, log_det = self.rest(others, condition)
-        return jnp.concatenate([kept.reshape(len(x), -1), z], axis=1), log_det
+        return jnp.concatenate([kept.reshape(x.shape[0], -1), z], axis=1), log_det
 
     def inverse(self, z: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """z -> (x, log |det dx/dz|)."""
@@ -96,8 +96,8 @@ class Squeeze(nn.Module):
         """x -> (z, 0). The condition is not used."""
         del condition
         height, width, channels = self.shape_after(x.shape[1:])
-        blocks = x.reshape(len(x), height, 2, width, 2, -1).transpose(0, 1, 3, 2, 4, 5)
-        return blocks.reshape(len(x), height, width, channels), jnp.zeros_like(x, shape=x.shape[:1])
+        blocks = x.reshape(x.shape[0], height, 2, width, 2, -1).transpose(0, 1, 3, 2, 4, 5)
+        return blocks.reshape(x.shape[0], height, width, channels), jnp.zeros_like(x, shape=x.shape[:1])
 
     def inverse(self, z: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """z -> (x, 0)."""
@@ -119,9 +119,9 @@ class Flatten(nn.Module):
     def __call__(self, x: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """x -> (z, 0). The condition is not used."""
         del condition
-        return x.reshape(len(x), -1), jnp.zeros_like(x, shape=x.shape[:1])
+        return x.reshape(x.shape[0], -1), jnp.zeros_like(x, shape=x.shape[:1])
 
     def inverse(self, z: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """z -> (x, 0)."""
         del condition
-        return z.reshape(len(z), *self.shape), jnp.zeros_like(z, shape=z.shape[:1])
+        return z.reshape(z.shape[0], *self.shape), jnp.zeros_like(z, shape=z.shape[:1])

@@ -56,7 +56,7 @@ class Reverse(nn.Module):
     def __call__(self, x: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """x -> (z, 0). The condition is not used."""
         del condition
-        return jnp.flip(x.reshape(len(x), -1), axis=1).reshape(x.shape), jnp.zeros_like(x, shape=x.shape[:1])
+        return jnp.flip(x.reshape(x.shape[0], -1), axis=1).reshape(x.shape), jnp.zeros_like(x, shape=x.shape[:1])
 
     def inverse(self, z: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """z -> (x, 0)."""

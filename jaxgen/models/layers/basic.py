@@ -31,7 +31,7 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Flatten the event axes, then apply the layers."""
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for features in self.features:
             x = self.activation(nn.Dense(features, kernel_init=self.kernel_init, dtype=self.dtype)(x))
         return x
@@ -50,7 +50,7 @@ class GatedMLP(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Flatten the event axes, then apply the layers."""
-        x = x.reshape(len(x), -1)
+        x = x.reshape(x.shape[0], -1)
         for features in self.features:
             # Both in one product: W are the first columns, V the last.
             both = nn.Dense(2 * features, kernel_init=self.kernel_init, dtype=self.dtype)(x)

@@ -39,7 +39,7 @@ def with_class(x: jax.Array, y: jax.Array, num_classes: int) -> jax.Array:
     0..K-1 are zeros. Raises AssertionError unless y is integers.
     """
     check("with_class", y=(y, "int [B, ...]"))
-    one_hot = jax.nn.one_hot(y, num_classes, dtype=x.dtype).reshape(len(x), *[1] * (x.ndim - 2), -1)
+    one_hot = jax.nn.one_hot(y, num_classes, dtype=x.dtype).reshape(x.shape[0], *[1] * (x.ndim - 2), -1)
     return jnp.concatenate([x, jnp.broadcast_to(one_hot, (*x.shape[:-1], one_hot.shape[-1]))], axis=-1)
 
 

@@ -86,7 +86,10 @@ def made(
                 order=masks.order,
             )[0]
 
-        return jax.lax.map(one, (jnp.arange(num), index, y), batch_size=_DRAWN_AT_ONCE)
+        examples = jnp.arange(num), index, y
+        if not isinstance(num, int):  # of an exported program, whose N is symbolic
+            return jax.vmap(one)(examples)
+        return jax.lax.map(one, examples, batch_size=_DRAWN_AT_ONCE)
 
     return family(network, likelihood, init, step, ensemble_nll, draw)
 

@@ -57,7 +57,7 @@ def family(
 
     def class_likelihoods(model: Model, x: jax.Array) -> jax.Array:
         """log p(x | y) for every class, nats [B, K]."""
-        given_class = lambda y: -nll(model.params, x, jnp.full(len(x), y))  # noqa: E731
+        given_class = lambda y: -nll(model.params, x, jnp.full(x.shape[0], y))  # noqa: E731
         return jax.lax.map(given_class, jnp.arange(network.condition_dim)).T
 
     def classify(key: jax.Array, model: Model, x: jax.Array) -> jax.Array:

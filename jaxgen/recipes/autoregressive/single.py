@@ -67,7 +67,9 @@ def autoregressive(
         return State(Model(params, count_labels(label_counts, batch, axis_name)), opt_state), metrics
 
     def nll_in_parts(params: PyTree, x: jax.Array, y: jax.Array | None, mask: jax.Array | None = None) -> jax.Array:
-        """The same, in memory independent of B."""
+        """The same, in memory independent of B; of an exported program, whose B is symbolic, all at once."""
+        if not isinstance(x.shape[0], int):
+            return nll(params, x, y, mask)
         size = chunk_size(len(x), _MEASURED_AT_ONCE)
         mask = None if mask is None else jnp.broadcast_to(mask, x.shape)
         leaves, missing = (x, y, mask), -len(x) % size

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from original_files import NAMES, encode, small_arrays
 
-from train.data.originals import ORIGINALS, read_originals
+from train.data.published.originals import ORIGINALS, read_originals
 from train.errors import InputError
 
 

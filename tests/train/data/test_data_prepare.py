@@ -13,8 +13,8 @@ from original_files import NAMES, SIZES, small_arrays
 from train.__main__ import main
 from train.commands.data import Options
 from train.data import from_arrays, open_data
-from train.data import prepare as preparing
-from train.data.originals import ORIGINALS
+from train.data.published import prepare as preparing
+from train.data.published.originals import ORIGINALS
 from train.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("no_network")

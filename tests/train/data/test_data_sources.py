@@ -19,8 +19,9 @@ BITS = np.unpackbits(np.arange(98, dtype=np.uint8))  # one image of 28 x 28
 
 
 @pytest.fixture(autouse=True)
-def no_data_directory(monkeypatch):
+def no_data_directory(monkeypatch, tmp_path):
     monkeypatch.delenv("JAXGEN_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.mark.parametrize(("source", "variable"), [("mnist", "JAXGEN_DATA"), ("tfds:mnist", "TFDS_DATA_DIR")])
@@ -178,7 +179,8 @@ def test_what_is_no_file_is_refused(tmp_path):
 
 def test_an_unknown_source_says_what_would_provide_it(tmp_path, monkeypatch):
     np.savez(tmp_path / "made.npz", **GOOD)
-    provides = "expected --data-dir or JAXGEN_DATA naming a directory that holds mnist.npz, or tfds:mnist, or npz:PATH"
+    provides = ("expected --data-dir or JAXGEN_DATA naming a directory that holds mnist.npz, or tfds:mnist, or "
+                "npz:PATH; `python -m train data fetch mnist` downloads it")  # fmt: skip
     assert refusal("mnist") == f"data 'mnist': neither --data-dir nor JAXGEN_DATA is given; {provides}"
     assert refusal("mnist", str(tmp_path)) == f"data 'mnist': no mnist.npz in {tmp_path} (--data-dir); {provides}"
     absent = tmp_path / "absent"

@@ -59,8 +59,8 @@ def test_the_page_is_written_from_the_table():
     assert (RESULTS / "published.md").read_text() == table.page(ROWS)
 
 
-def test_the_readme_has_the_summary():
-    assert table.summary(ROWS) in (ROOT / "README.md").read_text()
+def test_the_readme_has_the_totals():
+    assert table.totals(ROWS) in (ROOT / "README.md").read_text()
 
 
 def a_row(**values) -> table.Row:

@@ -1,17 +1,11 @@
 """The cache of compiled programs, in the user's cache directory or where it is named."""
 
-import os
 import pathlib
 
 import jax
 
+from train.config import cache_directory
 from train.errors import InputError
-
-
-def cache_directory() -> pathlib.Path:
-    """Of this project in the user's cache directory: what can be made again at any time."""
-    cache_home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return pathlib.Path(cache_home) / "jaxgen"
 
 
 def use_compilation_cache(directory: str | None) -> None:

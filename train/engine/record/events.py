@@ -4,10 +4,13 @@ On a full disk that thread dies with a traceback, and the run that goes on waits
 """
 
 import contextlib
+import io
 import pathlib
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 from train.errors import RunFailedError
 
@@ -31,6 +34,20 @@ class Events:
         parts = [self._summary.Value(tag=name, simple_value=value) for name, value in values.items()]
         with self._named():
             self._write(step, summary=self._summary(value=parts))
+
+    def add_image(self, step: int, name: str, pixels: np.ndarray) -> None:
+        """Add an image, uint8 [H, W] or [H, W, 3]."""
+        from PIL import Image
+
+        content = io.BytesIO()
+        Image.fromarray(pixels).save(content, format="png")
+        height, width = pixels.shape[:2]
+        colours = 1 if pixels.ndim == 2 else 3
+        image = self._summary.Image(
+            height=height, width=width, colorspace=colours, encoded_image_string=content.getvalue()
+        )
+        with self._named():
+            self._write(step, summary=self._summary(value=[self._summary.Value(tag=name, image=image)]))
 
     def flush(self) -> None:
         """Let who watches see what there is."""

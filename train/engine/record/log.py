@@ -71,6 +71,10 @@ class NoLog:
     """The log of a process that writes none."""
 
     digest = None
+    shows_samples = False
+
+    def show(self, step: int, x: np.ndarray) -> None:
+        """Drop samples."""
 
     def write(self, step: int, metrics: Mapping[str, np.ndarray], **facts: Any) -> None:
         """Drop a line."""
@@ -112,6 +116,20 @@ class MetricsLog:
             self._file.close()
         if self._events:
             self._events.close()
+
+    @property
+    def shows_samples(self) -> bool:
+        """Whether anything comes of `show`: without TensorBoard events it does not."""
+        return self._events is not None
+
+    def show(self, step: int, x: np.ndarray) -> None:
+        """Samples [N, H, W, C] in [0, 1], one above the other in columns of four, as an image of the events."""
+        if self._events:
+            pixels = np.round(255 * np.clip(x, 0, 1)).astype(np.uint8)
+            columns = [np.concatenate(list(pixels[first : first + 4])) for first in range(0, len(pixels) // 4 * 4, 4)]
+            image = np.concatenate(columns, axis=1)
+            self._events.add_image(step, "samples", image[..., 0] if image.shape[-1] == 1 else image)
+            self._events.flush()
 
     def write(self, step: int, metrics: Mapping[str, np.ndarray], **facts: Any) -> None:
         """One line: the step, each metric (of several seeds a list, null where one has none), and further facts."""

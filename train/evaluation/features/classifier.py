@@ -11,8 +11,8 @@ import jax
 import jaxgen
 from train import config as configs
 from train import runs
-from train.config import Config, source
-from train.engine import devices, run_directory
+from train.config import Config, cache_directory, source
+from train.engine import run_directory
 from train.engine.compile import over_examples
 from train.engine.record import settings
 from train.engine.terminal import console
@@ -46,7 +46,7 @@ def load_or_train(data: str, run: Run) -> Run:
 
 def make_cache() -> None:
     """Make the directory of classifiers; InputError where it cannot be written."""
-    folder = devices.cache_directory() / "classifiers"
+    folder = cache_directory() / "classifiers"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -59,7 +59,7 @@ def find_kept(config: Config, fingerprint: str) -> pathlib.Path:
     """Where the classifier of this data is kept: one for each code and each set of settings that its bits depend on."""
     code = [source.digests(config.files), jaxgen.__version__, jax.__version__]
     identity = json.dumps([fingerprint, *code, settings.with_effect(settings.read())])
-    return devices.cache_directory() / "classifiers" / hashlib.sha256(identity.encode()).hexdigest()[:16]
+    return cache_directory() / "classifiers" / hashlib.sha256(identity.encode()).hexdigest()[:16]
 
 
 def accuracy(run: Run) -> float:

@@ -58,6 +58,13 @@ def read_originals(name: str, source: Path) -> Arrays:
     return {array: _decode(path, _content(name, path, ORIGINALS[name][array])) for array, path in paths.items()}
 
 
+def as_npz(name: str, arrays: Arrays) -> Arrays:
+    """The arrays of a data set as the file NAME.npz has them: eight bits of binarized images to a byte."""
+    if name != "binarized_mnist":
+        return arrays
+    return {array: np.packbits(x.reshape(len(x), -1), axis=1) for array, x in arrays.items()}
+
+
 def _find(name: str, source: Path, file: str) -> Path:
     spellings = dict.fromkeys((file, file.replace("-idx", ".idx")))  # some archives write a dot
     candidates = [source / f"{spelling}{ending}" for spelling in spellings for ending in ("", ".gz")]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from train.data.dataset import Arrays
-from train.data.originals import read_originals
 from train.data.prepared import quiet_absl
+from train.data.published.originals import read_originals
 from train.errors import InputError, RunFailedError, first_line
 
 # Versions, splits and labels are those that TFDS registers, so that every program finds these data sets by name.

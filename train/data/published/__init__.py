@@ -1,0 +1,1 @@
+"""Published data sets: their original files, downloaded, verified, read and converted."""
