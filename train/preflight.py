@@ -84,6 +84,7 @@ def validate(config: Config, bound: Bound, path: pathlib.Path, *, dataset: Datas
 def parts(job: Job) -> dict[str, str]:
     """All that a run is made of, by name, as text: what must be the same in all processes that train it."""
     content = {
+        "data": job.dataset.fingerprint,
         "config and options": job.record,
         "source of the config": source.digests(job.config.files),
         "versions of Python and packages": provenance.versions(),
