@@ -26,12 +26,10 @@ processes: $(VENV)/installed
 	$(BIN)/python -m pytest tests/processes -q --durations=5
 
 docs: $(VENV)/installed
-	$(BIN)/python -m pip install -q -e .[docs]
 	$(BIN)/sphinx-build -q -W docs docs/_build
 
 # Built as it would be released, and used in an environment that has it alone.
 wheel: $(VENV)/installed
-	$(BIN)/python -m pip install -q -e .[release]
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist . > /dev/null
 	$(BIN)/python -m twine check --strict dist/*

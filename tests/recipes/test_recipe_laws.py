@@ -368,7 +368,7 @@ def test_init_and_step_are_functions_of_their_key(recipe, on_one_device):
         assert any(not np.array_equal(a, b) for a, b in leaves)
 
 
-@over(*STEP_SHAPES)
+@over("vae_conditional", "wgan_gp", "dcgan")
 def test_a_seed_among_several_on_four_devices_equals_the_seed_alone(recipe):
     together = run(recipe, seed=3, seeds=3, devices=4)
     alone = run(recipe, seed=4)
