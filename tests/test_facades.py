@@ -17,8 +17,8 @@ FACADES = [name for name in MODULES if (ROOT / name / "__init__.py").exists()]
 SHAPE = re.compile(r"\[(\.\.\.|[A-Z]( \+ 1)?|num_\w+)(, ?[^\]]*)?\]")
 # What the modules of a package share among themselves, and nobody outside needs.
 INTERNAL = {
-    "models": "Cached DiagonalBiLSTM Everywhere Gates PixelLSTM RowLSTM advance as_output at_pixels empty_rows find_reach "
-    "merge merge_gaussian over_pixels pixel_at rows_above select_colour window write write_value",
+    "models": "Cached DiagonalBiLSTM Everywhere Gates PixelLSTM RowLSTM advance as_output at_pixels empty_rows "
+    "find_reach merge merge_gaussian over_pixels pixel_at rows_above select_colour window write write_value",
     "recipes": "count_labels family init_model",
 }
 Definition = ast.FunctionDef | ast.ClassDef
