@@ -360,7 +360,7 @@ def test_init_and_step_are_functions_of_their_key(recipe, on_one_device):
     chex.assert_trees_all_equal(on_one_device, again)
     if not jax.tree.leaves(again[0].train):
         return
-    compiled, rows = compiled_steps(recipe, 1, 1), np.arange(16 * recipe.draws, dtype=np.int32)
+    compiled, rows = compiled_steps(recipe, 1, 1, 1), np.arange(16 * recipe.draws, dtype=np.int32)
     rows = rows if recipe.draws == 1 else rows.reshape(recipe.draws, 16)
     begun = [compiled.init(make_seed_keys(seed, 1).init, compiled.put(DATA), rows) for seed in (0, 1)]
     for one, other in ((again[0], of_other_keys[0]), begun):

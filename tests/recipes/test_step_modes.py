@@ -45,7 +45,7 @@ def divided(recipe):
 def four_steps(recipe, step, mesh):
     """What `run` computes, (state, metrics), by this program of a step."""
     keys, rows = make_seed_keys(0, 1), rows_of(recipe, 0)
-    first = compiled_steps(recipe, 1, 1).init(keys.init, DATA, rows[0])
+    first = compiled_steps(recipe, 1, 1, 1).init(keys.init, DATA, rows[0])
     state, metrics = jax.device_put(first, NamedSharding(mesh, P())), []
     for index, chosen in enumerate(rows):
         key_prepare, key_step = jax.random.split(jax.random.fold_in(keys.steps, index))
