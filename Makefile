@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint mutants chaos docs wheel clean
+.PHONY: demo test lint mutants chaos processes docs wheel clean
 
 # Samples are compared with data by their raw values: by a classifier's features, it would be trained first.
 demo: $(VENV)/train
@@ -22,13 +22,14 @@ mutants: $(VENV)/installed
 chaos: $(VENV)/installed
 	$(BIN)/python -m benchmarks.chaos --trials 20 --seed 1 --minutes 3
 
+processes: $(VENV)/installed
+	$(BIN)/python -m pytest tests/processes -q --durations=5
+
 docs: $(VENV)/installed
-	$(BIN)/python -m pip install -q -e .[docs]
 	$(BIN)/sphinx-build -q -W docs docs/_build
 
 # Built as it would be released, and used in an environment that has it alone.
 wheel: $(VENV)/installed
-	$(BIN)/python -m pip install -q -e .[release]
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist . > /dev/null
 	$(BIN)/python -m twine check --strict dist/*

@@ -1,6 +1,5 @@
 """Our training steps as `python -m train` runs them, for a benchmark to time."""
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -8,19 +7,30 @@ import numpy as np
 
 from jaxgen.preprocess import Preparation
 from jaxgen.recipe import Recipe
-from train.data import batch_rows
+from train.data import Rows, batch_rows
 from train.engine.compile import compile_steps
-from train.engine.keys import make_keys
+from train.engine.keys import make_seed_keys
 
 
 def steps_of(
-    recipe: Recipe, prepare: Preparation, images: np.ndarray, *, batch_size: int, num: int, steps_per_call: int
+    recipe: Recipe,
+    prepare: Preparation,
+    images: np.ndarray,
+    *,
+    batch_size: int,
+    num: int,
+    steps_per_call: int,
+    seeds: int = 1,
 ) -> Callable[[], None]:
-    """`num` steps: rows from the host, all else in compiled calls."""
-    steps = compile_steps(recipe, prepare, jax.local_devices()[:1], batch_size=batch_size, seeds=1)
-    rows = functools.partial(batch_rows, 0, len(images), batch_size, 1)
-    keys, data = make_keys(0), steps.put({"x": images})
-    state = [steps.init(keys.init, data, rows(0, 1).whole[0])]
+    """`num` steps, of several seeds together: rows from the host, all else in compiled calls."""
+    steps = compile_steps(recipe, prepare, jax.local_devices()[:1], batch_size=batch_size, seeds=seeds)
+    keys, data = make_seed_keys(0, seeds), steps.put({"x": images})
+
+    def rows(first: int, count: int) -> Rows:
+        each = [batch_rows(seed, len(images), batch_size, 1, first, count).whole for seed in range(seeds)]
+        return Rows(np.stack(each) if seeds > 1 else each[0])
+
+    state = [steps.init(keys.init, data, np.take(rows(0, 1).whole, 0, axis=int(seeds > 1)))]
 
     def run() -> None:
         for first in range(0, num, steps_per_call):

@@ -1,6 +1,6 @@
 """Rounds per second of a DCGAN on 28 x 28 images, batch 64, Adam, shuffled: ours against PyTorch eager, both layouts.
 
-    python -m benchmarks.train_gan            needs the extra `bench`
+    python -m benchmarks.train_gan [--compile]            needs the extra `bench`
 
 A round is one step of the discriminator and one of the generator. PyTorch keeps images channels first or, as we do,
 channels last; the better of the two is what we are held against.
@@ -62,10 +62,12 @@ def torch_networks() -> tuple[torch.nn.Module, torch.nn.Module]:
     return generator, discriminator
 
 
-def pytorch(layout: torch.memory_format) -> Callable[[], None]:
-    """A plain eager loop over shuffled batches of a float tensor."""
+def pytorch(layout: torch.memory_format, *, compiled: bool = False) -> Callable[[], None]:
+    """A plain loop over shuffled batches of a float tensor, of eager networks or of torch.compile's."""
     device = "cuda" if torch.cuda.is_available() and jax.default_backend() == "gpu" else "cpu"
     generator, discriminator = (network.to(device, memory_format=layout) for network in torch_networks())
+    if compiled:
+        generator, discriminator = torch.compile(generator), torch.compile(discriminator)
     of_generator = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     of_discriminator = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     data = torch.from_numpy(IMAGES.transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1).to(device)
@@ -92,13 +94,16 @@ def pytorch(layout: torch.memory_format) -> Callable[[], None]:
 
 def main() -> None:
     """Print the ratios."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--compile", action="store_true", help="torch.compile beside PyTorch eager")
+    compiles = parser.parse_args().compile
     print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}, torch {torch.__version__}, {STEPS} rounds a turn")
     taken = alternate.seconds(
         {
             "ours": ours(),
             "PyTorch, channels first": pytorch(torch.contiguous_format),
             "PyTorch, channels last": pytorch(torch.channels_last),
+            **({"PyTorch compiled": pytorch(torch.channels_last, compiled=True)} if compiles else {}),
         }
     )
     best = min(value for name, value in taken.items() if name != "ours")

@@ -1,6 +1,6 @@
 """Steps per second of training a PixelCNN on 28 x 28 binary images, batch 64, Adam: ours against PyTorch eager.
 
-    python -m benchmarks.train_pixelcnn [--channels 64]            needs the extra `bench`
+    python -m benchmarks.train_pixelcnn [--channels 64] [--compile]            needs the extra `bench`
 
 7 x 7 mask A, 8 residual blocks of h channels between streams of 2 h, a head of 64. PyTorch keeps images channels first
 or, as we do, channels last.
@@ -30,10 +30,11 @@ def ours(channels: int, part_size: int) -> Callable[[], None]:
     return compiled.steps_of(recipe, preprocess.scale, IMAGES, batch_size=BATCH, num=STEPS, steps_per_call=STEPS)
 
 
-def pytorch(channels: int, layout: torch.memory_format) -> Callable[[], None]:
-    """A plain eager loop over shuffled batches of a float tensor."""
+def pytorch(channels: int, layout: torch.memory_format, *, compiled: bool = False) -> Callable[[], None]:
+    """A plain loop over shuffled batches of a float tensor, of the eager network or of torch.compile's."""
     device = "cuda" if torch.cuda.is_available() and jax.default_backend() == "gpu" else "cpu"
     network = torch_pixelcnn(channels).to(device, memory_format=layout)
+    network = torch.compile(network) if compiled else network
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     data = torch.from_numpy(IMAGES.transpose(0, 3, 1, 2).astype(np.float32) / 255).to(device)
 
@@ -54,7 +55,9 @@ def main() -> None:
     """Print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--channels", type=int, default=64)
-    channels = parser.parse_args().channels
+    parser.add_argument("--compile", action="store_true", help="torch.compile beside PyTorch eager")
+    options = parser.parse_args()
+    channels = options.channels
     print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}, torch {torch.__version__}, h = {channels}")
     taken = alternate.seconds(
         {
@@ -62,6 +65,7 @@ def main() -> None:
             "ours, the whole batch": ours(channels, BATCH),
             "PyTorch, channels first": pytorch(channels, torch.contiguous_format),
             "PyTorch, channels last": pytorch(channels, torch.channels_last),
+            **({"PyTorch compiled": pytorch(channels, torch.channels_last, compiled=True)} if options.compile else {}),
         },
         rounds=5,
     )

@@ -1,6 +1,6 @@
 """Training steps per second of a VAE 784-400-20, batch 128, Adam, shuffled: ours against PyTorch eager.
 
-    python -m benchmarks.train_vae            needs the extra `bench`
+    python -m benchmarks.train_vae [--compile]            needs the extra `bench`
 
 Beside it: the same step as one `jit` call each, and the step's matrix products with nothing around them.
 """
@@ -73,10 +73,11 @@ class TorchVAE(torch.nn.Module):
         return self.decoder(mean + torch.exp(0.5 * log_var) * torch.randn_like(mean)), mean, log_var
 
 
-def pytorch(*, binarize: bool) -> Callable[[], None]:
-    """A plain eager loop over shuffled batches of a float tensor."""
+def pytorch(*, binarize: bool, compiled: bool = False) -> Callable[[], None]:
+    """A plain loop over shuffled batches of a float tensor, of the eager network or of torch.compile's."""
     device = "cuda" if torch.cuda.is_available() and jax.default_backend() == "gpu" else "cpu"
     network = TorchVAE().to(device)
+    network = torch.compile(network) if compiled else network
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     data = torch.from_numpy(IMAGES.reshape(len(IMAGES), -1).astype(np.float32) / 255).to(device)
 
@@ -100,7 +101,9 @@ def pytorch(*, binarize: bool) -> Callable[[], None]:
 
 def main() -> None:
     """Print a table of both cases."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--compile", action="store_true", help="torch.compile beside PyTorch eager")
+    compiles = parser.parse_args().compile
     print(f"jax {jax.__version__} on {jax.devices()[0].device_kind}, torch {torch.__version__}, {STEPS} steps a turn")
     measured = {}
     for name, prepare, least, aim in (
@@ -111,7 +114,11 @@ def main() -> None:
             {
                 "ours": ours(prepare),
                 "one jit call a step": ours(prepare, steps_per_call=1),
-                "PyTorch eager": pytorch(binarize=prepare is preprocess.binarize),
+                **{
+                    name: pytorch(binarize=prepare is preprocess.binarize, compiled=compiled)
+                    for name, compiled in (("PyTorch eager", False), ("PyTorch compiled", True))
+                    if compiles or not compiled
+                },
                 "matrix products alone": products(),
             }
         )

@@ -24,8 +24,8 @@ def experiment(
 
     def recipe(spec: DataSpec) -> Recipe:
         network = models.Autoencoder(
-            models.Encoder(latent_dim, hidden, jax.nn.softplus),
-            models.Decoder(spec.shape, hidden[::-1], jax.nn.softplus),
+            models.Encoder(latent_dim, hidden, jax.nn.softplus, dtype=spec.dtype),
+            models.Decoder(spec.shape, hidden[::-1], jax.nn.softplus, dtype=spec.dtype),
         )
         optimizer = optax.inject_hyperparams(optax.adam)(learning_rate)
         return recipes.autoencoder(network, optimizer, likelihood=likelihood.fixed_gaussian())

@@ -45,8 +45,8 @@ def experiment(
         if conditional and spec.num_classes is None:
             raise ValueError("a conditional GAN needs labels")
         family = recipes.gan(
-            models.DCGANGenerator(spec.shape, channels[::-1]),
-            models.DCGANDiscriminator(channels, None if norm == "none" else norm, minibatch_std),
+            models.DCGANGenerator(spec.shape, channels[::-1], dtype=spec.dtype),
+            models.DCGANDiscriminator(channels, None if norm == "none" else norm, minibatch_std, dtype=spec.dtype),
             optax.inject_hyperparams(optax.adam)(learning_rate, b1=beta1, b2=beta2),
             optax.adam(learning_rate, b1=beta1, b2=beta2),
             latent_dim=latent_dim,

@@ -34,8 +34,10 @@ def experiment(
     def recipe(spec: DataSpec) -> Recipe:
         spec.require_unit_interval("a sigmoid")
         return recipes.gan(
-            models.Generator(spec.shape, hidden, batch_norm=batch_norm, output_activation=jax.nn.sigmoid),
-            models.Discriminator(discriminator_hidden, pieces=pieces),
+            models.Generator(
+                spec.shape, hidden, batch_norm=batch_norm, output_activation=jax.nn.sigmoid, dtype=spec.dtype
+            ),
+            models.Discriminator(discriminator_hidden, pieces=pieces, dtype=spec.dtype),
             optax.inject_hyperparams(optax.adam)(learning_rate, b1=beta1),
             optax.adam(learning_rate, b1=beta1),
             latent_dim=latent_dim,

@@ -28,8 +28,8 @@ def experiment(
         spec.require_unit_interval("a Bernoulli likelihood")
         kernel_init = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")  # PyTorch's
         network = models.VAE(
-            models.GaussianEncoder(latent_dim, hidden, std="softplus", kernel_init=kernel_init),
-            models.Decoder(spec.shape, hidden[::-1], kernel_init=kernel_init),
+            models.GaussianEncoder(latent_dim, hidden, std="softplus", kernel_init=kernel_init, dtype=spec.dtype),
+            models.Decoder(spec.shape, hidden[::-1], kernel_init=kernel_init, dtype=spec.dtype),
         )
         warmup_steps = warmup_epochs * spec.steps_per_epoch
         return recipes.vae(network, optimizer("adam", learning_rate), warmup_steps=warmup_steps)

@@ -30,11 +30,13 @@ def experiment(
     levels: Size = 2,
     conditional: bool = False,
     mutation: Fraction = 0.0,
+    remat: bool = False,
 ) -> Experiment:
     """`binarize` is dynamic binarization; `levels` is the number of grey values of data that is not binary.
 
     `mutation` is the share of pixels that are replaced by random ones, to train a background model (Ren et al. 2019).
-    `conditional` conditions on the class. The LSTMs are those of a PixelRNN, whose recurrent layers are `blocks`.
+    `conditional` conditions on the class. `remat` recomputes the blocks of a PixelCNN in the backward pass, for less
+    memory and a third more time. The LSTMs are those of a PixelRNN, whose recurrent layers are `blocks`.
     """
 
     def recipe(spec: DataSpec) -> Recipe:
@@ -46,8 +48,8 @@ def experiment(
             raise ValueError("--conditional needs labels")
         of_pixels = likelihood.bernoulli if levels == 2 else likelihood.categorical(levels)
         families = {
-            "pixelcnn": models.PixelCNN,
-            "gated": models.GatedPixelCNN,
+            "pixelcnn": functools.partial(models.PixelCNN, dtype=spec.dtype, remat=remat),
+            "gated": functools.partial(models.GatedPixelCNN, dtype=spec.dtype, remat=remat),
             "row-lstm": functools.partial(models.PixelRNN, lstm="row"),
             "diagonal-lstm": functools.partial(models.PixelRNN, lstm="diagonal"),
             "pixel-lstm": functools.partial(models.PixelRNN, lstm="pixel"),

@@ -23,7 +23,10 @@ def experiment(
     """The learning rate falls to 0 along a cosine over `decay_steps`."""
 
     def recipe(spec: DataSpec) -> Recipe:
-        network = models.VAE(models.GaussianEncoder(latent_dim, hidden), models.Decoder((*spec.shape, 2), hidden[::-1]))
+        network = models.VAE(
+            models.GaussianEncoder(latent_dim, hidden, dtype=spec.dtype),
+            models.Decoder((*spec.shape, 2), hidden[::-1], dtype=spec.dtype),
+        )
         rule = optax.inject_hyperparams(optax.adam)(optax.cosine_decay_schedule(learning_rate, decay_steps))
         return recipes.vae(network, rule, likelihood=likelihood.gaussian)
 

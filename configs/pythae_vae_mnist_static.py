@@ -22,8 +22,8 @@ def experiment(*, learning_rate: Rate = 1e-4, latent_dim: Size = 40, hidden: tup
         spec.require_unit_interval("a Bernoulli likelihood")
         kernel_init = jax.nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")  # PyTorch's
         network = models.VAE(
-            models.GaussianEncoder(latent_dim, hidden, kernel_init=kernel_init),
-            models.Decoder(spec.shape, hidden[::-1], kernel_init=kernel_init),
+            models.GaussianEncoder(latent_dim, hidden, kernel_init=kernel_init, dtype=spec.dtype),
+            models.Decoder(spec.shape, hidden[::-1], kernel_init=kernel_init, dtype=spec.dtype),
         )
         drops = {epoch * spec.steps_per_epoch: 10**-0.2 for epoch in (200, 350)}
         return recipes.vae(network, optimizer("adam", optax.piecewise_constant_schedule(learning_rate, drops)))

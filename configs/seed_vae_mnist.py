@@ -27,8 +27,10 @@ def experiment(
     def recipe(spec: DataSpec) -> Recipe:
         xavier, softplus = jax.nn.initializers.glorot_uniform(), jax.nn.softplus
         network = models.VAE(
-            models.GaussianEncoder(latent_dim, hidden, softplus, kernel_init=xavier),
-            models.Decoder(spec.shape, hidden[::-1], softplus, output_activation=softplus, kernel_init=xavier),
+            models.GaussianEncoder(latent_dim, hidden, softplus, kernel_init=xavier, dtype=spec.dtype),
+            models.Decoder(
+                spec.shape, hidden[::-1], softplus, output_activation=softplus, kernel_init=xavier, dtype=spec.dtype
+            ),
         )
         optimizer = optax.inject_hyperparams(optax.adam)(learning_rate)
         return recipes.vae(network, optimizer, likelihood=likelihood.fixed_gaussian(), beta=beta)

@@ -49,6 +49,7 @@ def experiment(
                 head,
                 parameters=of_values.parameters,
                 condition_dim=(height, width, 1) if given == "grey" else (height // factor, width // factor, colours),
+                dtype=spec.dtype,
             ),
             optax.inject_hyperparams(optax.adam)(schedule),
             likelihood=of_values,

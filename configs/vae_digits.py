@@ -24,7 +24,10 @@ def experiment(
 
     def recipe(spec: DataSpec) -> Recipe:
         spec.require_unit_interval("a Bernoulli likelihood")
-        network = models.VAE(models.GaussianEncoder(latent_dim, hidden), models.Decoder(spec.shape, hidden[::-1]))
+        network = models.VAE(
+            models.GaussianEncoder(latent_dim, hidden, dtype=spec.dtype),
+            models.Decoder(spec.shape, hidden[::-1], dtype=spec.dtype),
+        )
         return recipes.vae(network, optax.inject_hyperparams(optax.adam)(learning_rate), beta=beta)
 
     return Experiment(

@@ -30,8 +30,8 @@ def experiment(
         # Bias from the mean image: otherwise a latent dimension encodes brightness, and half of its prior is unused.
         mean = jax.nn.initializers.constant(spec.train_mean.mean(axis=(0, 1)))
         network = models.VAE(
-            models.GaussianEncoder(latent_dim, hidden, channels=channels),
-            models.Decoder(spec.shape, hidden[::-1], channels=channels[::-1], bias_init=mean),
+            models.GaussianEncoder(latent_dim, hidden, channels=channels, dtype=spec.dtype),
+            models.Decoder(spec.shape, hidden[::-1], channels=channels[::-1], bias_init=mean, dtype=spec.dtype),
         )
         optimizer = optax.inject_hyperparams(optax.adam)(learning_rate)
         return recipes.vae(network, optimizer, likelihood=likelihood.fixed_gaussian(std), beta=beta)

@@ -32,8 +32,8 @@ def experiment(
         if conditional and spec.num_classes is None:
             raise ValueError("--conditional needs labels")
         network = models.VAE(
-            models.GaussianEncoder(latent_dim, hidden),
-            models.Decoder(spec.shape, hidden[::-1]),
+            models.GaussianEncoder(latent_dim, hidden, dtype=spec.dtype),
+            models.Decoder(spec.shape, hidden[::-1], dtype=spec.dtype),
             num_classes=spec.num_classes if conditional else None,
         )
         return recipes.vae(

@@ -28,8 +28,8 @@ def experiment(
         spec.require_unit_interval("a Bernoulli likelihood")
         layers = {"gated": True, "kernel_init": jax.nn.initializers.variance_scaling(2.0, "fan_in", "normal")}
         network = models.VAE(
-            models.GaussianEncoder(latent_dim, hidden, log_var_range=(-6.0, 2.0), **layers),
-            models.Decoder(spec.shape, hidden[::-1], **layers),
+            models.GaussianEncoder(latent_dim, hidden, log_var_range=(-6.0, 2.0), **layers, dtype=spec.dtype),
+            models.Decoder(spec.shape, hidden[::-1], **layers, dtype=spec.dtype),
         )
         warmup_steps = warmup_epochs * spec.steps_per_epoch
         return recipes.vae(network, optimizer("adam", learning_rate, normalize=True), warmup_steps=warmup_steps)

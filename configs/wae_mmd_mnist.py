@@ -64,9 +64,12 @@ def experiment(
             hidden[::-1],
             channels=channels[::-1],
             bias_init=mean if cost == "squared" else jax.nn.initializers.zeros,
+            dtype=spec.dtype,
         )
-        deterministic = models.Autoencoder(models.Encoder(latent_dim, hidden, channels=channels), decoder)
-        gaussian = models.VAE(models.GaussianEncoder(latent_dim, hidden, channels=channels), decoder)
+        deterministic = models.Autoencoder(
+            models.Encoder(latent_dim, hidden, channels=channels, dtype=spec.dtype), decoder
+        )
+        gaussian = models.VAE(models.GaussianEncoder(latent_dim, hidden, channels=channels, dtype=spec.dtype), decoder)
         network = gaussian if encoder == "gaussian" else deterministic
         setting: dict[str, Any] = {
             "weight": weight,
@@ -78,7 +81,7 @@ def experiment(
         if family == "wae-mmd":
             return recipes.wae_mmd(network, adam(), **setting)
         if family == "wae-gan":
-            discriminator = models.Discriminator(discriminator_hidden)
+            discriminator = models.Discriminator(discriminator_hidden, dtype=spec.dtype)
             return recipes.wae_gan(network, discriminator, adam(), adam(discriminator_rate), **setting)
         of_pixels = likelihood.bernoulli if cost == "bernoulli" else likelihood.fixed_gaussian(std)
         if family == "vae":

@@ -3,6 +3,9 @@
 An optimizer is any transformation of optax. Those with extra arguments get them: `value`, the loss, and `grad`, its
 gradient, both averaged over all devices (`reduce_on_plateau`, `polyak_sgd`), and, where one loss is minimised,
 `value_fn`, the same loss of other parameters, for the same batch and noise (the line search of `lbfgs`).
+
+N devices compute what one does on the whole batch, and so do N microbatches one after the other, which take the memory
+of one: `in_microbatches` maps a step over an axis as over devices, and the gradient of each is taken in turn.
 """
 
 import math
@@ -13,7 +16,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgen.recipe import PyTree, mean_over, own_copy
+from jaxgen._microbatches import AXIS as MICROBATCHES
+from jaxgen._microbatches import one_after_the_other
+from jaxgen.recipe import AxisName, PyTree, mean_over, own_copy
 
 #: params -> ((means, kept), gradients): means of all devices, which hold `loss`.
 Evaluation = Callable[[PyTree], tuple[tuple[dict, PyTree], PyTree]]
@@ -28,7 +33,7 @@ def minimize(
     loss: Callable[[PyTree], Losses],
     params: PyTree,
     opt_state: PyTree,
-    axis_name: str | None = None,
+    axis_name: AxisName = None,
 ) -> tuple[PyTree, PyTree, dict, PyTree]:
     """One step down the mean of a loss over all examples of all devices.
 
@@ -53,7 +58,7 @@ def minimize_in_parts(
     opt_state: PyTree,
     batch: dict,
     part_size: int,
-    axis_name: str | None = None,
+    axis_name: AxisName = None,
 ) -> tuple[PyTree, PyTree, dict, PyTree]:
     """`minimize` of a loss (params, batch) -> ([B], {name: [B]}, kept), on a CPU a part of the batch at a time.
 
@@ -62,7 +67,7 @@ def minimize_in_parts(
     """
 
     def whole_batch(params: PyTree, batch: dict) -> tuple[tuple[dict, PyTree], PyTree]:
-        return _gradient(lambda params: loss(params, batch), params)
+        return _gradient(lambda params: loss(params, batch), params, axis_name)
 
     def by_microbatches(params: PyTree, batch: dict) -> tuple[tuple[dict, PyTree], PyTree]:
         num = len(jax.tree.leaves(batch)[0])
@@ -89,11 +94,30 @@ def minimize_in_parts(
     return _step(optimizer, evaluate, params, opt_state)
 
 
+def in_microbatches(step: Callable, num: int, axis_name: AxisName = None, *, batch_axis: int = 0) -> Callable:
+    """A recipe's `step` with the gradient of `num` equal microbatches added up, in the memory of one.
+
+    To rounding it is the step of the whole batch. `num` divides the batch of a device, which is along `batch_axis`.
+    The step raises ValueError where its loss looks beyond a microbatch, as batch norm, the MMD and games do.
+    """
+    names = (axis_name, MICROBATCHES) if isinstance(axis_name, str) else (MICROBATCHES,)
+    along = jax.vmap(
+        lambda key, state, batch: step(key, state, batch, axis_name=names),
+        in_axes=(None, None, batch_axis), out_axes=None, axis_name=MICROBATCHES,
+    )  # fmt: skip
+
+    def divide(leaf: jax.Array) -> jax.Array:
+        before, after = leaf.shape[:batch_axis], leaf.shape[batch_axis + 1 :]
+        return leaf.reshape(*before, num, leaf.shape[batch_axis] // num, *after)
+
+    return lambda key, state, batch: along(key, state, jax.tree.map(divide, batch))
+
+
 def mean_gradient(
-    loss: Callable[[PyTree], Losses], params: PyTree, axis_name: str | None = None
+    loss: Callable[[PyTree], Losses], params: PyTree, axis_name: AxisName = None
 ) -> tuple[tuple[dict, PyTree], PyTree]:
     """((means, kept), gradients): of the mean over all devices of what `minimize` takes; means hold `loss`."""
-    (means, kept), gradients = _gradient(loss, own_copy(params, axis_name))
+    (means, kept), gradients = _gradient(loss, own_copy(params, axis_name), axis_name)
     means, gradients = mean_over((means, gradients), axis_name)
     return (means, kept), gradients
 
@@ -171,14 +195,21 @@ def _step(
     return params, opt_state, {**means, **learning_rate(opt_state)}, kept
 
 
-def _gradient(loss: Callable[[PyTree], Losses], params: PyTree) -> tuple[tuple[dict, PyTree], PyTree]:
+def _gradient(
+    loss: Callable[[PyTree], Losses], params: PyTree, axis_name: AxisName
+) -> tuple[tuple[dict, PyTree], PyTree]:
     def mean_loss(params: PyTree) -> tuple[jax.Array, tuple[dict, PyTree]]:
         values, metrics, kept = loss(params)
         value = jnp.mean(values)
         return value, ({"loss": value, **jax.tree.map(jnp.mean, metrics)}, kept)
 
-    gradients, found = jax.grad(mean_loss, has_aux=True)(params)
-    return found, gradients
+    def evaluate(params: PyTree) -> tuple[tuple[dict, PyTree], PyTree]:
+        gradients, (means, kept) = jax.grad(mean_loss, has_aux=True)(params)
+        return (means, gradients), kept
+
+    in_turn = isinstance(axis_name, tuple)
+    (means, gradients), kept = one_after_the_other(evaluate, params) if in_turn else evaluate(params)
+    return (means, kept), gradients
 
 
 # name: (optax's function, what its defaults have otherwise than the paper)

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import jax
 
 PyTree = Any
+#: The axis of the devices; None for one. A tuple under `optimize.in_microbatches`.
+AxisName = str | tuple[str, ...] | None
 
 
 class State(NamedTuple):
@@ -76,12 +78,12 @@ class Recipe(NamedTuple):
     draws: int = 1
 
 
-def mean_over(tree: PyTree, axis_name: str | None) -> PyTree:
+def mean_over(tree: PyTree, axis_name: AxisName) -> PyTree:
     """The mean of every leaf over the devices of `axis_name`; None for a single device."""
     return tree if axis_name is None else jax.lax.pmean(tree, axis_name)
 
 
-def own_copy(tree: PyTree, axis_name: str | None) -> PyTree:
+def own_copy(tree: PyTree, axis_name: AxisName) -> PyTree:
     """A tree that is the same on all devices of `axis_name` as each device's own, whose gradient is of its examples.
 
     By default `jax.shard_map` tracks which values vary between devices and sums the gradient of one that does not.

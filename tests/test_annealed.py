@@ -18,7 +18,7 @@ TRUTH = stats.multivariate_normal.logpdf(X, SHIFT, WEIGHT @ WEIGHT.T + STD**2 * 
 # p(z | x), by the usual formulas of linear regression.
 COVARIANCE = np.linalg.inv(np.eye(LATENT) + WEIGHT.T @ WEIGHT / STD**2)
 MEAN = COVARIANCE @ WEIGHT.T @ (X - SHIFT) / STD**2
-NUM = 4000
+NUM = 2000
 
 
 def log_likelihood(z: jax.Array) -> jax.Array:
@@ -62,7 +62,7 @@ def test_weights_are_unbiased_in_both_directions(step_size):
 
 def test_the_bounds_enclose_the_likelihood_and_close_with_more_steps():
     gaps = []
-    for num_steps in (10, 100):
+    for num_steps in (10, 60):
         there, back = run_both(num_steps)
         lower, upper = np.float64(there.log_weights), -np.float64(back.log_weights)
         for bound, sign in ((lower, 1), (upper, -1)):  # of a single chain in expectation, by 5 standard errors
@@ -77,7 +77,7 @@ def test_the_bounds_enclose_the_likelihood_and_close_with_more_steps():
 
 
 def test_forward_chains_end_as_draws_from_the_posterior():
-    there, _ = run_both(100)
+    there, _ = run_both(60)
     # 6 standard errors of a mean of independent chains, and as much again for annealing that ends after 100 steps.
     margin = 12 * np.sqrt(np.diag(COVARIANCE) / NUM)
     np.testing.assert_array_less(np.abs(np.mean(there.z, axis=0) - MEAN), margin)
@@ -85,7 +85,7 @@ def test_forward_chains_end_as_draws_from_the_posterior():
 
 
 def test_tuning_reaches_its_acceptance():
-    there, _ = run_both(100)
+    there, _ = run_both(60)
     assert 0.55 < np.mean(there.acceptance[50:]) < 0.75
 
 

@@ -17,13 +17,14 @@ ALLOWED = {
     "configs": "jax optax configs train.experiment "
     "jaxgen.recipes jaxgen.models jaxgen.optimize jaxgen.preprocess jaxgen.likelihood jaxgen.recipe",
     "train.engine.loop": "jax numpy train jaxgen.recipe",
-    "train.engine.compile": "jax numpy train jaxgen.preprocess jaxgen.recipe jaxgen.sampling",
+    "train.engine.compile": "jax numpy train jaxgen.optimize jaxgen.preprocess jaxgen.recipe jaxgen.sampling",
     "train.engine.checkpoint.stored": "jax numpy orbax train jaxgen.recipe",
     "train.engine.checkpoint.series": "jax numpy train jaxgen.recipe",
     "jaxgen": "",
     "jaxgen.adversarial": "jax flax optax jaxgen.losses jaxgen.optimize jaxgen.recipe jaxgen.sampling",
     "jaxgen.annealed": "jax jaxgen.losses",
     "jaxgen._checks": "jax",
+    "jaxgen._microbatches": "jax",
     "jaxgen.exported": "jax numpy jaxgen.exported jaxgen.preprocess jaxgen.recipe jaxgen.sampling",
     "jaxgen.labels": "jax jaxgen._checks",
     "jaxgen.latent": "jax jaxgen._checks",
@@ -31,7 +32,7 @@ ALLOWED = {
     "jaxgen.losses": "jax jaxgen._checks jaxgen.losses",
     "jaxgen.metrics": "jax jaxgen._checks jaxgen.losses jaxgen.metrics",
     "jaxgen.models": "jax flax jaxgen._checks jaxgen.models",
-    "jaxgen.optimize": "jax optax jaxgen.recipe",
+    "jaxgen.optimize": "jax optax jaxgen._microbatches jaxgen.recipe",
     "jaxgen.preprocess": "jax",
     "jaxgen.recipe": "jax",
     "jaxgen.recipes.__init__": "jaxgen.recipes",  # the facade; the recipes themselves do not import each other
@@ -46,7 +47,7 @@ FORBIDDEN_EVERYWHERE = "tensorflow pickle"
 
 # The rooms of the application, from the ground up: a module imports its own room and those below it.
 LAYERS = (
-    "train.errors train.experiment",
+    "train.errors train.experiment train.guard",
     "train.config",
     "train.data",
     "train.engine",

@@ -11,6 +11,8 @@ import time
 import warnings
 from types import FrameType
 
+from train import guard
+
 STARTED = time.perf_counter()  # before the imports that a person waits for
 
 _ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -76,7 +78,8 @@ def leave(number: int, frame: FrameType | None) -> None:
     os._exit(130)
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """Run the command line of this process."""
     if not sys.warnoptions:  # those of libraries; the application's own are printed by train.errors
         warnings.simplefilter("ignore")
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as under nohup
@@ -91,3 +94,9 @@ if __name__ == "__main__":
             file=sys.stderr,
         )
         raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    if guard.is_asked_for(sys.argv[2:]):
+        raise SystemExit(guard.run(start))
+    start()

@@ -18,7 +18,9 @@ class RunFailedError(RuntimeError):
 
 
 def warn(message: str) -> None:
-    """Print one line that does not stop the run."""
+    """Print one line that does not stop the run; of several processes that train it, the first alone does."""
+    if jax.distributed.is_initialized() and jax.process_index():
+        return
     print(f"warning: {message}", file=sys.stderr, flush=True)
 
 

@@ -9,6 +9,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Union, get_args, get_origin, get_type_hints
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.preprocess import Preparation
@@ -25,6 +26,7 @@ class DataSpec(NamedTuple):
     train_mean: np.ndarray  # of `shape`, float32, uint8 divided by 255
     train_std: np.ndarray  # likewise, with the divisor N
     steps_per_epoch: int = 0  # where a step takes one batch: the unit of schedules in epochs
+    dtype: jax.typing.DTypeLike = jnp.float32  # of the inner values of networks, whose parameters are float32
 
     def require_unit_interval(self, what: str) -> None:
         """ValueError unless every value lies in [0, 1], which `what` needs."""
@@ -81,6 +83,8 @@ class Experiment(NamedTuple):
     drop_last: bool = True  # whether an epoch ends with its last whole batch, or with the short one after it
     select: str | None = None  # a validation metric by which the best model is kept; None: the last is the run's
     patience: Size | None = None  # evaluations without improvement after which a seed stops; None: never
+    precision: Literal["float32", "bfloat16"] = "float32"  # of the inner values of networks: `DataSpec.dtype`
+    accumulate: Size = 1  # microbatches whose gradients add up to a step
     steps_per_call: Size | None = None  # None: chosen for the device, then written to config.json
     #: (key, x) -> y, of a stored example: makes y out of x, such as a smaller picture; None: y is the data's label.
     condition: Callable[[jax.Array, jax.Array], jax.Array] | None = None
@@ -92,7 +96,10 @@ class Experiment(NamedTuple):
 
 
 #: Fields of the identity that came later, and what they are for a run whose config.json lacks them.
-ADDED = {name: Experiment._field_defaults[name] for name in ("unit", "order", "drop_last", "select", "patience")}
+ADDED = {
+    name: Experiment._field_defaults[name]
+    for name in ("unit", "order", "drop_last", "select", "patience", "precision", "accumulate")
+}
 
 #: The fields that belong to a run's identity, beside its config's own hyper-parameters. Where a model is selected,
 #: `evaluate_every` does too: it says among which.

@@ -1,6 +1,7 @@
 """Validate a run completely before writing anything."""
 
 import functools
+import json
 import math
 import pathlib
 from collections.abc import Iterable
@@ -12,12 +13,13 @@ import numpy as np
 from jaxgen.preprocess import Preparation
 from jaxgen.recipe import Recipe
 from train import runs
-from train.config import Bound, Config, RunOptions
+from train.config import Bound, Config, RunOptions, source
 from train.data import Dataset, Rows, absent_classes, batch_rows, check_layout, short_size
 from train.engine import devices as available
 from train.engine import keys, run_directory
 from train.engine.checkpoint import check_path, has_ended
 from train.engine.compile import Steps, compile_steps
+from train.engine.record import provenance
 from train.engine.selection import LESS_IS_BETTER, Selection
 from train.errors import InputError, first_line, warn
 from train.experiment import Experiment
@@ -57,7 +59,14 @@ def validate(config: Config, bound: Bound, path: pathlib.Path, *, dataset: Datas
     epoch = short_epoch(experiment, dataset, recipe, len(devices))
     experiment = runs.in_steps(experiment, dataset, recipe)
     try:
-        steps = compile_steps(recipe, prepare, devices, batch_size=experiment.batch_size, seeds=experiment.seeds)
+        steps = compile_steps(
+            recipe,
+            prepare,
+            devices,
+            batch_size=experiment.batch_size,
+            seeds=experiment.seeds,
+            accumulate=experiment.accumulate,
+        )
     except ValueError as error:
         raise InputError(str(error)) from error
     record = run_directory.make_record(config.recorded_path(), bound.values, dataset.fingerprint)
@@ -70,6 +79,17 @@ def validate(config: Config, bound: Bound, path: pathlib.Path, *, dataset: Datas
     if not has_ended(path, experiment.steps):  # a finished run takes no step
         trace_steps(config, job)
     return job
+
+
+def parts(job: Job) -> dict[str, str]:
+    """All that a run is made of, by name, as text: what must be the same in all processes that train it."""
+    content = {
+        "data": job.dataset.fingerprint,
+        "config and options": job.record,
+        "source of the config": source.digests(job.config.files),
+        "versions of Python and packages": provenance.versions(),
+    }
+    return {name: json.dumps(part, sort_keys=True) for name, part in content.items()}
 
 
 def _check_data(dataset: Dataset, options: RunOptions) -> None:
@@ -123,8 +143,9 @@ def short_epoch(experiment: Experiment, dataset: Dataset, recipe: Recipe, num_de
     left = short_size(len(dataset.train["x"]), experiment.batch_size, recipe.draws)
     if experiment.drop_last or not left:
         return None
-    if left % (recipe.draws * num_devices):
-        over = [f"{recipe.draws} batches"] * (recipe.draws > 1) + [f"{num_devices} devices"] * (num_devices > 1)
+    shares = {"batches": recipe.draws, "devices": num_devices, "microbatches": experiment.accumulate}
+    if left % math.prod(shares.values()):
+        over = [f"{num} {name}" for name, num in shares.items() if num > 1]
         raise InputError(
             f"--no-drop-last: the last step of an epoch has {left} examples, which do not divide over the "
             f"{' and the '.join(over)}; expected another --batch-size, or --drop-last"

@@ -1,9 +1,10 @@
 """Train one run to its end: resume, step, validate, save."""
 
+import contextlib
 import functools
 import pathlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -17,9 +18,10 @@ from train.engine import keys, run_directory, terminal
 from train.engine.checkpoint import Checkpoints, has_ended, newest_step
 from train.engine.collapse import CollapseWatch
 from train.engine.compile import prepare_examples
+from train.engine.devices import processes
 from train.engine.loop import Hooks, Plan, is_evaluated, loop
 from train.engine.record import environment, provenance, source
-from train.engine.record.log import MetricsLog
+from train.engine.record.log import MetricsLog, NoLog
 from train.engine.record.log import read as read_log
 from train.engine.record.standing import Standing
 from train.engine.selection import Selection
@@ -91,9 +93,12 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
     run_keys = keys.make_seed_keys(experiment.seed, seeds)
     rows = functools.partial(training_rows, experiment, job.dataset.spec.num_train, job.recipe.draws)
     data = job.steps.put(job.dataset.train)
-    state = job.steps.put(job.steps.init(run_keys.init, data, np.take(rows(0, 1).whole, 0, axis=int(seeds > 1))))
+    first_rows = np.take(rows(0, 1).whole, 0, axis=int(seeds > 1))
+    state = job.steps.put(job.steps.init(run_keys.init, processes.local(data), first_rows))
     steps_per_call = experiment.steps_per_call or 1
     key, first = run_keys.steps, 0
+    if processes.are_joined():
+        key = job.steps.put(key)  # as checkpoints of several processes need it
     selection = Selection(experiment.select, experiment.patience, seeds)
     with Checkpoints(path, selects=experiment.select is not None) as checkpoints:
         # The last call may be short: a longer run goes on from where that call began, so that its calls are whole.
@@ -105,26 +110,6 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
             if restored.seen is not None:
                 selection.resume(restored.seen, restored.best)
             console.print(f"resumed at step {first} of {experiment.steps}")
-        log_digest = restored.log_digest if restored else None
-        run_directory.continue_as(path, job.record)
-        # Of fewer steps: nothing may take them for the end of these.
-        for stale in (
-            "evaluation.json",
-            "evaluation.npz",
-            "evaluation_valid.json",
-            "evaluation_valid.npz",
-            "report.html",
-        ):
-            (path / stale).unlink(missing_ok=True)
-        sessions = run_directory.read_sessions(path)
-        calls = [session["machinery"].get("steps_per_call") for session in sessions]
-        longest_call = max(steps_per_call, *(call for call in calls if isinstance(call, int)), 0)
-        for before in sessions[-1:]:
-            for difference in provenance.differences(before, session):
-                warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
-        source.keep(path / "source", job.config.files)
-        source.keep(path, environment.files())
-        run_directory.append_session(path, session)
         plan = Plan(first, experiment.steps, steps_per_call, experiment.evaluate_every, experiment.checkpoint_every)
         timing, watch = Timing(started), CollapseWatch(first)
         standing = Standing(plan.last, experiment.select)
@@ -133,9 +118,9 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
                 standing.see(line)
         standing.begin()
         with (
-            MetricsLog(path, first, longest_call, functools.partial(is_evaluated, plan), log_digest) as log,
+            _session(job, path, session, plan, timing, restored.log_digest if restored else None) as log,
             progress_bar(first, plan.last, standing, timing.seconds) as bar,
-            terminal.stop_requests() as stop,
+            terminal.stop_requests() as asked,
         ):
 
             def show(step: int, metrics: Mapping[str, np.ndarray]) -> None:
@@ -143,13 +128,50 @@ def _take_steps(job: Job, path: pathlib.Path, session: dict, started: float) -> 
                 watch(step, metrics)
                 bar(step, metrics)
 
+            def stop() -> bool:
+                return processes.any_of(asked())
+
             draw = compile_samples(job) if log.shows_samples else None
             hooks = Hooks(rows, _validation(job), show, timing.seconds, stop, draw)
             reached, _ = loop(job.steps, state, key, data, plan, log, checkpoints, selection, hooks)
             stopped = stop()  # also where the request came during the last call
-        run_directory.complete_session(path, timing.facts())
         console.print("  ".join(f"{name} {value}" for name, value in timing.facts().items()))
     return reached, not stopped and (reached == experiment.steps or bool(selection.stopped.all()))
+
+
+@contextlib.contextmanager
+def _session(
+    job: Job, path: pathlib.Path, session: dict, plan: Plan, timing: Timing, log_digest: int | None
+) -> Iterator[MetricsLog | NoLog]:
+    """The log of a session, which stands in the run's directory from its first step on; process 0 alone writes there.
+
+    `log_digest` is that of the log at the checkpoint from which the session goes on.
+    """
+    if not processes.is_first():
+        yield NoLog()
+        return
+    run_directory.continue_as(path, job.record)
+    # Of fewer steps: nothing may take them for the end of these.
+    for stale in (
+        "evaluation.json",
+        "evaluation.npz",
+        "evaluation_valid.json",
+        "evaluation_valid.npz",
+        "report.html",
+    ):
+        (path / stale).unlink(missing_ok=True)
+    sessions = run_directory.read_sessions(path)
+    calls = [session["machinery"].get("steps_per_call") for session in sessions]
+    longest_call = max(plan.steps_per_call, *(call for call in calls if isinstance(call, int)), 0)
+    for before in sessions[-1:]:
+        for difference in provenance.differences(before, session):
+            warn(f"{path} may not end with the same bits as if it had never been stopped: {difference}")
+    source.keep(path / "source", job.config.files)
+    source.keep(path, environment.files())
+    run_directory.append_session(path, session)
+    with MetricsLog(path, plan.first, longest_call, functools.partial(is_evaluated, plan), log_digest) as log:
+        yield log
+    run_directory.complete_session(path, timing.facts())
 
 
 def compile_samples(job: Job) -> Callable[[PyTree], np.ndarray] | None:
@@ -165,18 +187,27 @@ def compile_samples(job: Job) -> Callable[[PyTree], np.ndarray] | None:
         y = prepare_examples(job.prepare, keys.make_keys(seed).validate, {"x": x})["y"]
 
     def draw(model: PyTree) -> np.ndarray:
-        first = runs.per_seed(jax.device_put(model, job.devices[0]), job.experiment.seeds)[0]
+        first = runs.per_seed(_on_one_device(job, model), job.experiment.seeds)[0]
         return np.asarray(job.prepare.to_unit(sample(keys.make_keys(seed).sample, first, len(x), y=y)))
 
     return draw
 
 
 def _validation(job: Job) -> Callable[[PyTree], Mapping[str, np.ndarray]]:
-    """(model) -> mean of each metric on the validation set."""
+    """(model) -> mean of each metric on the validation set; of several processes all hear what process 0 found."""
     first, seeds = job.experiment.seed, job.experiment.seeds
     valid = [
         prepare_set(keys.make_keys(seed).validate, job.prepare, job.dataset.valid)
         for seed in range(first, first + seeds)
     ]
     validate = compile_validation(job.recipe, valid)
-    return lambda model: validate(runs.per_seed(jax.device_put(model, job.devices[0]), seeds))
+
+    def on_one_device(model: PyTree) -> Mapping[str, np.ndarray]:
+        return processes.as_first(validate(runs.per_seed(_on_one_device(job, model), seeds)))
+
+    return on_one_device
+
+
+def _on_one_device(job: Job, model: PyTree) -> PyTree:
+    """A model on the first device of this process, where the training has it on all."""
+    return processes.local(model) if processes.are_joined() else jax.device_put(model, job.devices[0])

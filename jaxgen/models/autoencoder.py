@@ -1,5 +1,6 @@
 """Encoders and decoders of autoencoders."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxgen._checks import check
-from jaxgen.models.layers.basic import MLP, GatedMLP, conv, conv_transpose, default_kernel_init
+from jaxgen.models.layers.basic import MLP, Dtype, GatedMLP, as_output, conv, conv_transpose, default_kernel_init
 
 Activation = Callable[[jax.Array], jax.Array]
 
@@ -36,13 +37,14 @@ class Encoder(nn.Module):
     channels: Sequence[int] = ()
     kernel_init: nn.initializers.Initializer = default_kernel_init
     gated: bool = False
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Encode x."""
-        h = _downsample(x, self.channels, self.activation, self.kernel_init)
-        h = _dense_layers(self)(h)
-        return nn.Dense(self.latent_dim, kernel_init=self.kernel_init, name="code")(h)
+        h = _dense_layers(self)(_downsample(self, x))
+        code = nn.Dense(self.latent_dim, kernel_init=self.kernel_init, dtype=self.dtype, name="code")
+        return as_output(code(h), self.dtype)
 
 
 class GaussianEncoder(nn.Module):
@@ -60,15 +62,15 @@ class GaussianEncoder(nn.Module):
     gated: bool = False
     std: Literal["exp", "softplus"] = "exp"
     log_var_range: tuple[float, float] | None = None
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> Gaussian:
         """Mean and log-variance of q(z | x)."""
-        h = _downsample(x, self.channels, self.activation, self.kernel_init)
-        h = _dense_layers(self)(h)
+        h = _dense_layers(self)(_downsample(self, x))
         # Both heads in one product: small products are dominated by the overhead of a call.
-        heads = nn.Dense(2 * self.latent_dim, kernel_init=self.kernel_init, name="mean_and_log_var")(h)
-        mean, log_var = jnp.split(heads, 2, axis=-1)
+        heads = nn.Dense(2 * self.latent_dim, kernel_init=self.kernel_init, dtype=self.dtype, name="mean_and_log_var")
+        mean, log_var = jnp.split(as_output(heads(h), self.dtype), 2, axis=-1)
         if self.std == "softplus":
             log_var = 2 * _log_softplus(log_var)
         return Gaussian(mean, log_var if self.log_var_range is None else jnp.clip(log_var, *self.log_var_range))
@@ -89,6 +91,7 @@ class Decoder(nn.Module):
     kernel_init: nn.initializers.Initializer = default_kernel_init
     bias_init: nn.initializers.Initializer = nn.initializers.zeros  # output bias, [prod(shape)] or one per channel
     gated: bool = False
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, z: jax.Array) -> jax.Array:
@@ -99,10 +102,14 @@ class Decoder(nn.Module):
             h = self._upsample(h)
         else:
             output = nn.Dense(
-                math.prod(self.shape), kernel_init=self.kernel_init, bias_init=self.bias_init, name="output"
+                math.prod(self.shape),
+                kernel_init=self.kernel_init,
+                bias_init=self.bias_init,
+                dtype=self.dtype,
+                name="output",
             )
             h = output(h)
-        x = h.reshape(z.shape[0], *self.shape)
+        x = as_output(h, self.dtype).reshape(z.shape[0], *self.shape)
         return x if self.output_activation is None else self.output_activation(x)
 
     def _upsample(self, h: jax.Array) -> jax.Array:
@@ -111,12 +118,14 @@ class Decoder(nn.Module):
         height, width, *pixel = self.shape
         times = 2 ** len(self.channels)
         small = (-(-height // times), -(-width // times), self.channels[0])
-        h = self.activation(nn.Dense(math.prod(small), kernel_init=self.kernel_init)(h)).reshape(h.shape[0], *small)
-        for features in self.channels[1:]:
-            h = self.activation(conv_transpose(features, (4, 4), 2, kernel_init=self.kernel_init)(h))
-        output = conv_transpose(
-            math.prod(pixel), (4, 4), 2, kernel_init=self.kernel_init, bias_init=self.bias_init, name="output"
+        first = nn.Dense(math.prod(small), kernel_init=self.kernel_init, dtype=self.dtype)
+        larger = functools.partial(
+            conv_transpose, kernel_size=(4, 4), strides=2, kernel_init=self.kernel_init, dtype=self.dtype
         )
+        h = self.activation(first(h)).reshape(h.shape[0], *small)
+        for features in self.channels[1:]:
+            h = self.activation(larger(features)(h))
+        output = larger(math.prod(pixel), bias_init=self.bias_init, name="output")
         return output(h)[:, :height, :width]
 
 
@@ -146,8 +155,8 @@ class Autoencoder(nn.Module):
 
 def _dense_layers(network: Encoder | GaussianEncoder | Decoder) -> nn.Module:
     if network.gated:
-        return GatedMLP(network.hidden, network.kernel_init)
-    return MLP(network.hidden, network.activation, network.kernel_init)
+        return GatedMLP(network.hidden, network.kernel_init, network.dtype)
+    return MLP(network.hidden, network.activation, network.kernel_init, network.dtype)
 
 
 def _log_softplus(x: jax.Array) -> jax.Array:
@@ -155,11 +164,9 @@ def _log_softplus(x: jax.Array) -> jax.Array:
     return jnp.where(x < -20, x, jnp.log(nn.softplus(jnp.maximum(x, -20))))
 
 
-def _downsample(
-    x: jax.Array, channels: Sequence[int], activation: Activation, kernel_init: nn.initializers.Initializer
-) -> jax.Array:
-    if channels and x.ndim != 4:
+def _downsample(network: Encoder | GaussianEncoder, x: jax.Array) -> jax.Array:
+    if network.channels and x.ndim != 4:
         raise ValueError(f"a convolutional encoder needs images [B, H, W, C], got shape {x.shape}")
-    for features in channels:
-        x = activation(conv(features, (4, 4), 2, kernel_init=kernel_init)(x))
+    for features in network.channels:
+        x = network.activation(conv(features, (4, 4), 2, kernel_init=network.kernel_init, dtype=network.dtype)(x))
     return x

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxgen._checks import check
-from jaxgen.models.layers.basic import conv, conv_transpose
+from jaxgen.models.layers.basic import Dtype, as_output, conv, conv_transpose
 
 Activation = Callable[[jax.Array], jax.Array]
 _leaky_relu = functools.partial(nn.leaky_relu, negative_slope=0.2)
@@ -27,11 +27,12 @@ class Maxout(nn.Module):
     features: int
     pieces: int
     kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """The maximum over the pieces of each feature."""
-        pieces = nn.Dense(self.features * self.pieces, kernel_init=self.kernel_init)(x)
+        pieces = nn.Dense(self.features * self.pieces, kernel_init=self.kernel_init, dtype=self.dtype)(x)
         return jnp.max(pieces.reshape(x.shape[0], self.features, self.pieces), axis=-1)
 
 
@@ -48,18 +49,22 @@ class Generator(nn.Module):
     output_activation: Activation | None = None
     kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
     axis_name: str | None = None
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
         """Generate x."""
         check("Generator", z=(z, "float [B, Z]"))
-        norm = functools.partial(nn.BatchNorm, momentum=self.momentum, epsilon=self.epsilon, axis_name=self.axis_name)
+        dense = functools.partial(nn.Dense, kernel_init=self.kernel_init, dtype=self.dtype)
+        norm = functools.partial(
+            nn.BatchNorm, momentum=self.momentum, epsilon=self.epsilon, axis_name=self.axis_name, dtype=self.dtype
+        )
         for features in self.hidden:
-            z = nn.Dense(features, use_bias=self.hidden_bias, kernel_init=self.kernel_init)(z)
+            z = dense(features, use_bias=self.hidden_bias)(z)
             if self.batch_norm:
                 z = norm(use_running_average=not train)(z)
             z = self.activation(z)
-        x = nn.Dense(math.prod(self.shape), kernel_init=self.kernel_init)(z).reshape(z.shape[0], *self.shape)
+        x = as_output(dense(math.prod(self.shape))(z), self.dtype).reshape(z.shape[0], *self.shape)
         return x if self.output_activation is None else self.output_activation(x)
 
 
@@ -71,6 +76,7 @@ class Discriminator(nn.Module):
     pieces: int = 1
     kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
     axis_name: str | None = None
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -79,10 +85,10 @@ class Discriminator(nn.Module):
         x = x.reshape(x.shape[0], -1)
         for features in self.hidden:
             if self.pieces == 1:
-                x = self.activation(nn.Dense(features, kernel_init=self.kernel_init)(x))
+                x = self.activation(nn.Dense(features, kernel_init=self.kernel_init, dtype=self.dtype)(x))
             else:
-                x = Maxout(features, self.pieces, self.kernel_init)(x)
-        return nn.Dense(1, kernel_init=self.kernel_init)(x)[:, 0]
+                x = Maxout(features, self.pieces, self.kernel_init, self.dtype)(x)
+        return as_output(nn.Dense(1, kernel_init=self.kernel_init, dtype=self.dtype)(x)[:, 0], self.dtype)
 
 
 class DCGANGenerator(nn.Module):
@@ -92,6 +98,7 @@ class DCGANGenerator(nn.Module):
     channels: Sequence[int] = (128, 64)
     output_activation: Activation = nn.tanh
     axis_name: str | None = None
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
@@ -101,15 +108,21 @@ class DCGANGenerator(nn.Module):
             raise ValueError(f"a convolutional generator needs images of shape [H, W, C], got {tuple(self.shape)}")
         if not self.channels:
             raise ValueError("channels must name at least one layer")
-        norm = functools.partial(nn.BatchNorm, use_running_average=not train, axis_name=self.axis_name)
+        norm = functools.partial(
+            nn.BatchNorm, use_running_average=not train, axis_name=self.axis_name, dtype=self.dtype
+        )
+        larger = functools.partial(
+            conv_transpose, kernel_size=(4, 4), strides=2, kernel_init=_dcgan_init, dtype=self.dtype
+        )
         height, width, colours = self.shape
         times = 2 ** len(self.channels)
         small = (-(-height // times), -(-width // times), self.channels[0])
-        h = nn.Dense(math.prod(small), kernel_init=_dcgan_init, use_bias=False)(z).reshape(z.shape[0], *small)
+        first = nn.Dense(math.prod(small), kernel_init=_dcgan_init, use_bias=False, dtype=self.dtype)
+        h = first(z).reshape(z.shape[0], *small)
         h = nn.relu(norm()(h))
         for features in self.channels[1:]:
-            h = nn.relu(norm()(conv_transpose(features, (4, 4), 2, kernel_init=_dcgan_init, use_bias=False)(h)))
-        x = conv_transpose(colours, (4, 4), 2, kernel_init=_dcgan_init)(h)
+            h = nn.relu(norm()(larger(features, use_bias=False)(h)))
+        x = as_output(larger(colours)(h), self.dtype)
         return self.output_activation(x[:, :height, :width])
 
 
@@ -127,6 +140,7 @@ class DCGANDiscriminator(nn.Module):
     norm: str | None = "batch"
     minibatch_std: bool = False
     axis_name: str | None = None
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -136,13 +150,15 @@ class DCGANDiscriminator(nn.Module):
         if self.norm not in ("batch", "spectral", None):
             raise ValueError(f'norm must be "batch", "spectral" or None, got {self.norm!r}')
         for index, features in enumerate(self.channels):
-            x = self._normalize(conv(features, (4, 4), 2, kernel_init=_dcgan_init), x, train=train)
+            layer = conv(features, (4, 4), 2, kernel_init=_dcgan_init, dtype=self.dtype)
+            x = self._normalize(layer, x, train=train)
             if self.norm == "batch" and index > 0:  # not the first layer (Radford et al. 2016, section 3)
-                x = nn.BatchNorm(use_running_average=not train, axis_name=self.axis_name)(x)
+                x = nn.BatchNorm(use_running_average=not train, axis_name=self.axis_name, dtype=self.dtype)(x)
             x = _leaky_relu(x)
         if self.minibatch_std:
-            x = with_minibatch_std(x, axis_name=self.axis_name)
-        return self._normalize(nn.Dense(1, kernel_init=_dcgan_init), x.reshape(x.shape[0], -1), train=train)[:, 0]
+            x = with_minibatch_std(as_output(x, self.dtype), axis_name=self.axis_name)
+        last = nn.Dense(1, kernel_init=_dcgan_init, dtype=self.dtype)
+        return as_output(self._normalize(last, x.reshape(x.shape[0], -1), train=train)[:, 0], self.dtype)
 
     def _normalize(self, layer: nn.Module, x: jax.Array, *, train: bool) -> jax.Array:
         return nn.SpectralNorm(layer)(x, update_stats=train) if self.norm == "spectral" else layer(x)

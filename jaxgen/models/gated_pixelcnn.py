@@ -4,6 +4,7 @@ Without a blind spot: a vertical stack sees all rows above, a horizontal stack s
 a link, the vertical stack.
 """
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
+from jaxgen.models.layers.basic import Dtype, as_output
 from jaxgen.models.layers.condition import Condition, at_pixels, over_pixels
 from jaxgen.models.layers.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets, rows_above, to_the_left
 from jaxgen.models.layers.row_cache import empty_rows, pixel_at, select_colour, window, write, write_value
@@ -43,34 +45,38 @@ class GatedPixelCNN(nn.Module):
     head: int = 64
     parameters: tuple[int, ...] = ()
     condition_dim: int | tuple[int, int, int] | None = None
+    dtype: Dtype = None
+    remat: bool = False  # recompute the blocks in the backward pass, in the memory of one
 
     def setup(self) -> None:
         """Name the layers."""
         if len(self.shape) != 3:
             raise ValueError(f"a gated PixelCNN needs images of shape [H, W, C], got {tuple(self.shape)}")
+        masked = functools.partial(MaskedConv, dtype=self.dtype)
         colours, width = self.shape[2], self.channels
         self.above = [rows_above(FIRST_SIZE)] + [rows_above(SIZE, own_row=True)] * (self.blocks - 1)
         self.left = [to_the_left(FIRST_SIZE, centre=colours > 1)] + [to_the_left(SIZE, centre=True)] * (self.blocks - 1)
         inputs = [colours] + [width] * (self.blocks - 1)
-        self.vertical = [MaskedConv(inputs[i], 2 * width, self.above[i]) for i in range(self.blocks)]
+        self.vertical = [masked(inputs[i], 2 * width, self.above[i]) for i in range(self.blocks)]
         self.horizontal = [
-            MaskedConv(inputs[i], 2 * width, self.left[i], colours, own_colour=i > 0, per_value=2)
+            masked(inputs[i], 2 * width, self.left[i], colours, own_colour=i > 0, per_value=2)
             for i in range(self.blocks)
         ]
-        self.link = [nn.Dense(2 * width) for _ in range(self.blocks)]
-        self.out = [MaskedConv(width, width, colours=colours) for _ in range(self.blocks)]
-        self.last = MaskedConv(width, self.head, colours=colours)
-        self.logits = MaskedConv(self.head, colours * math.prod(self.parameters), colours=colours)
+        self.link = [nn.Dense(2 * width, dtype=self.dtype) for _ in range(self.blocks)]
+        self.out = [masked(width, width, colours=colours) for _ in range(self.blocks)]
+        self.last = masked(width, self.head, colours=colours)
+        self.logits = masked(self.head, colours * math.prod(self.parameters), colours=colours)
         condition = self.condition_dim, (2 * width,) * self.blocks, self.shape[:2]
-        self.vertical_condition, self.horizontal_condition = Condition(*condition), Condition(*condition)
+        self.vertical_condition = Condition(*condition, dtype=self.dtype)
+        self.horizontal_condition = Condition(*condition, dtype=self.dtype)
 
     def __call__(self, x: jax.Array, y: jax.Array | None = None) -> jax.Array:
         """Logits of every value given those before it, and y: [B, H, W, C] -> `[B, H, W, C, *parameters]`."""
         conditions = [(over_pixels(above), over_pixels(left)) for above, left in self._conditions(y)]
         vertical = horizontal = x
+        add_layer = nn.remat(GatedPixelCNN._layer, static_argnums=1) if self.remat else GatedPixelCNN._layer
         for layer in range(self.blocks):
-            vertical, link = self._vertical(layer, self.vertical[layer](vertical), conditions[layer])
-            horizontal = self._horizontal(layer, horizontal, self.horizontal[layer](horizontal), link)
+            vertical, horizontal = add_layer(self, layer, vertical, horizontal, conditions[layer])
         return self._head(horizontal).reshape(*x.shape, *self.parameters)
 
     def start(self, num: int, y: jax.Array | None = None) -> _Cache:
@@ -81,7 +87,7 @@ class GatedPixelCNN(nn.Module):
             empty_rows(num, width, colours, raster_offsets(FIRST_SIZE, centre=True)),
             tuple(empty_rows(num, width, self.channels, self.above[i]) for i in later),
             tuple(empty_rows(num, width, self.channels, self.left[i]) for i in later),
-            (jnp.zeros((num, width, 2 * self.channels), jnp.float32),) * self.blocks,
+            (jnp.zeros((num, width, 2 * self.channels), self.dtype or jnp.float32),) * self.blocks,
             self._conditions(y),
         )
 
@@ -120,6 +126,13 @@ class GatedPixelCNN(nn.Module):
         """The conditioning terms of both stacks, by layer."""
         return tuple(zip(self.vertical_condition(y), self.horizontal_condition(y), strict=True))
 
+    def _layer(
+        self, layer: int, vertical: jax.Array, horizontal: jax.Array, conditions: tuple[jax.Array, jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
+        """The next input of both stacks, for a whole image."""
+        vertical, link = self._vertical(layer, self.vertical[layer](vertical), conditions)
+        return vertical, self._horizontal(layer, horizontal, self.horizontal[layer](horizontal), link)
+
     def _vertical(
         self, layer: int, seen: jax.Array, conditions: tuple[jax.Array, jax.Array]
     ) -> tuple[jax.Array, jax.Array]:
@@ -132,7 +145,7 @@ class GatedPixelCNN(nn.Module):
         return out if layer == 0 else before + out
 
     def _head(self, horizontal: jax.Array) -> jax.Array:
-        return self.logits(nn.relu(self.last(nn.relu(horizontal))))
+        return as_output(self.logits(nn.relu(self.last(nn.relu(horizontal)))), self.dtype)
 
 
 def _gate(x: jax.Array) -> jax.Array:

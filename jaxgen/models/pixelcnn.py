@@ -1,5 +1,6 @@
 """PixelCNN (van den Oord et al. 2016a, "Pixel Recurrent Neural Networks")."""
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 import jax
 from flax import linen as nn
 
+from jaxgen.models.layers.basic import Dtype, as_output
 from jaxgen.models.layers.condition import Condition, at_pixels, over_pixels
 from jaxgen.models.layers.masked import FIRST_SIZE, SIZE, MaskedConv, raster_offsets
 from jaxgen.models.layers.row_cache import empty_rows, pixel_at, select_colour, window, write, write_value
@@ -37,27 +39,30 @@ class PixelCNN(nn.Module):
     head: int = 64
     parameters: tuple[int, ...] = ()
     condition_dim: int | tuple[int, int, int] | None = None
+    dtype: Dtype = None
+    remat: bool = False  # recompute the blocks in the backward pass, in the memory of one
 
     def setup(self) -> None:
         """Name the layers."""
         if len(self.shape) != 3:
             raise ValueError(f"a PixelCNN needs images of shape [H, W, C], got {tuple(self.shape)}")
+        masked = functools.partial(MaskedConv, dtype=self.dtype)
         colours, stream = self.shape[2], 2 * self.channels
         self.seen_first = raster_offsets(FIRST_SIZE, centre=colours > 1)
         self.seen = raster_offsets(SIZE, centre=True)
-        self.first = MaskedConv(colours, stream, self.seen_first, colours, own_colour=False)
-        self.narrow = [MaskedConv(stream, self.channels, colours=colours) for _ in range(self.blocks)]
-        self.masked = [MaskedConv(self.channels, self.channels, self.seen, colours) for _ in range(self.blocks)]
-        self.widen = [MaskedConv(self.channels, stream, colours=colours) for _ in range(self.blocks)]
-        self.last = MaskedConv(stream, self.head, colours=colours)
-        self.logits = MaskedConv(self.head, colours * math.prod(self.parameters), colours=colours)
+        self.first = masked(colours, stream, self.seen_first, colours, own_colour=False)
+        self.narrow = [masked(stream, self.channels, colours=colours) for _ in range(self.blocks)]
+        self.masked = [masked(self.channels, self.channels, self.seen, colours) for _ in range(self.blocks)]
+        self.widen = [masked(self.channels, stream, colours=colours) for _ in range(self.blocks)]
+        self.last = masked(stream, self.head, colours=colours)
+        self.logits = masked(self.head, colours * math.prod(self.parameters), colours=colours)
         widths = stream, *(self.channels,) * self.blocks
-        self.condition = Condition(self.condition_dim, widths, self.shape[:2])
+        self.condition = Condition(self.condition_dim, widths, self.shape[:2], dtype=self.dtype)
 
     def __call__(self, x: jax.Array, y: jax.Array | None = None) -> jax.Array:
         """Logits of every value given those before it, and y: [B, H, W, C] -> `[B, H, W, C, *parameters]`."""
         conditions = [over_pixels(term) for term in self.condition(y)]
-        logits = self._network(self.first(x), lambda block, inner: self.masked[block](inner), conditions)
+        logits = self._network(self.first(x), lambda block, inner: self.masked[block](inner), conditions, whole=True)
         return logits.reshape(*x.shape, *self.parameters)
 
     def start(self, num: int, y: jax.Array | None = None) -> _Cache:
@@ -86,11 +91,24 @@ class PixelCNN(nn.Module):
         return _Cache(image, tuple(blocks), cache.conditions), select_colour(logits, colour)
 
     def _network(
-        self, first: jax.Array, see: Callable[[int, jax.Array], jax.Array], conditions: Sequence[jax.Array]
+        self,
+        first: jax.Array,
+        see: Callable[[int, jax.Array], jax.Array],
+        conditions: Sequence[jax.Array],
+        *,
+        whole: bool = False,
     ) -> jax.Array:
-        """From the first layer to the logits; `see` applies the masked convolution of a block."""
+        """From the first layer to the logits, of `whole` images or a pixel; `see` is a block's masked convolution."""
+        add_block = PixelCNN._add_block
+        if self.remat and whole:
+            add_block = nn.remat(add_block, static_argnums=(1, 2))
         stream = first + conditions[0]
         for block in range(self.blocks):
-            inner = nn.relu(self.narrow[block](nn.relu(stream)))
-            stream = stream + self.widen[block](nn.relu(see(block, inner) + conditions[block + 1]))
-        return self.logits(nn.relu(self.last(nn.relu(stream))))
+            stream = add_block(self, block, see, stream, conditions[block + 1])
+        return as_output(self.logits(nn.relu(self.last(nn.relu(stream)))), self.dtype)
+
+    def _add_block(
+        self, block: int, see: Callable[[int, jax.Array], jax.Array], stream: jax.Array, condition: jax.Array
+    ) -> jax.Array:
+        inner = nn.relu(self.narrow[block](nn.relu(stream)))
+        return stream + self.widen[block](nn.relu(see(block, inner) + condition))

@@ -16,7 +16,7 @@ import optax
 import pytest
 from jax.extend.core import Literal
 
-from jaxgen import likelihood, models, preprocess, recipes
+from jaxgen import likelihood, models, optimize, preprocess, recipes
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.recipes.bernoulli_mixture import Sums
 from train.data import Rows
@@ -272,8 +272,9 @@ def batch() -> dict[str, jax.Array]:
 
 
 @functools.cache
-def compiled_steps(recipe: Recipe, devices: int, seeds: int) -> Steps:
-    return compile_steps(recipe, preprocess.binarize, jax.devices()[:devices], batch_size=16, seeds=seeds)
+def compiled_steps(recipe: Recipe, devices: int, seeds: int, accumulate: int) -> Steps:
+    options = {"batch_size": 16, "seeds": seeds, "accumulate": accumulate}
+    return compile_steps(recipe, preprocess.binarize, jax.devices()[:devices], **options)
 
 
 def rows_of(recipe: Recipe, seed: int) -> np.ndarray:
@@ -282,14 +283,22 @@ def rows_of(recipe: Recipe, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 96, shape).astype(np.int32)
 
 
-def run(recipe: Recipe, *, devices: int = 1, seed: int = 0, seeds: int = 1, of_keys: int | None = None) -> tuple:
+def run(
+    recipe: Recipe,
+    *,
+    devices: int = 1,
+    seed: int = 0,
+    seeds: int = 1,
+    of_keys: int | None = None,
+    accumulate: int = 1,
+) -> tuple:
     """(state, metrics) after four steps of 16 examples; each seed sees rows of its own, and has keys of its own."""
-    compiled = compiled_steps(recipe, devices, seeds)
+    compiled = compiled_steps(recipe, devices, seeds, accumulate)
     rows = [rows_of(recipe, s) for s in range(seed, seed + seeds)]
     rows = np.stack(rows) if seeds > 1 else rows[0]
     keys, placed = make_seed_keys(seed if of_keys is None else of_keys, seeds), compiled.put(DATA)
-    state = compiled.put(compiled.init(keys.init, placed, np.take(rows, 0, axis=int(seeds > 1))))
-    return compiled.call(keys.steps, state, placed, 0, Rows(rows))
+    state = compiled.put(compiled.init(keys.init, DATA, np.take(rows, 0, axis=int(seeds > 1))))
+    return compiled.call(compiled.put(keys.steps), state, placed, 0, Rows(rows))
 
 
 @functools.cache
@@ -351,7 +360,7 @@ def test_init_and_step_are_functions_of_their_key(recipe, on_one_device):
     chex.assert_trees_all_equal(on_one_device, again)
     if not jax.tree.leaves(again[0].train):
         return
-    compiled, rows = compiled_steps(recipe, 1, 1), np.arange(16 * recipe.draws, dtype=np.int32)
+    compiled, rows = compiled_steps(recipe, 1, 1, 1), np.arange(16 * recipe.draws, dtype=np.int32)
     rows = rows if recipe.draws == 1 else rows.reshape(recipe.draws, 16)
     begun = [compiled.init(make_seed_keys(seed, 1).init, compiled.put(DATA), rows) for seed in (0, 1)]
     for one, other in ((again[0], of_other_keys[0]), begun):
@@ -359,12 +368,36 @@ def test_init_and_step_are_functions_of_their_key(recipe, on_one_device):
         assert any(not np.array_equal(a, b) for a, b in leaves)
 
 
-@over(*STEP_SHAPES)
+@over("vae_conditional", "wgan_gp", "dcgan")
 def test_a_seed_among_several_on_four_devices_equals_the_seed_alone(recipe):
     together = run(recipe, seed=3, seeds=3, devices=4)
     alone = run(recipe, seed=4)
 
     chex.assert_trees_all_close(alone, per_seed(jax.device_get(together), 3)[1], atol=1e-5, rtol=1e-5)
+
+
+@over("vae", "pixelcnn")
+def test_microbatches_on_two_devices_add_up_to_the_batch(recipe):
+    chex.assert_trees_all_close(run(recipe, devices=2, accumulate=4), run_once(recipe), atol=1e-5, rtol=1e-5)
+
+
+@over("wae_mmd", "wgan_gp", "dcgan")
+def test_a_loss_that_looks_beyond_a_microbatch_is_refused(recipe, batch):
+    state, step = jax.eval_shape(recipe.init, jax.random.key(0), drawn(recipe, batch)), recipe.step
+    step = optimize.in_microbatches(step, 4, batch_axis=int(recipe.draws > 1))
+    with pytest.raises(ValueError, match="^this loss looks beyond a microbatch"):
+        jax.eval_shape(step, jax.random.key(1), state, drawn(recipe, batch))
+
+
+def test_microbatches_take_the_memory_of_one():
+    wide = models.VAE(models.GaussianEncoder(1, (64,)), models.Decoder((1024,), (4,)))
+    recipe, batch = recipes.vae(wide, SGD), {"x": jnp.zeros((512, 1024))}
+
+    def temporary_bytes(step):
+        state = jax.eval_shape(recipe.init, jax.random.key(0), batch)
+        return jax.jit(step).lower(jax.random.key(0), state, batch).compile().memory_analysis().temp_size_in_bytes
+
+    assert temporary_bytes(optimize.in_microbatches(recipe.step, 16)) < temporary_bytes(recipe.step) / 4
 
 
 def beside_others(leaf: jax.Array) -> jax.Array:

@@ -55,6 +55,18 @@ CASES = {
     "no steps": (["configs/iwae_mnist.py", "--schedule-scale", "1e-9"], ["iwae_mnist.py: steps is 0", "at least 1"]),
     "config nearly right": (["configs/vae_digit.py"], ["expected a Python file such as configs/vae_digits.py"]),
     "a run's option in a config": (["{dir}/taken.py"], ["taken.py is no config", "other names for num_samples"]),
+    "precision not taken": (
+        ["configs/realnvp_ring.py", "--precision", "bfloat16"],
+        ["realnvp_ring.py", "--precision bfloat16", "expected a config that passes dtype=spec.dtype"],
+    ),
+    "microbatches that do not divide": (
+        [CONFIG, "--batch-size=16", "--accumulate=3", "--devices=1"],
+        ["--accumulate 3: expected a divisor of the 16 examples"],
+    ),
+    "microbatches of a set": (
+        ["configs/wae_mmd_digits.py", "--accumulate=2", "--devices=1"],
+        ["wae_mmd_digits.py cannot be trained so", "this loss looks beyond a microbatch"],
+    ),
     "misspelt option": ([CONFIG, "--latent-dm", "3"], ["--latent-dm", "perhaps you meant --latent-dim"]),
     "abbreviated option": ([CONFIG, "--lr", "3"], ["--lr: no such option; perhaps you meant --learning-rate"]),
     "wrong type": ([CONFIG, "--steps", "many"], ["--steps many: expected a whole number"]),

@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import shutil
+import signal
 
 import jax
 import numpy as np
@@ -52,17 +53,26 @@ def test_a_run_that_is_given_more_steps_ends_where_a_longer_one_does(train_only,
 
 
 def test_a_run_that_was_told_to_stop_goes_on_to_the_same_bits(train, tmp_path, monkeypatch, capsys):
-    """Of two seeds; engine/test_signals.py has the signal, and one seed."""
+    """Of two seeds. `make chaos` stops and kills processes, at any moment."""
     more = ("--steps", "25", "--seeds", "2")
     assert train(tmp_path / "whole", *more) == 0
 
+    stop_requests = running.terminal.stop_requests
+
     @contextlib.contextmanager
-    def stop_after_three_calls():
+    def with_a_signal_in_the_third_call():
         calls = itertools.count(1)
-        yield lambda: next(calls) >= 3
+        with stop_requests() as requested:
+
+            def was_requested() -> bool:
+                if next(calls) == 3:
+                    signal.raise_signal(signal.SIGTERM)
+                return requested()
+
+            yield was_requested
 
     with monkeypatch.context() as patch:
-        patch.setattr(running.terminal, "stop_requests", stop_after_three_calls)
+        patch.setattr(running.terminal, "stop_requests", with_a_signal_in_the_third_call)
         assert train(tmp_path / "parts", *more) == 0
     assert "stopped and saved at step 15" in capsys.readouterr().out
     assert not (tmp_path / "parts" / "evaluation.json").exists()

@@ -2,6 +2,7 @@
 
     python -m train evaluate RUN [--num-samples 500] [--features RUN] [--part valid]
     python -m train evaluate RUN --annealed 100 --against fashion_mnist
+    python -m train evaluate RUN --probes 10000
 
 Metrics are computed per example, then averaged once over the whole set; each mean has a 95 % interval. For a protocol
 that reports them, `--part valid` measures on validation data, writes evaluation_valid.json and leaves the report alone.
@@ -14,7 +15,7 @@ from train import runs
 from train.commands import detect
 from train.data import Dataset
 from train.errors import InputError
-from train.evaluation import estimates, evaluate
+from train.evaluation import absence, estimates, evaluate
 from train.evaluation.evaluators.likelihood import measure_nll
 from train.evaluation.subject import Extra
 from train.experiment import Size
@@ -38,6 +39,8 @@ class Options(runs.Reading):
     each; minutes to hours."""
     annealed_steps: Size = 1000
     """Steps of these chains from the prior to the posterior."""
+    probes: Size | None = None
+    """Training examples on which simple classifiers of the model's features or codes are trained."""
     against: str | None = None
     """Data set whose test examples are out-of-distribution, for an AUROC by likelihood; of the same shape."""
 
@@ -49,10 +52,12 @@ def main(arguments: list[str]) -> None:
     against = None if options.against is None else open_against(run, options)
     if options.annealed is not None and run.recipe.log_likelihood is None:
         raise InputError(f"--annealed {options.annealed}: expected a run of a family with p(x | z) and prior N(0, I)")
+    if options.probes is not None and (reason := absence.of_probes(run)) is not None:
+        raise InputError(f"--probes {options.probes}: {options.run} has {reason}")
     print(f"{run.path}: {runs.describe_step(run)}")
     if options.part == "valid":
         run = run._replace(dataset=run.dataset._replace(test=run.dataset.valid))
-    extra = Extra(options.annealed, options.annealed_steps, against, options.part)
+    extra = Extra(options.annealed, options.annealed_steps, against, options.part, options.probes)
     found = evaluate.write(run, options.num_samples, options.features, extra)
     if options.part == "test":
         html.write(run, found)

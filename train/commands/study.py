@@ -1,14 +1,15 @@
 """Run a study of one question.
 
-    python -m train study minmax|crossing|likelihood|world_map|hmm_or_crf|unseen_class|distinct [OPTIONS]
+    python -m train study NAME [OPTIONS]
 
 `minmax`: GAN training on a line; `crossing`: naive Bayes against logistic regression; `likelihood`: densities and
 likelihood surfaces; `world_map`: generators of points on land; `hmm_or_crf`: the crossing of sequences; `unseen_class`:
-classifiers and a density of cats and birds, tested on dogs; `distinct`: how many different outputs a generator has.
+classifiers and a density of cats and birds, tested on dogs; `distinct`: how many different outputs a generator has;
+`representations`: simple classifiers of the codes of several models.
 """
 
 from train.errors import InputError
-from train.studies import crossing, distinct, hmm_or_crf, likelihood, minmax, unseen_class, world_map
+from train.studies import crossing, distinct, hmm_or_crf, likelihood, minmax, representations, unseen_class, world_map
 
 _STUDIES = {
     "minmax": minmax,
@@ -18,6 +19,7 @@ _STUDIES = {
     "hmm_or_crf": hmm_or_crf,
     "unseen_class": unseen_class,
     "distinct": distinct,
+    "representations": representations,
 }
 
 

@@ -10,12 +10,14 @@ from train import preflight, runs
 from train.config import Bound, Config
 from train.engine import run_directory
 from train.engine.checkpoint import has_ended, newest_step
+from train.engine.devices import processes
 from train.engine.record import provenance
 from train.engine.terminal import console, open_page
 from train.errors import InputError, warn
 from train.evaluation import estimates, evaluate, features
 from train.evaluation.subject import Extra
 from train.experiment import Experiment
+from train.preflight import Job
 from train.report import html
 from train.run import train
 
@@ -30,19 +32,29 @@ def main(arguments: list[str], started: float) -> None:
 def complete(config: Config, bound: Bound, started: float) -> None:
     """Do whatever remains of training, evaluation and report, and print the estimates."""
     options = bound.options
+    several = (options.coordinator, options.num_processes, options.process_id)
+    if options.distributed or any(given is not None for given in several):
+        processes.join(*several)
     path = pathlib.Path(options.run_dir or configs.default_run_dir(config))
     job = preflight.validate(config, bound, path)
     features.check(options.features, job.dataset, trust=options.trust)
+    processes.require_same(preflight.parts(job))
+    if not processes.is_first():
+        _follow(job, path, options.data_dir, started)
+        return
     with run_directory.RunDirectory(path) as directory:
         directory.claim(job.record, job.defaults)
-        if is_complete(path, job.experiment):
+        if processes.as_first(is_complete(path, job.experiment)):
+            processes.part()
             steps = newest_step(path) or job.experiment.steps
             console.print(f"{path} is complete: {steps} steps; to re-evaluate: `python -m train evaluate {path}`")
             for before in run_directory.read_sessions(path)[-1:]:
                 for difference in provenance.code_differences(before, provenance.code(config)):
                     warn(f"{path} was trained with other code: {difference}")
         else:
-            if not train(job, path, options.data_dir, started):
+            ended = train(job, path, options.data_dir, started)
+            processes.part()
+            if not ended:
                 return
             run = runs.load(str(path), options.data_dir, data=job.dataset, config=config, trust=options.trust)
             html.write(run, evaluate.write(run, options.num_samples, options.features, Extra()))
@@ -51,6 +63,15 @@ def complete(config: Config, bound: Bound, started: float) -> None:
     console.print(f"report {path / 'report.html'}")
     if options.open:
         open_page(path / "report.html")
+
+
+def _follow(job: Job, path: pathlib.Path, data_dir: str | None, started: float) -> None:
+    """Train with process 0, which alone has the directory, and evaluates and reports."""
+    if not processes.as_first(values=True):  # whether the run is complete
+        if not (path / "config.json").is_file():
+            raise InputError(f"--run-dir {path}: expected a directory that all processes share")
+        train(job, path, data_dir, started)
+    processes.part()
 
 
 def is_complete(path: pathlib.Path, experiment: Experiment) -> bool:

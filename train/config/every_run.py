@@ -3,7 +3,7 @@
 import dataclasses
 import typing
 
-from train.experiment import Size
+from train.experiment import Count, Size
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -22,11 +22,19 @@ class RunOptions:
     """Run of a classifier in whose features samples are compared with data, "x" for x itself, or "none" not to compare
     them; None: a classifier of images with labels, trained once for a data set."""
     devices: Size | None = None
-    """Devices to train on; None: all that this process has."""
+    """Devices to train on, of each process; None: all that this process has."""
     platform: str | None = None
     """cpu, gpu or tpu; None: the best there is."""
     compilation_cache: str | None = None
     """Directory of compiled programs, or "off"; None: jaxgen in the user's cache directory."""
+    distributed: bool = False
+    """Train with the other processes that the cluster has started: a TPU pod, Slurm, Open MPI, Kubernetes."""
+    coordinator: str | None = None
+    """HOST:PORT of process 0, where no cluster says which processes train together."""
+    num_processes: Size | None = None
+    """How many they are, with --coordinator."""
+    process_id: Count | None = None
+    """Which of them this is, from 0 on, with --coordinator."""
     open: bool = False
     """Open the report in a browser once it is written."""
     trust: bool = False
@@ -48,5 +56,7 @@ FIELDS = {
     "drop_last": "Whether the short last batch of an epoch is dropped, or trained on as it is.",
     "select": "Validation metric, such as nll, by which each seed's best model is kept; None: the last model is used.",
     "patience": "Evaluations without improvement after which a seed stops; None: never.",
+    "precision": "Precision of the networks' inner values; parameters, losses and statistics are float32.",
+    "accumulate": "Equal microbatches of a batch whose gradients add up to a step, in the memory of one.",
     "steps_per_call": "Steps in one compiled call; None: chosen for the device.",
 }

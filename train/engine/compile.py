@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxgen.optimize import in_microbatches
 from jaxgen.preprocess import Preparation
 from jaxgen.recipe import PyTree, Recipe, State
 from jaxgen.sampling import example_keys
@@ -56,16 +57,32 @@ def first_state(
 
 
 def compile_steps(
-    recipe: Recipe, prepare: Preparation, devices: Sequence[jax.Device], *, batch_size: int, seeds: int
+    recipe: Recipe,
+    prepare: Preparation,
+    devices: Sequence[jax.Device],
+    *,
+    batch_size: int,
+    seeds: int,
+    accumulate: int = 1,
 ) -> Steps:
     """Compile the steps of a call: gather rows of the data on the device, prepare them, step; the state is donated.
 
     A call that ends with a short batch is a program of its own. One device goes through `jit`, which costs less a call;
-    several through `pmap`, the batch divided over them. Raises ValueError where the batch does not divide.
+    several through `pmap`, the batch divided over them, and those of several processes through `shard_map`, which is
+    the same and takes arrays that all processes hold. The gradients of `accumulate` microbatches add up to one step.
+    Raises ValueError where the batch does not divide.
     """
     if batch_size % len(devices):
         raise ValueError(f"--batch-size {batch_size}: expected a multiple of the {len(devices)} devices")
+    if batch_size // len(devices) % accumulate:
+        of_each = " of each device" * (len(devices) > 1)
+        raise ValueError(
+            f"--accumulate {accumulate}: expected a divisor of the {batch_size // len(devices)} examples{of_each}"
+        )
     axis_name = AXIS if len(devices) > 1 else None
+    step_once: Callable = functools.partial(recipe.step, axis_name=axis_name)
+    if accumulate > 1:
+        step_once = in_microbatches(recipe.step, accumulate, axis_name, batch_axis=int(recipe.draws > 1))
 
     def steps(
         key: jax.Array,
@@ -79,7 +96,7 @@ def compile_steps(
             step, rows = now
             key_prepare, key_step = jax.random.split(jax.random.fold_in(key, step))
             batch = take_batch(prepare, key_prepare, data, rows, axis_name)
-            return recipe.step(key_step, state, batch, axis_name=axis_name)
+            return step_once(key_step, state, batch)
 
         def take(state: State) -> tuple[State, dict]:
             state, metrics = jax.lax.scan(body, state, (first + jnp.arange(len(rows.whole)), rows.whole))
@@ -125,7 +142,12 @@ def compile_steps(
         put = functools.partial(jax.device_put, device=devices[0])
         return Steps(compiled_init, jax.jit(function, donate_argnums=1), put)
 
+    mesh = jax.sharding.Mesh(np.array(devices), (AXIS,))
+    everywhere = jax.sharding.NamedSharding(mesh, jax.P())
     short_axis = (seeds > 1) + (recipe.draws > 1)  # [(seeds,) (draws,) devices, b / devices]
+    if len({device.process_index for device in devices}) > 1:
+        return _over_processes(compiled_init, function, everywhere, short_axis)
+
     rows_axes = Rows(short_axis + 1, short_axis)  # type: ignore[arg-type]  # [(seeds,) K, (draws,) devices, B / devices]
     on_devices = jax.pmap(
         function,
@@ -147,8 +169,39 @@ def compile_steps(
         divided = jax.tree.map(lambda leaf: leaf.reshape(*leaf.shape[:-1], len(devices), -1), rows)
         return on_devices(key, state, data, first, divided, running)
 
-    everywhere = jax.sharding.NamedSharding(jax.sharding.Mesh(np.array(devices), (AXIS,)), jax.sharding.PartitionSpec())
     return Steps(compiled_init, call, functools.partial(jax.device_put, device=everywhere))
+
+
+def _over_processes(
+    init: Callable[..., State], function: Callable, everywhere: jax.sharding.NamedSharding, short_axis: int
+) -> Steps:
+    """The steps of several processes, each of which calls them with the same keys and rows, on arrays that all hold."""
+    rows_specs = Rows(*(jax.P(*[None] * axis, AXIS) for axis in (short_axis + 1, short_axis)))  # type: ignore[arg-type]
+    on_devices = jax.shard_map(
+        function,
+        mesh=everywhere.mesh,
+        in_specs=(jax.P(), jax.P(), jax.P(), jax.P(), rows_specs, jax.P()),
+        out_specs=(jax.P(), jax.P()),
+        check_vma=False,
+    )
+
+    def call(
+        key: jax.Array,
+        state: State,
+        data: Mapping[str, jax.Array],
+        first: int,
+        rows: Rows,
+        running: np.ndarray | None = None,
+    ) -> tuple:
+        return on_devices(key, state, data, first, rows, running)
+
+    def put(leaf: Any) -> jax.Array:
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(put(jax.random.key_data(leaf)))
+        host = np.asarray(leaf)
+        return jax.make_array_from_callback(host.shape, everywhere, lambda index: host[index])
+
+    return Steps(init, jax.jit(call, donate_argnums=1), functools.partial(jax.tree.map, put))
 
 
 def over_examples(

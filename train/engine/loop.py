@@ -10,7 +10,7 @@ from jaxgen.recipe import PyTree, State
 from train.data import Rows
 from train.engine.checkpoint import Checkpoints
 from train.engine.compile import Steps
-from train.engine.record.log import MetricsLog
+from train.engine.record.log import MetricsLog, NoLog
 from train.engine.selection import Selection
 from train.errors import RunFailedError
 
@@ -42,7 +42,7 @@ def loop(
     key: jax.Array,
     data: Mapping[str, jax.Array],
     plan: Plan,
-    log: MetricsLog,
+    log: MetricsLog | NoLog,
     checkpoints: Checkpoints,
     selection: Selection,
     hooks: Hooks,

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from train.data import MIXTURES
+from train.evaluation.evaluators.probes import FEW, representation
 from train.evaluation.subject import Options
 from train.runs import Run
 
@@ -44,12 +45,23 @@ def _reasons(run: Run, options: Options) -> dict[str, str]:
             samples or ("has a likelihood" if likelihood is None else compared or "data not in [0, 1]"),
         ),
         **dict.fromkeys(_CODES, codes or compared or "64 dimensions or more"),
+        **dict.fromkeys(_PROBES, of_probes(run) or NOT_MEASURED),
         "samples_per_second": samples or NOT_MEASURED,
         "step_seconds": "run too short",
         "training_seconds": "run too short",
     }
 
 
+def of_probes(run: Run) -> str | None:
+    """Why nothing can be learned from a model's representation of examples; None where something can."""
+    if run.dataset.spec.num_classes is None:
+        return "no labels"
+    if representation(run.recipe) is None:
+        return "no codes" if run.recipe.encode is None else "codes that depend on y"
+    return None
+
+
+_PROBES = ("linear_probe_accuracy", "nearest_neighbour_accuracy", *(f"probe_accuracy_{num}" for num in FEW))
 _ANNEALED = ("annealed_nll", "importance_weighted_excess", "annealed_gap")
 _SAMPLES = (
     "frechet_distance", "frechet_distance_of_training_data", "kernel_distance", "precision", "recall", "density",

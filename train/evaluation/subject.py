@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxgen.recipe import PyTree
-from train.data import Dataset
+from train.data import Dataset, spread
 from train.engine.compile import over_examples
 from train.engine.keys import Keys
 from train.engine.validation import BATCH_SIZE, Examples, prepare_set
@@ -22,6 +22,7 @@ class Extra(NamedTuple):
     annealed_steps: int = 1000  # of its chains
     against: Dataset | None = None  # data whose test examples are out-of-distribution
     part: str = "test"  # of the data that stands in the run as its test set
+    probes: int | None = None  # training examples on which classifiers of its codes are trained
 
 
 class Options(NamedTuple):
@@ -50,6 +51,13 @@ class Subject:
     def valid(self) -> Examples:
         """The prepared validation set, by which choices are made."""
         return prepare_set(jax.random.fold_in(self._keys.evaluate, 1), self.run.prepare, self.run.dataset.valid)
+
+    def train(self, most: int) -> Examples:
+        """At most so many training examples, evenly spaced and prepared."""
+        train = self.run.dataset.train
+        rows = spread(len(train["x"]), most)
+        key = jax.random.fold_in(self._keys.evaluate, 2)
+        return prepare_set(key, self.run.prepare, {name: array[rows] for name, array in train.items()})
 
     @functools.cached_property
     def example_metrics(self) -> dict[str, np.ndarray]:

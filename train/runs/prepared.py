@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.preprocess import Preparation
-from jaxgen.recipe import Recipe, State
+from jaxgen.recipe import PyTree, Recipe, State
 from train import config as configs
 from train.data import Dataset, batch_rows, check_split, open_data, steps_per_epoch, with_validation_rows
 from train.engine.compile import first_state, prepare_batch
@@ -39,13 +40,15 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
     key = jax.random.key(0)
     try:
         epoch = steps_per_epoch(dataset.spec.num_train, experiment.batch_size, draws=1, drop_last=experiment.drop_last)
-        spec = dataset.spec._replace(steps_per_epoch=epoch)
+        spec = dataset.spec._replace(steps_per_epoch=epoch, dtype=jnp.dtype(experiment.precision))
         prepare, recipe = experiment.preparation(spec), experiment.recipe(spec)
         rows = batch_rows(0, dataset.spec.num_train, experiment.batch_size, recipe.draws, 0, 1).whole[0]
         init = functools.partial(first_state, recipe, prepare)
         state = jax.eval_shape(init, key, dataset.train, rows)
         for part in (dataset.valid, dataset.test):
             _evaluated(recipe, prepare, part, state)
+        if experiment.precision != "float32":
+            _require_use_of_dtype(recipe, prepare, dataset.valid, state)
         return Prepared(recipe, prepare, state)
     except (ValueError, TypeError, AssertionError) as error:
         given = f"--data {dataset.source}, examples of shape {dataset.spec.shape}"
@@ -54,15 +57,29 @@ def make_recipe(config: configs.Config, experiment: Experiment, dataset: Dataset
         ) from error
 
 
+def _require_use_of_dtype(recipe: Recipe, prepare: Preparation, part: Mapping[str, np.ndarray], state: State) -> None:
+    """ValueError where no value is of half precision: the config has not passed `spec.dtype` on."""
+    program = jax.make_jaxpr(functools.partial(_evaluate, recipe, prepare))(state.model, _few(part))
+    if "bf16" not in str(program):
+        raise ValueError("--precision bfloat16: expected a config that passes dtype=spec.dtype to its networks")
+
+
 def validation_metrics(recipe: Recipe, prepare: Preparation, dataset: Dataset, state: State) -> list[str]:
     """Names of the metrics on the validation set."""
     return list(_evaluated(recipe, prepare, dataset.valid, state))
 
 
 def _evaluated(recipe: Recipe, prepare: Preparation, part: Mapping[str, np.ndarray], state: State) -> dict:
-    key, few = jax.random.key(0), {name: array[:2] for name, array in part.items()}
-    batch = jax.eval_shape(functools.partial(prepare_batch, prepare, axis_name=None), key, few)
-    return jax.eval_shape(recipe.evaluate, key, state.model, batch)
+    return jax.eval_shape(functools.partial(_evaluate, recipe, prepare), state.model, _few(part))
+
+
+def _evaluate(recipe: Recipe, prepare: Preparation, model: PyTree, batch: Mapping[str, jax.Array]) -> dict:
+    key_prepare, key_evaluate = jax.random.split(jax.random.key(0))
+    return recipe.evaluate(key_evaluate, model, prepare_batch(prepare, key_prepare, batch, None))
+
+
+def _few(part: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array[:2] for name, array in part.items()}
 
 
 def epoch_of(experiment: Experiment, dataset: Dataset, recipe: Recipe) -> int:

@@ -11,6 +11,14 @@ from jaxgen.models.layers.convolution import conv_general_dilated
 
 default_kernel_init = nn.initializers.lecun_normal()  # Flax's own
 
+#: Of a network's inner values, such as bfloat16; None: that of its inputs. Parameters and outputs are float32.
+Dtype = jax.typing.DTypeLike | None
+
+
+def as_output(x: jax.Array, dtype: Dtype) -> jax.Array:
+    """What a network whose inner values are of this dtype returns: float32, in which losses are computed."""
+    return x if dtype is None else x.astype(jnp.float32)
+
 
 class MLP(nn.Module):
     """Dense layers, each followed by the activation: [B, ...] -> [B, features[-1]], or [B, D] without layers."""
@@ -18,13 +26,14 @@ class MLP(nn.Module):
     features: Sequence[int]
     activation: Callable[[jax.Array], jax.Array] = nn.relu
     kernel_init: nn.initializers.Initializer = default_kernel_init
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Flatten the event axes, then apply the layers."""
         x = x.reshape(x.shape[0], -1)
         for features in self.features:
-            x = self.activation(nn.Dense(features, kernel_init=self.kernel_init)(x))
+            x = self.activation(nn.Dense(features, kernel_init=self.kernel_init, dtype=self.dtype)(x))
         return x
 
 
@@ -36,6 +45,7 @@ class GatedMLP(nn.Module):
 
     features: Sequence[int]
     kernel_init: nn.initializers.Initializer = default_kernel_init
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -43,7 +53,8 @@ class GatedMLP(nn.Module):
         x = x.reshape(x.shape[0], -1)
         for features in self.features:
             # Both in one product: W are the first columns, V the last.
-            linear, gate = jnp.split(nn.Dense(2 * features, kernel_init=self.kernel_init)(x), 2, axis=-1)
+            both = nn.Dense(2 * features, kernel_init=self.kernel_init, dtype=self.dtype)(x)
+            linear, gate = jnp.split(both, 2, axis=-1)
             x = linear * nn.sigmoid(gate)
         return x
 

@@ -8,7 +8,7 @@ from flax import linen as nn
 from jax import lax
 
 from jaxgen._checks import check
-from jaxgen.models.layers.basic import conv, conv_transpose
+from jaxgen.models.layers.basic import Dtype, conv, conv_transpose
 
 
 def condition_of(y: jax.Array | None, condition_dim: int | None) -> jax.Array | None:
@@ -53,6 +53,7 @@ class Condition(nn.Module):
     widths: Sequence[int]  # of the layers
     size: tuple[int, int] = (1, 1)
     features: int = 32  # of the map
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, y: jax.Array | None) -> tuple[jax.Array, ...]:
@@ -63,8 +64,8 @@ class Condition(nn.Module):
         dim = self.condition_dim
         condition = self._map(y, dim) if isinstance(dim, tuple) else condition_of(y, dim)
         if condition is None:
-            return tuple(jnp.zeros((1, width), jnp.float32) for width in self.widths)
-        return tuple(nn.Dense(width, use_bias=False)(condition) for width in self.widths)
+            return tuple(jnp.zeros((1, width), self.dtype or jnp.float32) for width in self.widths)
+        return tuple(nn.Dense(width, use_bias=False, dtype=self.dtype)(condition) for width in self.widths)
 
     def _map(self, y: jax.Array | None, shape: tuple[int, int, int]) -> jax.Array:
         """Three convolutions at the resolution of y, and a transposed one that enlarges: -> [B, H, W, features]."""
@@ -75,8 +76,8 @@ class Condition(nn.Module):
             got = "None" if y is None else f"{y.dtype} of shape {jnp.shape(y)}"
             raise ValueError(f"this model is conditional: y must be images, floats [B, {str(shape)[1:-1]}], got {got}")
         for _ in range(3):
-            y = nn.relu(conv(self.features, (3, 3))(y))
-        return nn.relu(conv_transpose(self.features, (scale, scale), (scale, scale))(y))
+            y = nn.relu(conv(self.features, (3, 3), dtype=self.dtype)(y))
+        return nn.relu(conv_transpose(self.features, (scale, scale), (scale, scale), dtype=self.dtype)(y))
 
 
 def over_pixels(term: jax.Array) -> jax.Array:

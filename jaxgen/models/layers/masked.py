@@ -9,7 +9,10 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from flax.linen.dtypes import promote_dtype
 from jax import lax
+
+from jaxgen.models.layers.basic import Dtype
 
 Offset = tuple[int, int]
 FIRST_SIZE, SIZE = 7, 3  # window sizes of the first layer and of later layers
@@ -45,6 +48,7 @@ class MaskedConv(nn.Module):
     colours: int = 1
     own_colour: bool = True
     per_value: int = 1
+    dtype: Dtype = None
 
     def setup(self) -> None:
         """Create one matrix over all visible inputs, offset by offset."""
@@ -60,12 +64,17 @@ class MaskedConv(nn.Module):
         """Apply to every pixel: [B, H, W, in_features] -> [B, H, W, features]."""
         if tuple(self.offsets) == ((0, 0),):
             return self.apply_to_windows(x)
-        seen = lax.platform_dependent(x, self._seen(), cpu=self._by_offsets, default=self._native)
-        return seen + self.bias[None, None, None]
+        x, kernel = promote_dtype(x, self._seen(), dtype=self.dtype)
+        return self._add_bias(lax.platform_dependent(x, kernel, cpu=self._by_offsets, default=self._native))
 
     def apply_to_windows(self, windows: jax.Array) -> jax.Array:
         """Apply to given windows, offset by offset: [..., offsets * in_features] -> [..., features]."""
-        return windows @ self._seen() + self.bias.reshape((1,) * (windows.ndim - 1) + (-1,))
+        windows, kernel = promote_dtype(windows, self._seen(), dtype=self.dtype)
+        return self._add_bias(windows @ kernel)
+
+    def _add_bias(self, seen: jax.Array) -> jax.Array:
+        # In the bias's precision, so that its gradient, a sum over all pixels, is not rounded at each of them.
+        return (seen + self.bias.reshape((1,) * (seen.ndim - 1) + (-1,))).astype(seen.dtype)
 
     def _seen(self) -> jax.Array:
         if self.colours == 1 or (0, 0) not in self.offsets:

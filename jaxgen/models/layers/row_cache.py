@@ -30,7 +30,9 @@ def write(
 ) -> jax.Array:
     """Write `values` [B, width, C] into a cache, starting at a pixel and a channel."""
     left = find_reach(offsets)[2]
-    return lax.dynamic_update_slice(rows, values[:, None], (0, row % rows.shape[1], left + column, channel))
+    return lax.dynamic_update_slice(
+        rows, values[:, None].astype(rows.dtype), (0, row % rows.shape[1], left + column, channel)
+    )
 
 
 def window(

@@ -62,8 +62,9 @@ def test_a_game_on_the_plane_shows_both_players_and_every_seed(tmp_path):
     ]
     main(["configs/gan_ring.py", "--run-dir", str(run), "--seeds", "2", "--checkpoint-every", "10", *small])
 
-    assert names(run) == ["Losses", "Balance", "Gradients", "Samples"]
-    assert "of each seed" in pictures.draw(runs.load(str(run), None))["Samples"].caption
+    drawn = pictures.draw(runs.load(str(run), None))
+    assert list(drawn) == ["Losses", "Balance", "Gradients", "Samples"]
+    assert "of each seed" in drawn["Samples"].caption
 
 
 def test_pictures_that_were_added_stay_as_long_as_the_model(finished, tmp_path):

@@ -19,8 +19,11 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jaxgen.recipe import PyTree
+from train.engine.devices import processes
 from train.engine.files import flush
 from train.errors import InputError, RunFailedError, first_line
+
+_ALL = ocp.options.MultiprocessingOptions()
 
 for _name in ("absl", "asyncio"):  # Orbax and its tasks print the tracebacks of what is handled here
     logging.getLogger(_name).setLevel(logging.CRITICAL)
@@ -44,7 +47,10 @@ class OtherModelError(InputError):
 
 
 def manager(path: pathlib.Path, keep: int | None = None, *, read_only: bool = False) -> ocp.CheckpointManager:
-    """Orbax's manager of the checkpoints in a directory; one that only reads may stand beside a run that trains."""
+    """Orbax's manager of the checkpoints in a directory; one that only reads may stand beside a run that trains.
+
+    Processes that train together save and restore together; one that reads needs no other.
+    """
     if getattr(sys.unraisablehook, "func", None) is not _ignore_orbax:
         sys.unraisablehook = functools.partial(_ignore_orbax, usual=sys.unraisablehook)
     options = ocp.CheckpointManagerOptions(
@@ -53,8 +59,14 @@ def manager(path: pathlib.Path, keep: int | None = None, *, read_only: bool = Fa
         read_only=read_only,
         cleanup_tmp_directories=not read_only,
         enable_async_checkpointing=False,
+        multiprocessing_options=_ALL if processes.are_joined() and not read_only else _this_process_alone(),
     )
     return ocp.CheckpointManager(path, options=options)
+
+
+def _this_process_alone() -> ocp.options.MultiprocessingOptions:
+    own = jax.process_index()
+    return ocp.options.MultiprocessingOptions(own, {own}, f"process{own}") if jax.process_count() > 1 else _ALL
 
 
 def opened(path: pathlib.Path) -> contextlib.AbstractContextManager[ocp.CheckpointManager]:
@@ -85,7 +97,7 @@ def write(
     items = {name: ocp.args.StandardSave(tree) for name, tree in parts.items()}
     try:
         saved = at.save(step, args=ocp.args.Composite(**items, meta=ocp.args.JsonSave(meta)))
-        if saved:
+        if saved and processes.is_first():
             folder = pathlib.Path(at.directory)
             for path in [*(folder / str(step)).rglob("*"), folder / str(step), folder]:
                 flush(path)

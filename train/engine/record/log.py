@@ -67,6 +67,19 @@ def _warn_of_damage(
         warn(f"{path} is not what was written up to step {first_step}: a line was changed, added or removed")
 
 
+class NoLog:
+    """The log of a process that writes none."""
+
+    digest = None
+    shows_samples = False
+
+    def show(self, step: int, x: np.ndarray) -> None:
+        """Drop samples."""
+
+    def write(self, step: int, metrics: Mapping[str, np.ndarray], **facts: Any) -> None:
+        """Drop a line."""
+
+
 class MetricsLog:
     """Metrics by step, appended; one that resumes is cut back to the restored step first."""
 

@@ -53,15 +53,20 @@ def origin(arguments: Sequence[str], devices: Sequence[jax.Device]) -> dict:
         "commit": _commit(),
         "changes": _changes(),
         "machinery": {
-            "python": platform.python_version(),
-            **{name: _version(name) for name in _PACKAGES},
+            **versions(),
             "platform": devices[0].platform,
             "device_kind": devices[0].device_kind,
             "devices": len(devices),
+            "processes": len({device.process_index for device in devices}),
             "cpu": environment.cpu_model(),
             "cpu_threads": len(os.sched_getaffinity(0)),
         },
     }
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that the bits of a run depend on."""
+    return {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}}
 
 
 def shown(session: Mapping[str, Any]) -> dict:

@@ -12,6 +12,7 @@ from train.evaluation.evaluators import (
     modes,
     parzen,
     per_example,
+    probes,
 )
 
 EVALUATORS = (
@@ -26,4 +27,5 @@ EVALUATORS = (
     parzen,
     codes,
     detection,
+    probes,
 )

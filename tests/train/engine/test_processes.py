@@ -1,0 +1,20 @@
+"""Joining other processes: what is refused before any is waited for. The rest is in tests/processes."""
+
+import pytest
+
+from train.engine.devices import processes
+from train.errors import InputError
+
+
+def test_a_part_of_what_names_a_process_is_refused():
+    with pytest.raises(InputError, match="^expected --num-processes and --process-id too, beside --coordinator$"):
+        processes.join("localhost:1", None, None)
+    with pytest.raises(InputError, match="^expected --coordinator too, beside --num-processes and --process-id$"):
+        processes.join(None, 2, 0)
+
+
+def test_a_process_outside_their_number_is_refused():
+    with pytest.raises(InputError, match="^--process-id 2: expected less than --num-processes 2$"):
+        processes.join("localhost:1", 2, 2)
+    with pytest.raises(InputError, match="^--coordinator localhost: expected HOST:PORT$"):
+        processes.join("localhost", 2, 1)
