@@ -92,9 +92,11 @@ def _entries(data: bytes) -> dict[str, bytes]:
         listed = archive.infolist()
         names = [entry.filename for entry in listed]
         known = {META, PARAMETERS, *map(file_of, FUNCTIONS)}
-        strange = [name for name in names if name not in known or names.count(name) > 1]
-        if strange:
-            raise ValueError(f"expected no entry {strange[0][:50]!r}, or not twice")
+        strange = next((name for name in names if name not in known), None)
+        if strange is not None:
+            raise ValueError(f"expected no entry {strange[:50]!r}")
+        if len(set(names)) < len(names):
+            raise ValueError("expected each entry once")
         if missing := {META, PARAMETERS} - {*names}:
             raise ValueError(f"expected an entry {min(missing)}")
         # Entries that are stored as they are, and no larger than the file, can be no bomb.

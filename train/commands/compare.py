@@ -2,6 +2,7 @@
 
     python -m train compare RUN RUN ... [--out table.html] [--metrics nll frechet_distance]
 
+The .html also has validation curves over one another and pictures side by side; a click on a head sorts its tables.
 A RUN may be a folder of runs. A cell without a value says why. Differences are to the first run, or to --reference.
 Seeds that two runs have in common are paired; where that is one seed, the test examples are.
 """
@@ -17,7 +18,8 @@ from train.engine.terminal import console
 from train.errors import InputError
 from train.report.comparison.data import as_csv, as_json
 from train.report.comparison.runs import compare
-from train.report.comparison.tables import as_html, as_markdown, as_rich, tabulate
+from train.report.comparison.side_by_side import as_html
+from train.report.comparison.tables import as_markdown, as_rich, tabulate
 
 _FORMATS = {".md": as_markdown, ".csv": as_csv, ".json": as_json, ".html": as_html}
 

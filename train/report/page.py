@@ -33,9 +33,14 @@ th, td { text-align: left; padding: .25rem 1rem .25rem 0; border-bottom: 1px sol
 th { font-weight: 600 }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 td.reason { color: var(--faint); font-style: italic }
-td.text { min-width: 18rem }
+.sortable button { all: unset; display: inline; cursor: pointer; overflow-wrap: normal }
+.sortable button:focus-visible { outline: 2px solid }
+th[aria-sort=ascending] button::after { content: " \\2191" }
+th[aria-sort=descending] button::after { content: " \\2193" }
+.side { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); gap: 1rem }
 .wide { overflow-x: auto }
 .wide td, .wide th { padding-right: 1.5rem; min-width: 5rem }
+.wide td.text { min-width: 14rem }
 .wide th[scope=row] { position: sticky; left: 0; background: var(--back) }
 figure { margin: 1rem 0 }
 img { max-width: 100%; height: auto; background: #fff; border-radius: .3rem }

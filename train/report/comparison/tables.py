@@ -1,6 +1,5 @@
-"""A comparison of runs as tables to read: in the terminal, in Markdown, and as a page in the look of the report."""
+"""A comparison of runs as tables to read: in the terminal and in Markdown."""
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -9,7 +8,6 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from train.evaluation.estimates import Estimate, number
-from train.report import page
 from train.report.comparison.runs import LOG_LIKELIHOODS, Comparison, likelihoods
 
 _SETTINGS = "settings that differ"
@@ -21,6 +19,7 @@ class Cell(NamedTuple):
     text: str
     detail: str = ""
     kind: Literal["number", "reason", "text"] = "number"
+    value: float | None = None  # of a number
 
 
 class Table(NamedTuple):
@@ -53,14 +52,15 @@ def _cell(found: Estimate | str) -> Cell:
     if found.value is None:
         return Cell("not finite", kind="reason")
     if found.low is None or found.high is None:
-        return Cell(number(found.value, found.unit))
-    return Cell(number(found.value, found.unit), f"[{number(found.low, found.unit)}, {number(found.high, found.unit)}]")
+        return Cell(number(found.value, found.unit), value=found.value)
+    interval = f"[{number(found.low, found.unit)}, {number(found.high, found.unit)}]"
+    return Cell(number(found.value, found.unit), interval, value=found.value)
 
 
 def _steps(taken: int | None, expected: int | None) -> Cell:
     if taken is None or expected is None or taken >= expected:
-        return Cell(str(taken))
-    return Cell(f"{taken} of {expected}", "below its config's")
+        return Cell(str(taken), value=taken)
+    return Cell(f"{taken} of {expected}", "below its config's", value=taken)
 
 
 def _settings(settings: Mapping[str, Any]) -> Cell:
@@ -133,26 +133,3 @@ def _markdown(table: Table) -> str:
     lines = [line(["run", *table.header]), line(["---"] * (1 + len(table.header)))]
     lines += [line([label, *map(text, row)]) for label, row in table.rows.items()]
     return "\n\n".join([f"## {table.title}", "\n".join(lines), *table.notes]) + "\n"
-
-
-def as_html(found: Comparison) -> str:
-    """A self-contained page, whose tables scroll sideways."""
-    return page.render("Comparison", [", ".join(found.labels)], [_html(table) for table in tabulate(found)])
-
-
-def _html(table: Table) -> page.Section:
-    def cell(each: Cell) -> str:
-        detail = f"<br><small>{html.escape(each.detail)}</small>" if each.detail else ""
-        return f'<td class="{each.kind}">{html.escape(each.text)}{detail}'
-
-    names = ["run", *map(page.breakable, table.header)]
-    head = "".join(f'<th scope="col">{name}' for name in names)
-    rows = [
-        f'<tr><th scope="row">{html.escape(label)}{"".join(map(cell, row))}</tr>' for label, row in table.rows.items()
-    ]
-    notes = "".join(f"<li>{html.escape(note)}" for note in table.notes)
-    return page.Section(
-        table.title,
-        f'<div class="wide" role="region" aria-label="{html.escape(table.title)}" tabindex="0">'
-        f"<table><tr>{head}</tr>{''.join(rows)}</table></div>\n<ul>{notes}</ul>",
-    )

@@ -53,6 +53,29 @@ def save_curves(path: pathlib.Path, log: Sequence[dict], names: Sequence[str], l
     close(figure, path)
 
 
+def save_overlaid(path: pathlib.Path, logs: Mapping[str, Sequence[dict]], name: str, label: str) -> None:
+    """A metric over steps of several runs by name, the mean over the seeds of each; `label` names the vertical axis."""
+    figure, axes = pyplot().subplots(figsize=(5.2, 3.4), layout="constrained")
+    curves = {}
+    for run, log in logs.items():
+        lines = [(line["step"], np.array(line[name], float)) for line in log if name in line]
+        # null is nan: of a seed that has stopped
+        means = [(step, np.nanmean(value)) for step, value in lines if np.isfinite(value).any()]
+        if means:
+            curves[run] = np.array(means).T
+    for number, (run, (steps, values)) in enumerate(curves.items()):
+        # A page may hold more runs than colors.
+        style = ("-", "--", ":", "-.")[number // 10 % 4]
+        axes.plot(steps, values, style, color=f"C{number % 10}", lw=1, marker="." if len(steps) == 1 else "", label=run)
+    values = np.concatenate([each[1] for each in curves.values()])
+    low, high = _limits(values)
+    axes.set(xlabel="step", ylabel=label, ylim=(low, high))
+    above = f", {(values > high).sum()} of {len(values)} values above {high:.4g}" if (values > high).any() else ""
+    axes.set_title(f"{name}{above}", fontsize=9, loc="left")
+    axes.legend(fontsize=8)
+    close(figure, path)
+
+
 def save_rate_distortion(path: pathlib.Path, points: Sequence[tuple[str, float, float]], label: str) -> None:
     """Points (value of `label`, rate, distortion) of several runs, and the line of their lowest negative ELBO."""
     _, rates, distortions = zip(*points, strict=True)
