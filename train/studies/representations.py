@@ -42,6 +42,8 @@ class StudyOptions:
     """Where the data lies; None: where training found it."""
     data_dir: str | None = None
     """Directory of data sets by name; None: the environment variable JAXGEN_DATA."""
+    trust: bool = False
+    """Where a run's config has changed or is gone, execute the source that the run's directory keeps of it."""
     out: str = "runs/representations"
     """Directory of the results."""
 
@@ -56,7 +58,7 @@ def main(arguments: list[str]) -> None:
     found = measure_pixels(opened[0], options.examples, options.components)
     found |= {run.path.name: measure_run(run, options.examples) for run in opened}
     result = {
-        "values": {name: value for name, value in vars(options).items() if name not in ("data", "data_dir", "out")},
+        "values": {name: value for name, value in vars(options).items() if name not in ("data", "data_dir", "trust", "out")},
         "data_fingerprint": opened[0].dataset.fingerprint,
         "configs": {run.path.name: {"config": run.record["config"], "step": run.step} for run in opened},
         "results": {name: {metric: each._asdict() for metric, each in row.items()} for name, row in found.items()},
@@ -70,7 +72,7 @@ def main(arguments: list[str]) -> None:
 
 def open_inputs(options: StudyOptions) -> list[Run]:
     """Open the runs; InputError unless all represent examples of the same data, and their names differ."""
-    opened = [runs.load(path, options.data_dir, data=options.data) for path in options.runs]
+    opened = [runs.load(path, options.data_dir, data=options.data, trust=options.trust) for path in options.runs]
     for run in opened:
         if (reason := absence.of_probes(run)) is not None:
             raise InputError(f"{run.path} has {reason}")
