@@ -40,8 +40,9 @@ class Exported(NamedTuple):
 def load(data: bytes) -> Exported:
     """A model out of the content of a file that `dump` wrote; ValueError in one line for anything else.
 
-    A file is a program. What it computes is held to the shapes that it states, and nothing of it is executed in Python
-    or written anywhere, but a compiler reads it: open files of people whose programs you would run.
+    Damage shows by the checksums of the entries. A file is a program, though: nothing of it is executed in Python or
+    written anywhere, but XLA compiles it when it is called, and a function forged with right checksums can crash that
+    process. Open files of people whose programs you would run.
     """
     try:
         entries = _entries(data)
