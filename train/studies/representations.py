@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> None:
     found = measure_pixels(opened[0], options.examples, options.components)
     found |= {run.path.name: measure_run(run, options.examples) for run in opened}
     result = {
-        "values": {name: value for name, value in vars(options).items() if name not in ("data", "data_dir", "trust", "out")},
+        "values": {name: vars(options)[name] for name in ("runs", "examples", "components")},
         "data_fingerprint": opened[0].dataset.fingerprint,
         "configs": {run.path.name: {"config": run.record["config"], "step": run.step} for run in opened},
         "results": {name: {metric: each._asdict() for metric, each in row.items()} for name, row in found.items()},
