@@ -86,5 +86,8 @@ def test_the_exported_model_is_read(names, tmp_path, monkeypatch):
 
 def test_the_glossary_has_every_meaning():
     page = (DOCS / "glossary.md").read_text()
-    rows = [f"| `{name}` | {UNITS.get(name, '')} | {known.text.replace('|', chr(92) + '|')} | {known.better} |" for name, known in MEANINGS.items()]
+    rows = [
+        f"| `{name}` | {UNITS.get(name, '')} | {known.text.replace('|', chr(92) + '|')} | {known.better} |"
+        for name, known in MEANINGS.items()
+    ]
     assert [line for line in page.splitlines() if line.startswith("| `")] == rows
