@@ -12,6 +12,7 @@ import pytest
 from jaxgen import models, recipes
 from jaxgen.optimize import (
     chunk_size,
+    in_microbatches,
     largest_divisor,
     minimize,
     minimize_in_parts,
@@ -87,6 +88,23 @@ def test_a_batch_in_parts_takes_the_step_of_the_whole(part_size):
     )
 
     chex.assert_trees_all_close(whole, parts, rtol=1e-5)  # kept too, a row for each example
+
+
+@pytest.mark.parametrize("num", [1, 2, 4])
+def test_microbatches_step_as_the_whole_batch(num):
+    optimizer = optax.sgd(0.01)
+    params = {"w": jnp.array([0.1, -0.2])}
+
+    def step(key, state, batch, *, axis_name=None):
+        del key
+        whole = minimize(optimizer, loss(batch["x"]), *state, axis_name)
+        parts = minimize_in_parts(optimizer, lambda params, b: loss(b["x"])(params), *state, batch, 2, axis_name)
+        return whole[:2], (whole[:3], parts[:3])  # but what is kept, a row for each example
+
+    state = params, optimizer.init(params)
+    found = jax.jit(in_microbatches(step, num))(None, state, {"x": X})
+    expected = minimize(optimizer, loss(X), *state)[:3]
+    chex.assert_trees_all_close(found, (expected[:2], (expected, expected)), rtol=1e-5)
 
 
 def test_chunks_are_equal_where_a_divisor_is_large_enough():

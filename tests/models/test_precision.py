@@ -61,23 +61,22 @@ def of_type(tree, dtype):
 def test_state_and_metrics_are_float32_and_inner_values_are_not(name):
     recipe = RECIPES[name](jnp.bfloat16)
     state = jax.eval_shape(recipe.init, jax.random.key(0), BATCH)
-    after, metrics = jax.eval_shape(recipe.step, jax.random.key(1), state, BATCH)
+    traced = jax.make_jaxpr(recipe.step, return_shape=True)(jax.random.key(1), state, BATCH)
+    program, (after, metrics) = str(traced[0]), traced[1]
     evaluated = jax.eval_shape(recipe.evaluate, jax.random.key(1), state.model, BATCH)
 
     assert not of_type((after, metrics, evaluated), jnp.bfloat16)
     chex.assert_trees_all_equal_shapes_and_dtypes(state, after)
-    program = str(jax.make_jaxpr(recipe.step)(jax.random.key(1), state, BATCH))
     products = [line for line in program.splitlines() if "dot_general[" in line or "conv_general_dilated[" in line]
     assert products
     assert all(":bf16[" in line.partition(" = ")[0] for line in products if ":key" not in line), products
 
 
-@pytest.mark.parametrize("name", ["vae", "dcgan"])
-def test_a_step_is_that_of_float32_to_the_precision_of_bfloat16(name):
+def test_a_step_is_that_of_float32_to_the_precision_of_bfloat16():
     """To 8 bits: a relative 2^-8 for each of about 10 layers, of losses of the order of 1 to 50."""
     found = []
     for dtype in (jnp.float32, jnp.bfloat16):
-        recipe = RECIPES[name](dtype)
+        recipe = vae(dtype)
         state = jax.jit(recipe.init)(jax.random.key(0), BATCH)
         found.append(jax.jit(recipe.step)(jax.random.key(1), state, BATCH))
     (state, metrics), (half_state, half_metrics) = found
@@ -107,7 +106,7 @@ def test_rematerialisation_keeps_a_block_s_input(network):
         residuals = jax.eval_shape(lambda params: jax.vjp(functools.partial(loss, blocks, remat), params)[1], params)
         return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(residuals))
 
-    a_block = [bytes_kept(3, remat) - bytes_kept(2, remat) for remat in (False, True)]
+    a_block = [bytes_kept(2, remat) - bytes_kept(1, remat) for remat in (False, True)]
     assert a_block[1] < a_block[0] / 2
 
 

@@ -376,7 +376,7 @@ def test_a_seed_among_several_on_four_devices_equals_the_seed_alone(recipe):
     chex.assert_trees_all_close(alone, per_seed(jax.device_get(together), 3)[1], atol=1e-5, rtol=1e-5)
 
 
-@over("vae", "pixelcnn")
+@over("vae")
 def test_microbatches_on_two_devices_add_up_to_the_batch(recipe):
     chex.assert_trees_all_close(run(recipe, devices=2, accumulate=4), run_once(recipe), atol=1e-5, rtol=1e-5)
 

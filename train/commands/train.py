@@ -39,39 +39,39 @@ def complete(config: Config, bound: Bound, started: float) -> None:
     job = preflight.validate(config, bound, path)
     features.check(options.features, job.dataset, trust=options.trust)
     processes.require_same(preflight.parts(job))
-    if not processes.is_first():
-        _follow(job, path, options.data_dir, started)
-        return
-    with run_directory.RunDirectory(path) as directory:
-        directory.claim(job.record, job.defaults)
-        if processes.as_first(is_complete(path, job.experiment)):
-            processes.part()
-            steps = newest_step(path) or job.experiment.steps
-            console.print(f"{path} is complete: {steps} steps; to re-evaluate: `python -m train evaluate {path}`")
-            for before in run_directory.read_sessions(path)[-1:]:
-                for difference in provenance.code_differences(before, provenance.code(config)):
-                    warn(f"{path} was trained with other code: {difference}")
-        else:
-            ended = train(job, path, options.data_dir, started)
-            processes.part()
-            if not ended:
-                return
-            run = runs.load(str(path), options.data_dir, data=job.dataset, config=config, trust=options.trust)
-            html.write(run, evaluate.write(run, options.num_samples, options.features, Extra()))
+    if processes.is_first():
+        with run_directory.RunDirectory(path) as directory:
+            directory.claim(job.record, job.defaults)
+            _complete(job, bound, path, started)
+    elif not processes.as_first(values=True):  # whether process 0, which has the directory, finds the run complete
+        if not (path / "config.json").is_file():
+            raise InputError(f"--run-dir {path}: expected a directory that all processes share")
+        train(job, path, options.data_dir, started)
+    processes.part()
+
+
+def _complete(job: Job, bound: Bound, path: pathlib.Path, started: float) -> None:
+    """Do what remains of a run in its directory; after training, what process 0 does alone."""
+    config, options = job.config, bound.options
+    if processes.as_first(is_complete(path, job.experiment)):
+        processes.go_on_alone()
+        steps = newest_step(path) or job.experiment.steps
+        console.print(f"{path} is complete: {steps} steps; to re-evaluate: `python -m train evaluate {path}`")
+        for before in run_directory.read_sessions(path)[-1:]:
+            for difference in provenance.code_differences(before, provenance.code(config)):
+                warn(f"{path} was trained with other code: {difference}")
+    else:
+        ended = train(job, path, options.data_dir, started)
+        processes.go_on_alone()
+        if not ended:
+            return
+        run = runs.load(str(path), options.data_dir, data=job.dataset, config=config, trust=options.trust)
+        html.write(run, evaluate.write(run, options.num_samples, options.features, Extra()))
     for name, found in estimates.read(path).items():
         console.print(estimates.line(name, found))
     console.print(f"report {path / 'report.html'}")
     if options.open:
         open_page(path / "report.html")
-
-
-def _follow(job: Job, path: pathlib.Path, data_dir: str | None, started: float) -> None:
-    """Train with process 0, which alone has the directory, and evaluates and reports."""
-    if not processes.as_first(values=True):  # whether the run is complete
-        if not (path / "config.json").is_file():
-            raise InputError(f"--run-dir {path}: expected a directory that all processes share")
-        train(job, path, data_dir, started)
-    processes.part()
 
 
 def is_complete(path: pathlib.Path, experiment: Experiment) -> bool:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from train.data import open_data
 from train.engine.devices import processes
 from train.errors import InputError
+from train.evaluation import features
 
 
 def test_a_part_of_what_names_a_process_is_refused():
@@ -18,3 +20,9 @@ def test_a_process_outside_their_number_is_refused():
         processes.join("localhost:1", 2, 2)
     with pytest.raises(InputError, match="^--coordinator localhost: expected HOST:PORT$"):
         processes.join("localhost", 2, 1)
+
+
+def test_several_processes_train_no_classifier_of_features(monkeypatch):
+    monkeypatch.setattr(processes, "are_joined", lambda: True)
+    with pytest.raises(InputError, match="^--features: expected x, none or the run of a classifier"):
+        features.check(None, open_data("digits", None), trust=False)

@@ -59,7 +59,7 @@ def manager(path: pathlib.Path, keep: int | None = None, *, read_only: bool = Fa
         read_only=read_only,
         cleanup_tmp_directories=not read_only,
         enable_async_checkpointing=False,
-        multiprocessing_options=_ALL if processes.are_joined() and not read_only else _this_process_alone(),
+        multiprocessing_options=_this_process_alone() if read_only else _ALL,
     )
     return ocp.CheckpointManager(path, options=options)
 

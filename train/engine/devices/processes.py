@@ -12,14 +12,16 @@ from typing import Any
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from jaxgen.recipe import PyTree
 from train.errors import InputError, LenientStream, one_line
 
-# Seconds. The others of a process that was killed end after the first; a process that is early at the end of training
-# waits for the others for the second.
-_HEARTBEAT, _SHUTDOWN = 15, 60
+# Seconds in which the others of a process that was killed end, and in which all end; and for which process 0 is waited.
+_HEARTBEAT, _SHUTDOWN, _LONGEST_EVALUATION = 15, 60, 7 * 24 * 3600
+
+_alone = False  # process 0, while the others wait in `part`
 
 
 def join(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
@@ -52,7 +54,7 @@ def join(coordinator: str | None, num_processes: int | None, process_id: int | N
 
 def are_joined() -> bool:
     """Whether this process trains with others."""
-    return jax.distributed.is_initialized()
+    return jax.distributed.is_initialized() and not _alone
 
 
 def is_first() -> bool:
@@ -105,7 +107,14 @@ def local(tree: PyTree) -> PyTree:
     return jax.tree.map(own, tree)
 
 
+def go_on_alone() -> None:
+    """Let process 0 do what follows alone: its devices, its checkpoints."""
+    global _alone
+    _alone = True
+
+
 def part() -> None:
-    """Leave the others, once all have come to the end of what they do together; process 0 may go on alone."""
-    if are_joined():
+    """End together: the others wait here for process 0."""
+    if jax.distributed.is_initialized():
+        ocp.multihost.sync_global_processes("part", timeout=_LONGEST_EVALUATION)
         jax.distributed.shutdown()

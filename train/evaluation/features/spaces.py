@@ -12,6 +12,7 @@ from jaxgen.recipe import PyTree
 from train import runs
 from train.data import Dataset, split_stacked
 from train.engine.compile import over_examples, prepare_examples
+from train.engine.devices import processes
 from train.errors import InputError
 from train.evaluation.features import classifier
 from train.runs import Run
@@ -30,9 +31,14 @@ class Features(NamedTuple):
 def check(given: str | None, dataset: Dataset, *, trust: bool) -> None:
     """InputError unless `given` is "x", "none", or the run of a classifier that takes this data.
 
-    For None, where a classifier is trained and cached, the cache must be writable.
+    For None, where a classifier is trained and cached, the cache must be writable, and this process alone: of several
+    none can save what it trains alone.
     """
     if given is None and _has_labelled_images(dataset):
+        if processes.are_joined():
+            raise InputError(
+                "--features: expected x, none or the run of a classifier, which several processes do not train"
+            )
         classifier.make_cache()
     elif given not in ("x", "none", None):
         _open(given, dataset, trust=trust)
