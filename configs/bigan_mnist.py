@@ -43,7 +43,7 @@ def experiment(
             adam(learning_rate),
             latent_dim=latent_dim,
             game=game,
-            simultaneous=simultaneous,
+            order="at once" if simultaneous else "in turn",
             regress=regress,
         )
 

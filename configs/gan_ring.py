@@ -64,7 +64,7 @@ def experiment(
             critic_steps=critic_steps,
             gradient_penalty=gradient_penalty,
             packing=packing,
-            simultaneous=simultaneous,
+            order="at once" if simultaneous else "in turn",
         )
 
     return Experiment(

@@ -48,6 +48,16 @@ def choose_game(name: str, label_smoothing: float = 0.0) -> Game:
     return game._replace(discriminator_loss=functools.partial(game.discriminator_loss, smoothing=label_smoothing))
 
 
+def choose_opponent(order: str) -> Callable[[PyTree, PyTree], PyTree]:
+    """(before, after) -> the side that stepped first, as the other one faces it; ValueError for an unknown order.
+
+    "in turn": after its step. "at once": before it, so that both step from the same parameters.
+    """
+    if order not in ("in turn", "at once"):
+        raise ValueError(f"order must be 'in turn' or 'at once', got {order!r}")
+    return lambda before, after: after if order == "in turn" else before
+
+
 class Player(NamedTuple):
     """A network's variables."""
 

@@ -12,6 +12,7 @@ from jaxgen.adversarial import (
     apply_eval,
     apply_train,
     choose_game,
+    choose_opponent,
     diversity,
     half_step,
     init_player,
@@ -59,14 +60,14 @@ def bigan(
     *,
     latent_dim: int,
     game: str = "non-saturating",
-    simultaneous: bool = False,
+    order: str = "in turn",
     regress: float | None = None,
 ) -> Recipe:
     """Train G and E so that D cannot tell (x, E(x)) from (G(z), z), z ~ N(0, I).
 
     D takes x and z. Where the game is won, E inverts G (theorem 2), though no loss compares x with G(E(x)). `features`
-    are those of the encoder's method of that name, the layer before the code. With `simultaneous` G and E step against
-    D before its update, as in the authors' code.
+    are those of the encoder's method of that name, the layer before the code. In the `order` "at once" G and E step
+    against D before its update, as in the authors' code.
 
     With `regress` the paper's baselines: D takes x alone, and E minimises the mean over the Z values of the squared
     error of z given G(z). With this weight the error reaches G too: 0 is the latent regressor, more the joint one.
@@ -75,7 +76,7 @@ def bigan(
     generated examples do not change places with the sign of the logits.
     """
     check_optimizers(optimizer=optimizer, discriminator_optimizer=discriminator_optimizer)
-    rules = choose_game(game)
+    rules, opponent = choose_game(game), choose_opponent(order)
     if game == "least-squares":
         raise ValueError("game must be one whose sides change places with the sign of the logits, got 'least-squares'")
 
@@ -119,10 +120,10 @@ def bigan(
 
         def loss(coders: Coders) -> tuple:
             real, fake, error, after = play(key_coders, coders)
-            opponent = before if simultaneous else d
-            values = rules.generator_loss(discriminate(opponent, fake)[0]) + error
+            faced = opponent(before, d)
+            values = rules.generator_loss(discriminate(faced, fake)[0]) + error
             if regress is None:
-                values += rules.generator_loss(-discriminate(opponent, real)[0])
+                values += rules.generator_loss(-discriminate(faced, real)[0])
             return values, {"regression_error": error} if regress is not None else {}, (after, fake[0])
 
         coders, opt_state, metrics, generated = half_step(

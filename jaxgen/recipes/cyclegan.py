@@ -74,7 +74,8 @@ def cyclegan(
     (`draws`): the x of the first and the y of the second, so that no a is trained beside its own b. G and F descend
     their losses in the game, plus `cycle_weight` times the mean absolute error of both cycles (eq. 2), plus
     `identity_weight` times that of G(b) = b and F(a) = a (section 5.2), against the discriminators as they are; then
-    the discriminators step, on generated examples out of a pool of the last `pool_size` (Shrivastava et al. 2017).
+    the discriminators step, on examples generated before that step, out of a pool of the last `pool_size` (Shrivastava
+    et al. 2017): both sides step from the same parameters.
     `encode` is G and `decode` F.
 
     Raises ValueError for a `game` that is not in `jaxgen.adversarial.GAMES`, a pool that is not positive, and in `init`

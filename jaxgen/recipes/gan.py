@@ -13,6 +13,7 @@ from jaxgen.adversarial import (
     apply_eval,
     apply_train,
     choose_game,
+    choose_opponent,
     diversity,
     half_step,
     init_player,
@@ -57,7 +58,7 @@ def gan(
     gradient_penalty: float = 0.0,
     zero_centered_penalty: float = 0.0,
     packing: int = 1,
-    simultaneous: bool = False,
+    order: str = "in turn",
     num_classes: int | None = None,
 ) -> Recipe:
     """Train a generator z -> x, z ~ N(0, I), against a discriminator x -> logits.
@@ -66,7 +67,7 @@ def gan(
     (Salimans et al. 2016), for the minimax and non-saturating games. `gradient_penalty` is the weight of the WGAN-GP
     penalty between real and generated points (Gulrajani et al. 2017), `zero_centered_penalty` that of the R1 penalty at
     real points (Mescheder et al. 2018); both penalise the gradient in x, not in y. With `packing` m the discriminator
-    sees packs of m consecutive examples (PacGAN, Lin et al. 2018), B / m packs per batch. With `simultaneous` the
+    sees packs of m consecutive examples (PacGAN, Lin et al. 2018), B / m packs per batch. In the `order` "at once" the
     generator steps against the discriminator before its update, as in PacGAN's code. With `num_classes` both networks
     see y (Mirza & Osindero 2014).
 
@@ -76,7 +77,7 @@ def gan(
     of a conditional GAN is integers [B].
     """
     check_optimizers(generator_optimizer=generator_optimizer, discriminator_optimizer=discriminator_optimizer)
-    rules = choose_game(game, label_smoothing)
+    rules, opponent = choose_game(game, label_smoothing), choose_opponent(order)
     if critic_steps < 1 or packing < 1:
         raise ValueError(f"critic_steps and packing must be positive, got {critic_steps} and {packing}")
     couples_examples = getattr(discriminator, "norm", None) == "batch" or getattr(discriminator, "minibatch_std", False)
@@ -153,7 +154,7 @@ def gan(
 
         def loss(g: Player) -> tuple:
             fake, after = generate(key_generator, g, last["x"], last.get("y"))
-            logits, _ = discriminate(before if simultaneous else d, models.pack(fake, packing), last.get("y"))
+            logits, _ = discriminate(opponent(before, d), models.pack(fake, packing), last.get("y"))
             return rules.generator_loss(logits), {}, (after, fake)
 
         g, g_opt_state, metrics, fake = half_step(

@@ -12,6 +12,7 @@ from jaxgen.adversarial import (
     apply_eval,
     apply_train,
     choose_game,
+    choose_opponent,
     diversity,
     half_step,
     init_player,
@@ -52,6 +53,7 @@ def infogan(
     num_continuous: int = 2,
     weight: float = 1.0,
     game: str = "non-saturating",
+    order: str = "in turn",
 ) -> Recipe:
     """Train G against D, and both to keep the mutual information of the code and x high (eq. 5 and 6).
 
@@ -60,13 +62,14 @@ def infogan(
     discriminator is a network x -> (logits [B], Q's code [B, num_categories + num_continuous]): logits of the
     categories, and the means of the continuous codes, whose standard deviation is 1. `weight` (lambda) multiplies the
     bound on the mutual information, in nats, in the losses of both sides. `features` are Q's log-probabilities of the
-    categories and its means: [B, num_categories + num_continuous].
+    categories and its means: [B, num_categories + num_continuous]. In the `order` "at once" G steps against D and Q
+    before their update.
 
     Raises ValueError for a `game` that is not in `jaxgen.adversarial.GAMES`, and for sizes that are not positive
     (`num_continuous` may be 0).
     """
     check_optimizers(generator_optimizer=generator_optimizer, discriminator_optimizer=discriminator_optimizer)
-    rules = choose_game(game)
+    rules, opponent = choose_game(game), choose_opponent(order)
     if min(noise_dim, num_categories) < 1 or num_continuous < 0:
         raise ValueError(
             "noise_dim and num_categories must be positive and num_continuous not negative, got "
@@ -111,7 +114,7 @@ def infogan(
         def both(d: Player, x: jax.Array) -> tuple[tuple[jax.Array, jax.Array], Player]:
             return apply_train(discriminator, d, x, axis_name=axis_name)
 
-        z, fake, _ = generate(key_discriminator, g)
+        before, (z, fake, _) = d, generate(key_discriminator, g)
 
         def discriminator_loss(d: Player) -> tuple:
             def discriminate(carried: tuple, x: jax.Array) -> tuple[jax.Array, tuple]:
@@ -127,7 +130,7 @@ def infogan(
 
         def loss(g: Player) -> tuple:
             z, fake, after = generate(key_generator, g)
-            (logits, code), _ = both(d, fake)
+            (logits, code), _ = both(opponent(before, d), fake)
             found = information(code, z)
             return rules.generator_loss(logits) - weight * found, {"mutual_information": found}, (after, fake)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen import losses
-from jaxgen.adversarial import Player, half_step
+from jaxgen.adversarial import Player, choose_opponent, half_step
 from jaxgen.likelihood import Likelihood, bernoulli, fixed_gaussian
 from jaxgen.models import Autoencoder, AutoencoderNetwork, PlayerNetwork
 from jaxgen.optimize import Losses, check_optimizers, minimize, reset_when
@@ -102,13 +102,16 @@ def wae_gan(
     cost_weight: float = 1.0,
     input_noise: float = 0.0,
     pretrain_steps: int = 0,
+    order: str = "in turn",
 ) -> Recipe:
     """WAE-GAN: a discriminator z -> logits separates codes from N(0, I), and the encoder fools it (algorithm 1).
 
     As in the authors' code, `weight` (lambda) multiplies both the discriminator's loss and the encoder's non-saturating
-    loss. The discriminator is not trained while the encoder is pre-trained. Everything else is as in `wae_mmd`.
+    loss. The discriminator is not trained while the encoder is pre-trained. In the `order` "at once" the encoder steps
+    against the discriminator before its update. Everything else is as in `wae_mmd`.
     """
     check_optimizers(optimizer=optimizer, discriminator_optimizer=discriminator_optimizer)
+    opponent = choose_opponent(order)
     chosen, latent_dim = _cost(cost), network.latent_dim
 
     def logits(params: PyTree, z: jax.Array) -> jax.Array:
@@ -127,7 +130,7 @@ def wae_gan(
         d_opt_state = reset_when(steps == pretrain_steps, discriminator_optimizer, d_params, d_opt_state)
         prior, seen, noise = _draws(key, x, latent_dim, input_noise, axis_name)
         codes = _code(network, state.model, seen, noise)
-        pretraining = steps < pretrain_steps
+        pretraining, before = steps < pretrain_steps, d_params
 
         def discriminator_loss(d: Player) -> tuple:
             values = losses.minimax_discriminator_loss(logits(d.params, prior), logits(d.params, codes))
@@ -145,7 +148,7 @@ def wae_gan(
         def loss(params: PyTree) -> Losses:
             z = _code(network, params, seen, noise)
             costs = cost_weight * chosen.nll(network.apply(params, z, method="decode"), x)
-            encoder_loss = losses.non_saturating_generator_loss(logits(d_params, z))
+            encoder_loss = losses.non_saturating_generator_loss(logits(opponent(before, d_params), z))
             objective = costs + weight * encoder_loss
             if pretrain_steps:
                 objective = jnp.where(pretraining, _moment_distance(_gather(z, axis_name)), objective)

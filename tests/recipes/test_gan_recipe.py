@@ -126,20 +126,21 @@ def test_a_round_of_wgan_gp_by_hand():
     np.testing.assert_allclose(metrics["generator_gradient_norm"], abs(slope), rtol=1e-4)
 
 
-def test_simultaneous_players_see_each_other_as_before_the_round():
+def test_players_that_step_at_once_see_each_other_as_before_the_round():
     game = {"latent_dim": 1, "game": "wasserstein", "gradient_penalty": 10.0}
     x = {"x": gaussian_data(64) + 3}
     after = {}
-    for simultaneous in (False, True):
-        recipe = recipes.gan(Shift(), Linear(), optax.sgd(0.1), optax.sgd(0.1), simultaneous=simultaneous, **game)
+    for order in ("in turn", "at once"):
+        recipe = recipes.gan(Shift(), Linear(), optax.sgd(0.1), optax.sgd(0.1), order=order, **game)
         state = jax.jit(recipe.init)(jax.random.key(0), x)
-        after[simultaneous] = jax.jit(recipe.step)(jax.random.key(5), state, x)[0].model
+        after[order] = jax.jit(recipe.step)(jax.random.key(5), state, x)[0].model
 
-    np.testing.assert_array_equal(after[True].discriminator.params["slope"], after[False].discriminator.params["slope"])
-    slope = float(after[True].discriminator.params["slope"][0, 0])
+    slopes = [model.discriminator.params["slope"] for model in after.values()]
+    np.testing.assert_array_equal(*slopes)
+    slope = float(slopes[0][0, 0])
     # The gradient of the generator's score a (z + shift) is the critic's slope a, 0.5 before the round.
-    np.testing.assert_allclose(after[True].generator.params["shift"][0, 0], 1 + 0.1 * 0.5, rtol=1e-6)
-    np.testing.assert_allclose(after[False].generator.params["shift"][0, 0], 1 + 0.1 * slope, rtol=1e-6)
+    np.testing.assert_allclose(after["at once"].generator.params["shift"][0, 0], 1 + 0.1 * 0.5, rtol=1e-6)
+    np.testing.assert_allclose(after["in turn"].generator.params["shift"][0, 0], 1 + 0.1 * slope, rtol=1e-6)
 
 
 class Bowl(nn.Module):

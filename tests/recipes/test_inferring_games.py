@@ -1,5 +1,8 @@
 """BiGAN and InfoGAN: one step against its objective written out in float64, and where the game ends."""
 
+import functools
+
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +12,8 @@ from derivatives import derivative, flat
 from flax import linen as nn
 from scipy import stats
 
-from jaxgen import recipes
+from jaxgen import models, recipes
+from jaxgen.recipe import Recipe
 from jaxgen.sampling import standard_normal
 
 RATE = 0.5
@@ -221,3 +225,37 @@ def test_codes_of_an_infogan_are_uniform_and_its_features_are_probabilities():
     np.testing.assert_allclose(features[:, 3], code[:, 3], rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="positive"):
         recipes.infogan(Affine(2), WithCode(), rule, rule, noise_dim=0)
+
+
+def wae_gan(*rules: optax.GradientTransformation, **order: str) -> Recipe:
+    network = models.Autoencoder(models.Encoder(2, (3,)), models.Decoder((2,), (3,)))
+    return recipes.wae_gan(network, models.Discriminator((4,)), *rules, **order)
+
+
+GAMES = {
+    "bigan": functools.partial(recipes.bigan, Affine(2), Affine(3), OfPairs(), latent_dim=3),
+    "infogan": functools.partial(
+        recipes.infogan, Affine(2), WithCode(), noise_dim=1, num_categories=3, num_continuous=1
+    ),
+    "wae_gan": wae_gan,
+}
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_at_once_the_second_side_faces_the_first_as_it_was(game):
+    """As it would be in turn, if the first side's step had a rate of 0."""
+    found = []
+    for order, rate in (("at once", RATE), ("in turn", 0.0)):
+        recipe = GAMES[game](optax.sgd(RATE), optax.sgd(rate), order=order)
+        state = recipe.init(jax.random.key(0), {"x": X})
+        after = jax.jit(recipe.step)(jax.random.key(1), state, {"x": X})[0]
+        found.append((state, after))
+    second = [after.model if game == "wae_gan" else after.model[0] for _, after in found]
+    chex.assert_trees_all_close(*second, rtol=1e-6)
+    first = [state.train.discriminator if game == "wae_gan" else state.model.discriminator for state in found[0]]
+    assert not np.array_equal(flat(first[0]), flat(first[1]))
+
+
+def test_an_unknown_order_is_refused():
+    with pytest.raises(ValueError, match="order must be 'in turn' or 'at once', got 'both'"):
+        wae_gan(optax.sgd(0.1), optax.sgd(0.1), order="both")
