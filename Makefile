@@ -20,7 +20,7 @@ mutants: $(VENV)/installed
 	$(BIN)/python tests/mutants.py $(NAMES)
 
 chaos: $(VENV)/installed
-	$(BIN)/python -m benchmarks.chaos --trials 20 --seed 1 --minutes 3
+	$(BIN)/python -m benchmarks.chaos --trials 20 --seed 1 --minutes 5
 
 processes: $(VENV)/installed
 	$(BIN)/python -m pytest tests/processes -q --durations=5

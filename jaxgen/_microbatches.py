@@ -12,7 +12,7 @@ PyTree = Any
 
 
 def one_after_the_other(function: Callable[[PyTree], tuple[PyTree, PyTree]], params: PyTree) -> tuple[PyTree, PyTree]:
-    """function(params) -> (sums, rows), whose other inputs are of one microbatch: means over all, and rows of each.
+    """function(params) -> (means, rows) of one microbatch: the means over all of them, and the rows of each.
 
     A `vmap` would compute all at once; its rule is replaced by a loop.
     """

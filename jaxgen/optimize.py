@@ -100,7 +100,8 @@ def in_microbatches(step: Callable, num: int, axis_name: AxisName = None, *, bat
     To rounding it is the step of the whole batch. `num` divides the batch of a device, which is along `batch_axis`.
     The step raises ValueError where its loss looks beyond a microbatch, as batch norm, the MMD and games do.
     """
-    names = (axis_name, MICROBATCHES) if isinstance(axis_name, str) else (MICROBATCHES,)
+    devices = (axis_name,) if isinstance(axis_name, str) else axis_name or ()
+    names = (*devices, MICROBATCHES)
     along = jax.vmap(
         lambda key, state, batch: step(key, state, batch, axis_name=names),
         in_axes=(None, None, batch_axis), out_axes=None, axis_name=MICROBATCHES,

@@ -8,7 +8,7 @@ import pytest
 from launch import HERE, free_address
 from test_recipe_laws import MEMBERS, run
 
-# With noise of each example, batch statistics, a loss of the whole batch, and microbatches.
+# With noise of each example, batch statistics, a loss of the whole batch, and a batch in parts.
 NAMES = ("vae", "dcgan", "wae_mmd", "gated_pixelcnn")
 
 

@@ -15,7 +15,6 @@ compressed as .gz. `--data tfds:NAME` reads the result, as does any program that
 
 import contextlib
 import dataclasses
-import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ import tyro
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from train.config import parse
-from train.data import default_data_directory
+from train.data import default_data_directory, find_data_directory
 from train.data.published.fetch import Show, fetch, read_downloads
 from train.data.published.originals import as_npz, read_originals
 from train.data.published.prepare import VERSIONS, prepare, tfds_data_dir
@@ -68,8 +67,7 @@ def fetch_and_convert(options: Options) -> None:
     """Download a data set and write it as NAME.npz."""
     if options.source is not None:
         raise InputError(f"--source {options.source}: expected with prepare alone; fetch downloads the files")
-    given = options.data_dir or os.environ.get("JAXGEN_DATA")
-    data_dir = Path(given).expanduser() if given else default_data_directory()
+    data_dir = Path(find_data_directory(options.name, options.data_dir) or default_data_directory())
     path, folder = data_dir / f"{options.name}.npz", data_dir / "originals" / options.name
     if path.exists():
         console.print(f"{path} is already there")

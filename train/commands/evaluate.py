@@ -54,6 +54,8 @@ def main(arguments: list[str]) -> None:
         raise InputError(f"--annealed {options.annealed}: expected a run of a family with p(x | z) and prior N(0, I)")
     if options.probes is not None and (reason := absence.of_probes(run)) is not None:
         raise InputError(f"--probes {options.probes}: {options.run} has {reason}")
+    if options.probes is not None and options.part == "valid":
+        raise InputError(f"--probes {options.probes}: expected --part test, since validation data chooses the penalty")
     print(f"{run.path}: {runs.describe_step(run)}")
     if options.part == "valid":
         run = run._replace(dataset=run.dataset._replace(test=run.dataset.valid))

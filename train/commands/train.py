@@ -34,6 +34,8 @@ def complete(config: Config, bound: Bound, started: float) -> None:
     options = bound.options
     several = (options.coordinator, options.num_processes, options.process_id)
     if options.distributed or any(given is not None for given in several):
+        if options.open:
+            raise InputError("--open: expected of a process that trains alone")
         processes.join(*several)
     path = pathlib.Path(options.run_dir or configs.default_run_dir(config))
     job = preflight.validate(config, bound, path)

@@ -13,7 +13,7 @@ class RunOptions:
     run_dir: str | None = None
     """Directory of the run, resumed where it exists; None: runs/<config name>."""
     data_dir: str | None = None
-    """Directory of data sets by name; None: the environment variable JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR."""
+    """Directory of data sets by name; None: JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR, or where `data fetch` writes."""
     num_samples: Size = 500
     """Importance samples for each test example in the last evaluation."""
     layout: typing.Literal["hwc"] | None = None

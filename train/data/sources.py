@@ -92,12 +92,12 @@ def find_file(name: str, data_dir: str | None) -> Path:
             f"data {name!r}: is a folder; expected npz:FILE, or NAME of a file in it with --data-dir {name}"
         )
     given_by = "--data-dir" if data_dir else "JAXGEN_DATA"
-    directory = data_dir or os.environ.get("JAXGEN_DATA")
+    directory = find_data_directory(name, data_dir)
     files = {path.stem: path for path in sorted(Path(directory or default_data_directory()).glob("*.npz"))}
     if name in files:
         return files[name]
     if not directory:
-        looked = "neither --data-dir nor JAXGEN_DATA is given"
+        looked = f"no {name}.npz in {default_data_directory()}, and neither --data-dir nor JAXGEN_DATA is given"
     elif Path(directory).is_dir():
         looked = f"no {name}.npz in {directory} ({given_by})"
     else:

@@ -1,4 +1,4 @@
-"""The one place where anything is compiled: steps over devices and seeds, and functions over whole data sets."""
+"""Compiled training steps, over devices and seeds, and functions over whole data sets."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence

@@ -80,16 +80,21 @@ class Timing:
 
 @contextlib.contextmanager
 def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Whether SIGTERM, SIGHUP or an interrupt has come since; a second one ends the process as usual."""
-    came: list[int] = []
+    """Whether SIGTERM, SIGHUP or an interrupt has come since; another one, a second later, ends the process as usual.
+
+    Within a second it is the same request: who stops all processes of a job reaches a child twice, by its parent too.
+    """
+    came: list[float] = []
     all_usual = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)}
     # What is ignored stays so, as under nohup.
     usual = {number: handler for number, handler in all_usual.items() if handler != signal.SIG_IGN}
 
     def note(number: int, frame: FrameType | None) -> None:
         del frame
-        came.append(number)
-        signal.signal(number, usual[signal.Signals(number)])
+        if came and time.monotonic() - came[0] > 1:
+            signal.signal(number, usual[signal.Signals(number)])
+            signal.raise_signal(number)
+        came.append(time.monotonic())
 
     for number in usual:
         signal.signal(number, note)

@@ -61,7 +61,7 @@ class Options:
     data: str = "mnist"
     """Images with labels, or vectors in [0, 1]."""
     data_dir: str | None = None
-    """Directory of data sets by name; None: the environment variable JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR."""
+    """Directory of data sets by name; None: JAXGEN_DATA, for tfds:NAME TFDS_DATA_DIR, or where `data fetch` writes."""
     sizes: tuple[Size, ...] = ()
     """Numbers of training examples; none: 10, 20, 50, 100, ... up to 10,000 or all."""
     repeats: Size = 10

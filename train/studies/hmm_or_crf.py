@@ -51,7 +51,7 @@ class Options:
     data: str = "ocr_words"
     """A file of words in the data directory (train/data/words.py)."""
     data_dir: str | None = None
-    """Directory of data sets by name; None: the environment variable JAXGEN_DATA."""
+    """Directory of data sets by name; None: JAXGEN_DATA, else where `data fetch` writes."""
     sizes: tuple[Size, ...] = ()
     """Numbers of training words; none: 10, 30, 100, 300, 1,000 and all."""
     train_on: Literal["rest", "one"] = "rest"

@@ -12,7 +12,6 @@ import datetime
 import time
 
 import jax
-import numpy as np
 import tyro
 
 from train import runs
@@ -23,6 +22,7 @@ from train.errors import InputError
 from train.evaluation import absence
 from train.evaluation.estimates import Estimate, Measured, over_seeds
 from train.evaluation.evaluators import probes
+from train.evaluation.samples import as_float
 from train.evaluation.subject import Extra, Options, Subject
 from train.experiment import Size
 from train.runs import Run
@@ -41,7 +41,7 @@ class StudyOptions:
     data: str | None = None
     """Where the data lies; None: where training found it."""
     data_dir: str | None = None
-    """Directory of data sets by name; None: the environment variable JAXGEN_DATA."""
+    """Directory of data sets by name; None: JAXGEN_DATA, else where `data fetch` writes."""
     trust: bool = False
     """Where a run's config has changed or is gone, execute the source that the run's directory keeps of it."""
     out: str = "runs/representations"
@@ -90,9 +90,10 @@ def measure_pixels(run: Run, examples: int, components: int) -> dict[str, dict[s
 
     train = {name: array[spread(len(array), examples)] for name, array in run.dataset.train.items()}
     pixels = [
-        probes.Labelled(part["x"].reshape(len(part["x"]), -1) / np.float32(255), part["y"])
+        probes.Labelled(as_float(part["x"]).reshape(len(part["x"]), -1), part["y"])
         for part in (train, run.dataset.valid, run.dataset.test)
     ]
+    probes.check_classes(pixels[0])
     pca = PCA(min(components, *pixels[0].z.shape), random_state=0).fit(pixels[0].z)
     projected = [part._replace(z=pca.transform(part.z)) for part in pixels]
     found = {"pixels": pixels, "principal components": projected}

@@ -39,7 +39,7 @@ class Options:
     data: str = "cifar10_4k"
     """Images with labels."""
     data_dir: str | None = None
-    """Directory of data sets by name; None: the environment variable JAXGEN_DATA."""
+    """Directory of data sets by name; None: JAXGEN_DATA, else where `data fetch` writes."""
     known: tuple[Count, Count] = (3, 2)
     """The two classes that are trained on; of CIFAR-10 cat and bird."""
     repeats: Size = 10

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from train.data import find_data_directory, from_arrays, npz, open_data, synthetic
+from train.data import default_data_directory, find_data_directory, from_arrays, npz, open_data, synthetic
 from train.errors import InputError
 
 PIXELS = np.arange(20 * 4 * 5, dtype=np.uint8).reshape(20, 4, 5)
@@ -181,7 +181,8 @@ def test_an_unknown_source_says_what_would_provide_it(tmp_path, monkeypatch):
     np.savez(tmp_path / "made.npz", **GOOD)
     provides = ("expected --data-dir or JAXGEN_DATA naming a directory that holds mnist.npz, or tfds:mnist, or "
                 "npz:PATH; `python -m train data fetch mnist` downloads it")  # fmt: skip
-    assert refusal("mnist") == f"data 'mnist': neither --data-dir nor JAXGEN_DATA is given; {provides}"
+    looked = f"no mnist.npz in {default_data_directory()}, and neither --data-dir nor JAXGEN_DATA is given"
+    assert refusal("mnist") == f"data 'mnist': {looked}; {provides}"
     assert refusal("mnist", str(tmp_path)) == f"data 'mnist': no mnist.npz in {tmp_path} (--data-dir); {provides}"
     absent = tmp_path / "absent"
     assert refusal("mnist", str(absent)) == f"data 'mnist': {absent} (--data-dir) is not a directory; {provides}"

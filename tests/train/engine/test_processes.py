@@ -1,6 +1,7 @@
 """Joining other processes: what is refused before any is waited for. The rest is in tests/processes."""
 
 import pytest
+from run_files import call
 
 from train.data import open_data
 from train.engine.devices import processes
@@ -20,6 +21,11 @@ def test_a_process_outside_their_number_is_refused():
         processes.join("localhost:1", 2, 2)
     with pytest.raises(InputError, match="^--coordinator localhost: expected HOST:PORT$"):
         processes.join("localhost", 2, 1)
+
+
+def test_several_processes_open_no_browser(capsys):
+    assert call("vae_digits", "--distributed", "--open") == 2
+    assert "--open: expected of a process that trains alone" in capsys.readouterr().err
 
 
 def test_several_processes_train_no_classifier_of_features(monkeypatch):

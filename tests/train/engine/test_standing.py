@@ -74,6 +74,20 @@ def test_the_speed_is_that_of_the_session():
     assert standing.speed == ""
 
 
+def test_seconds_that_are_damaged_are_left_out():
+    assert seen(CALLS[0], {"step": 150, "seconds": None, "loss": 1.0}, CALLS[1]).speed == seen(*CALLS).speed
+    assert seen(CALLS[0], {"step": 150, "seconds": [1.0], "loss": 1.0}, CALLS[1]).speed == seen(*CALLS).speed
+
+
+def test_few_samples_are_shown_in_a_column_that_they_do_not_fill(tmp_path, monkeypatch):
+    pytest.importorskip("tensorboardX")
+    shown = []
+    with log.MetricsLog(tmp_path, 0, 1, lambda step: True, None) as written:
+        monkeypatch.setattr(written._events, "add_image", lambda step, name, image: shown.append(image))
+        written.show(1, np.ones((3, 2, 5, 1)))
+    np.testing.assert_array_equal(shown[0], np.repeat([255, 0], [6, 2])[:, None] * np.ones((1, 5)))
+
+
 def test_each_evaluation_shows_samples(train_only, tmp_path, monkeypatch):
     event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
 

@@ -39,14 +39,23 @@ def as_in_a_terminal() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_signals_are_requests_to_stop(number):
-    usual = signal.getsignal(number)
-    with terminal.stop_requests() as stop:
-        assert not stop()
-        os.kill(os.getpid(), number)
-        assert stop()
-        assert signal.getsignal(number) == usual  # a second one ends the process
-    assert signal.getsignal(number) == usual
+def test_signals_are_requests_to_stop(number, monkeypatch):
+    """One that comes twice within a second is one request; another ends the process as it usually does."""
+    ended, seconds = [], [100.0]
+    usual = signal.signal(number, lambda *_: ended.append(number))
+    handler = signal.getsignal(number)
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: seconds[0])
+    try:
+        with terminal.stop_requests() as stop:
+            assert not stop()
+            for later, expected in ((0.0, []), (0.9, []), (0.2, [number])):
+                seconds[0] += later
+                os.kill(os.getpid(), number)
+                assert stop()
+                assert ended == expected
+        assert signal.getsignal(number) == handler
+    finally:
+        signal.signal(number, usual)
 
 
 def test_a_hangup_that_is_ignored_stays_so():

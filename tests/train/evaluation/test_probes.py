@@ -66,6 +66,13 @@ def test_a_run_and_pixels_in_one_table(rae, tmp_path, capsys):
     assert found["rae"]["linear_probe_accuracy"] == metrics["linear_probe_accuracy"]
 
 
+def test_what_no_probe_can_tell_apart_is_refused(rae, capsys):
+    assert call("evaluate", str(rae), "--features=none", "--probes=1") == 2
+    assert "1 training examples of probes are of one class; expected more of them" in capsys.readouterr().err
+    assert call("evaluate", str(rae), "--features=none", "--probes=9", "--part=valid") == 2
+    assert "--probes 9: expected --part test" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ["study representations {}", "evaluate {} --probes=9"])
 def test_what_has_no_codes_is_refused(pixelcnn, command, capsys):
     assert call(*command.format(pixelcnn).split()) == 2

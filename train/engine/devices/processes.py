@@ -18,7 +18,8 @@ from jax.experimental import multihost_utils
 from jaxgen.recipe import PyTree
 from train.errors import InputError, LenientStream, one_line
 
-# Seconds in which the others of a process that was killed end, and in which all end; and for which process 0 is waited.
+# Seconds without a heartbeat after which a process counts as lost; for an orderly shutdown; and for which the others
+# wait while process 0 evaluates.
 _HEARTBEAT, _SHUTDOWN, _LONGEST_EVALUATION = 15, 60, 7 * 24 * 3600
 
 _alone = False  # process 0, while the others wait in `part`
@@ -63,7 +64,7 @@ def is_first() -> bool:
 
 
 def print_as_one() -> None:
-    """Let process 0 alone print what is printed: other processes nothing, and no library, as gloo does from C++."""
+    """Silence stdout of all processes but 0, and of libraries that write to it from C++, as gloo does."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     shown = os.fdopen(os.dup(1) if is_first() else os.dup(nowhere), "w", buffering=1, errors="replace")
     os.dup2(nowhere, 1)

@@ -125,8 +125,9 @@ class MetricsLog:
     def show(self, step: int, x: np.ndarray) -> None:
         """Samples [N, H, W, C] in [0, 1], one above the other in columns of four, as an image of the events."""
         if self._events:
-            pixels = np.round(255 * np.clip(x, 0, 1)).astype(np.uint8)
-            columns = [np.concatenate(list(pixels[first : first + 4])) for first in range(0, len(pixels) // 4 * 4, 4)]
+            blank = np.zeros((-len(x) % 4, *x.shape[1:]), x.dtype)
+            pixels = np.round(255 * np.clip(np.concatenate([x, blank]), 0, 1)).astype(np.uint8)
+            columns = [np.concatenate(list(pixels[first : first + 4])) for first in range(0, len(pixels), 4)]
             image = np.concatenate(columns, axis=1)
             self._events.add_image(step, "samples", image[..., 0] if image.shape[-1] == 1 else image)
             self._events.flush()

@@ -24,7 +24,9 @@ class Standing:
 
     def see(self, line: Mapping[str, Any]) -> None:
         """Take account of a line: its step, its seconds since the session began, and its metrics."""
-        self._step, seconds = line["step"], line.get("seconds", self._seconds)
+        self._step, seconds = line["step"], line.get("seconds")
+        if not isinstance(seconds, int | float):  # of a line of an evaluation, or a damaged one
+            seconds = self._seconds
         if seconds < self._seconds:
             self.begin()
         self._begun = self._begun or (self._step, seconds)

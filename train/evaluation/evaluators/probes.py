@@ -13,6 +13,7 @@ import numpy as np
 from jaxgen.recipe import PyTree, Recipe
 from train.engine.compile import over_examples
 from train.engine.validation import BATCH_SIZE, Examples
+from train.errors import InputError
 from train.evaluation.estimates import UNITS, Measured
 from train.evaluation.subject import Subject
 
@@ -37,15 +38,22 @@ def applies(subject: Subject) -> bool:
 
 
 def measure(subject: Subject) -> dict[str, Measured]:
-    """1 for each test example that a linear probe, or a nearest neighbour, classifies rightly, else 0."""
+    """1 for each test example that a linear probe, or a nearest neighbour, classifies correctly, else 0."""
     assert subject.options.extra.probes is not None
     parts = subject.train(subject.options.extra.probes), subject.valid, subject.test
     train, valid, test = (represent(subject, part) for part in parts)
+    check_classes(train)
     return as_shares(probe(train, valid, test))
 
 
+def check_classes(train: Labelled) -> None:
+    """InputError unless the training examples are of at least two classes."""
+    if len(np.unique(train.y)) < 2:
+        raise InputError(f"{len(train.y)} training examples of probes are of one class; expected more of them")
+
+
 def as_shares(right: dict[str, np.ndarray]) -> dict[str, Measured]:
-    """Shares of the test examples that are classified rightly, from 0 to 1 for each, [N]."""
+    """Each test example's correctness, from 0 to 1, [N]."""
     return {name: Measured(values, UNITS["accuracy"], most=1) for name, values in right.items()}
 
 
@@ -70,7 +78,7 @@ def represent(subject: Subject, part: Examples) -> Labelled:
 
 
 def probe(train: Labelled, valid: Labelled, test: Labelled) -> dict[str, Array]:
-    """Whether each test example is classified rightly, [N]; for few labels the mean over 10 draws of these.
+    """Whether each test example is classified correctly, [N]; for few labels the mean over 10 draws of these.
 
     The linear probe is logistic regression on standardized codes, whose L2 penalty is the best of four on validation
     examples, and 1 where labels are few. Neighbours are those in Euclidean distance of the codes as they are.
@@ -101,7 +109,7 @@ def choose(y: Array, num: int, random: np.random.Generator) -> Array:
 
 
 def linear(train: Labelled, test: Labelled, strength: float) -> Array:
-    """1 where logistic regression with an L2 penalty of weight 1 / `strength` is right, else 0, [N]."""
+    """1 where logistic regression with an L2 penalty of weight 1 / `strength` is correct, else 0, [N]."""
     from sklearn.linear_model import LogisticRegression
 
     regression = LogisticRegression(C=strength, max_iter=5000).fit(train.z, train.y)
