@@ -93,7 +93,7 @@ def test_no_part_of_a_state_differs_between_devices(recipe):
     chex.assert_trees_all_equal_shapes_and_dtypes(state, after)
 
 
-@over(*STEP_SHAPES, "gan", "infogan", "made_fresh", "bernoulli_mixture")
+@over(*STEP_SHAPES, "infogan", "bernoulli_mixture")
 def test_shard_map_computes_what_one_device_does(recipe):
     assert_equals_one_device(recipe, four_steps(recipe, jax.jit(under_shard_map(recipe)), AUTO))
 
